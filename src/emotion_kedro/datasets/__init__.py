@@ -1,0 +1,7 @@
+"""Kedro datasets of this project."""
+
+from emotion_kedro.datasets.folders import RawFolder
+from emotion_kedro.datasets.model_directory import ModelDirectory
+from emotion_kedro.datasets.whole_file import JSONDataset, ParquetDataset, TextDataset
+
+__all__ = ["JSONDataset", "ModelDirectory", "ParquetDataset", "RawFolder", "TextDataset"]

@@ -1,0 +1,83 @@
+"""A model as a versioned directory that is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro_datasets._typing import JSONPreview
+
+
+class SavesItself(Protocol):
+    """A model that can write itself, with all it needs, into an empty directory."""
+
+    def save(self, directory: Path) -> None:
+        """Write model, tokenizer, card and whatever else belongs to it."""
+
+
+class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
+    """``<filepath>/<version>/<name>/``: one directory a version, as ``transformers`` or ``peft`` write and open it.
+
+    Saving goes into a directory beside the versions, which is then renamed: a killed run leaves nothing that loads.
+    Loading returns the path, so that the catalog stays free of torch and a node loads on to the device it wants.
+    """
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Keep the versions below ``filepath``."""
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def save(self, data: SavesItself) -> None:
+        """Write a new version.
+
+        Raises:
+            DatasetError: if this version is there already.
+        """
+        target = Path(self._get_save_path())
+        staging = Path(self._filepath) / f".partial-{self.resolve_save_version()}-{os.getpid()}"
+        if self._version is None:
+            staging = target.with_name(f".partial-{target.name}-{os.getpid()}")
+            shutil.rmtree(target, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        try:
+            data.save(staging)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staging.rename(target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+    def load(self) -> Path:
+        """Return the directory of the version asked for, or of the newest.
+
+        Raises:
+            DatasetError: if there is none, or it is not a directory.
+        """
+        path = Path(self._get_load_path())
+        if not path.is_dir():
+            raise DatasetError(f"there is no model directory {path}")
+        return path
+
+    def _exists(self) -> bool:
+        try:
+            return Path(self._get_load_path()).is_dir()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+    def preview(self) -> JSONPreview:
+        """Show the model's configuration in kedro-viz."""
+        for name in ("config.json", "adapter_config.json", "reference.json"):
+            file = self.load() / name
+            if file.is_file():
+                return JSONPreview(json.dumps(json.loads(file.read_text(encoding="utf-8"))))
+        return JSONPreview(json.dumps({}))

@@ -1,0 +1,1 @@
+"""What is done with models: devices, weights, the training loop, classifiers, generators."""

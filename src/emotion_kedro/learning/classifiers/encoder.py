@@ -1,0 +1,199 @@
+"""A head on an encoder: the usual fine-tuning of BERT-like models (Devlin et al. 2019, arXiv 1810.04805)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.learning.batches import by_length, pad, plan_batches
+from emotion_kedro.learning.card import classifier_card
+from emotion_kedro.learning.checkpoints import Checkpoints
+from emotion_kedro.learning.classifiers import NOTES, Lesson
+from emotion_kedro.learning.device import Device
+from emotion_kedro.learning.language_models import open_name
+from emotion_kedro.learning.training import Task, TrainingLog, train
+from emotion_kedro.options import ClassifierOptions
+
+INFERENCE_ROWS = 64
+
+
+@dataclass
+class EncoderClassifier:
+    """A fitted encoder with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    labels: tuple[str, ...]
+    max_tokens: int
+    notes: dict[str, Any]
+
+    def probabilities(self, texts: Sequence[str], *, device: Device) -> np.ndarray:
+        """Return softmax probabilities, shape (texts, labels)."""
+        import torch
+
+        encoded = self.encode(texts)
+        result = np.empty((len(texts), len(self.labels)))
+        self.model.eval()
+        with torch.inference_mode():
+            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
+                batch = device.put(self.batch([encoded[row] for row in rows]))
+                with device.autocast():
+                    logits = self.model(**batch).logits
+                result[rows] = logits.float().softmax(dim=-1).cpu().numpy()
+        return result
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's token ids, with the encoder's special tokens."""
+        ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        return ids
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+        ids, mask = pad(rows, padding=self.tokenizer.pad_token_id)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def save(self, directory: Path) -> None:
+        """Write weights, tokenizer, configuration with ``id2label``, notes and a card."""
+        self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        (directory / "README.md").write_text(classifier_card(self.labels, self.notes), encoding="utf-8")
+
+
+def fit(
+    lesson: Lesson, options: ClassifierOptions, device: Device, checkpoints: Checkpoints
+) -> tuple[EncoderClassifier, TrainingLog]:
+    """Fine-tune the encoder that ``options.base`` names."""
+    classifier = _untrained(lesson, options, device)
+    groups = _trained_parameters(classifier.model, options)
+    encoded = classifier.encode(lesson.mix["text"].tolist())
+    targets = _targets(lesson.mix, lesson.labels)
+    plan, rates = _plan(lesson, options, np.array([len(row) for row in encoded]))
+    task = Task(
+        name=f"{lesson.name} (seed {lesson.seed})",
+        model=classifier.model,
+        parameter_groups=groups,
+        plan=plan,
+        rates=rates,
+        batch=lambda rows: _labelled(classifier, [encoded[row] for row in rows], targets[rows]),
+        loss=lambda batch: classifier.model(**batch).loss,
+        validation_loss=_validation(classifier, lesson, device),
+    )
+    log = train(task, options.training, device=device, checkpoints=checkpoints, seed=lesson.seed)
+    classifier.notes["log"] = log.as_dict()
+    return classifier, log
+
+
+def _untrained(lesson: Lesson, options: ClassifierOptions, device: Device) -> EncoderClassifier:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    # The head is drawn at random: the seed decides it.
+    device.seed(lesson.seed)
+    name = open_name(options.base)
+    model: Any
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        name,
+        output_loading_info=True,
+        num_labels=len(lesson.labels),
+        id2label=dict(enumerate(lesson.labels)),
+        label2id={label: index for index, label in enumerate(lesson.labels)},
+        dtype=torch.float32,
+    )
+    _check_loaded(model, loading["missing_keys"], options.base)
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    # Packaged tokenizers may carry padding to a fixed length and a shorter limit than the model has.
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_padding()
+    tokenizer.model_max_length = max(tokenizer.model_max_length, options.max_tokens)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    notes = {
+        "kind": "encoder",
+        "base": options.base,
+        "max_tokens": options.max_tokens,
+        "name": lesson.name,
+        "seed": lesson.seed,
+        "rows": lesson.mix["origin"].value_counts().to_dict(),
+        "training": options.training.model_dump(),
+    }
+    return EncoderClassifier(model.to(device.torch), tokenizer, lesson.labels, options.max_tokens, notes)
+
+
+def _check_loaded(model: Any, missing: Collection[str], base: str) -> None:
+    """Only the head may be new; an encoder whose own weights were not found would be trained from noise, silently."""
+    body = sorted(key for key in missing if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key)
+    if body:
+        raise ValueError(f"{base} lacks {len(body)} weights of its encoder, {body[0]} among them: it is not an encoder")
+
+
+def _trained_parameters(model: Any, options: ClassifierOptions) -> list[dict[str, Any]]:
+    """Freeze what is frozen; return the encoder's and the head's parameters as two groups."""
+    body = model.base_model
+    if options.frozen_layers:
+        body.embeddings.requires_grad_(False)
+        for layer in body.encoder.layer[: options.frozen_layers]:
+            layer.requires_grad_(False)
+    inside = {id(value) for value in body.parameters()}
+    encoder = [value for value in model.parameters() if value.requires_grad and id(value) in inside]
+    head = [value for value in model.parameters() if value.requires_grad and id(value) not in inside]
+    return [{"params": encoder}, {"params": head, "rate": options.head_rate}]
+
+
+def _targets(records: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
+    return pd.Categorical(records["label"], categories=list(labels)).codes.astype(np.int64)
+
+
+def _plan(lesson: Lesson, options: ClassifierOptions, lengths: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
+    """Return the batches of all phases, as many steps in all whatever the arm, and the rate factor of each."""
+    phase = lesson.mix["phase"].to_numpy()
+    steps = options.training.steps
+    later = round(lesson.augmentation.continue_share * steps) if (phase == 1).any() else 0
+    plan: list[np.ndarray] = []
+    rates: list[float] = []
+    for number, (count, rate) in enumerate(((steps - later, 1.0), (later, lesson.augmentation.continue_rate))):
+        if count:
+            rows = np.flatnonzero(phase == number)
+            batches = plan_batches(
+                lengths[rows], steps=count, batch_size=options.training.batch_size, seed=lesson.seed + number
+            )
+            plan.extend(rows[batch] for batch in batches)
+            rates.extend([rate] * count)
+    return plan, rates
+
+
+def _labelled(classifier: EncoderClassifier, rows: list[list[int]], targets: np.ndarray) -> dict[str, Any]:
+    import torch
+
+    return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
+
+
+def _validation(classifier: EncoderClassifier, lesson: Lesson, device: Device) -> Any:
+    if lesson.validation.empty:
+        return None
+    texts = lesson.validation["text"].tolist()
+    targets = _targets(lesson.validation, lesson.labels)
+
+    def loss() -> float:
+        given = classifier.probabilities(texts, device=device)[np.arange(len(targets)), targets]
+        return float(-np.log(np.clip(given, 1e-12, None)).mean())
+
+    return loss
+
+
+def load(directory: Path, device: Device) -> EncoderClassifier:
+    """Open a saved encoder classifier."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(directory)
+    notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    return EncoderClassifier(model.to(device.torch), tokenizer, labels, notes["max_tokens"], notes)

@@ -1,0 +1,266 @@
+"""Causal language models: opening a pretrained one, or building a small one from scratch.
+
+A text is framed by one token, the boundary, on both sides: it starts a text and it ends it. Training and generation
+share that frame, so that a generator is asked in the form it was taught.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_kedro.learning.batches import by_length, pad, plan_batches
+from emotion_kedro.learning.checkpoints import Checkpoints
+from emotion_kedro.learning.device import Device
+from emotion_kedro.learning.training import Task, TrainingLog, train
+from emotion_kedro.learning.weights import PACKAGED, cache_directory, packaged_weights
+from emotion_kedro.options import ScratchOptions, TrainingOptions
+
+logger = logging.getLogger(__name__)
+
+END_OF_TEXT = "<|endoftext|>"
+PADDING = "<|padding|>"
+REFERENCE = "reference.json"
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal model with its tokenizer. Where the model is adapters on another, ``reference`` names that other."""
+
+    model: Any
+    tokenizer: Any
+    reference: str | None = None
+
+    @property
+    def boundary(self) -> int:
+        """The token id that starts and ends a text."""
+        vocabulary = self.tokenizer.get_vocab()
+        if END_OF_TEXT in vocabulary:
+            return int(vocabulary[END_OF_TEXT])
+        return int(self.tokenizer.eos_token_id)
+
+    def save(self, directory: Path) -> None:
+        """Write model and tokenizer as ``transformers`` opens them; of an adapted model the adapters alone."""
+        if self.adapted:
+            # Asked to find out, peft would look for the base model on a hub.
+            self.model.save_pretrained(directory, save_embedding_layers=False)
+        else:
+            self.model.save_pretrained(directory)
+        if self.reference is not None:
+            Reference(self.reference).save(directory)
+        self.tokenizer.save_pretrained(directory)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the model is low-rank adapters on another."""
+        return hasattr(self.model, "peft_config")
+
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> list[list[int]]:
+        """Return each text's token ids with a boundary on both sides; a text that is cut short has none at its end."""
+        boundary = self.boundary
+        encoded = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return [[boundary, *ids, boundary][:max_tokens] for ids in encoded]
+
+    def loss(self, batch: dict[str, Any]) -> Any:
+        """Mean cross-entropy per token of the next token, in nats, over the tokens that are not padding."""
+        labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        return self.model(**batch, labels=labels, use_cache=False).loss
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+        ids, mask = pad(rows, padding=self.boundary)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def mean_loss(self, encoded: list[list[int]], *, device: Device, batch_size: int) -> float:
+        """Return the cross-entropy per token over all texts, in nats (its exponential is the perplexity)."""
+        import torch
+
+        self.model.eval()
+        total, tokens = 0.0, 0
+        with torch.inference_mode():
+            for rows in by_length(np.array([len(row) for row in encoded]), batch_size):
+                batch = device.put(self.batch([encoded[row] for row in rows]))
+                predicted = int((batch["attention_mask"][:, 1:]).sum())
+                with device.autocast():
+                    total += float(self.loss(batch)) * predicted
+                tokens += predicted
+        return total / tokens
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A pretrained model that stays where it is: its directory or its name on a hub, instead of a copy."""
+
+    name: str
+
+    def save(self, directory: Path) -> None:
+        """Write the name."""
+        (directory / REFERENCE).write_text(json.dumps({"model": self.name}), encoding="utf-8")
+
+
+def resolve(directory: Path) -> str:
+    """Return what ``from_pretrained`` opens: the directory itself, or what the reference in it names."""
+    name = _reference_in(directory)
+    return str(directory) if name is None else open_name(name)
+
+
+def _reference_in(directory: Path) -> str | None:
+    file = directory / REFERENCE
+    return json.loads(file.read_text(encoding="utf-8"))["model"] if file.is_file() else None
+
+
+def open_name(name: str) -> str:
+    """Return what ``from_pretrained`` opens for a model's name in the parameters; dequantises packaged GGUF once."""
+    if name not in PACKAGED:
+        return name
+    directory = packaged_weights(name)
+    weights = PACKAGED[name]
+    if not weights.file.endswith(".gguf"):
+        return str(directory)
+    target = cache_directory() / f"{name.removeprefix('package:')}-{weights.sha256[:12]}"
+    if not target.is_dir():
+        _dequantise(directory, weights.file, target)
+    return str(target)
+
+
+def _dequantise(directory: Path, file: str, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    logger.info("dequantising %s once, about half a minute; it is kept in %s", file, target)
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, gguf_file=file, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(directory, gguf_file=file)
+    for holder in (model, model.config):
+        for name in ("quantization_config", "hf_quantizer", "is_quantized", "quantization_method"):
+            if name in vars(holder):
+                delattr(holder, name)
+    staging = target.with_name(f".partial-{target.name}-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    LanguageModel(model, tokenizer).save(staging)
+    try:
+        staging.rename(target)
+    except OSError:
+        # Another run was faster; its copy is as good as ours.
+        shutil.rmtree(staging)
+
+
+def load_language_model(name: str, device: Device) -> LanguageModel:
+    """Open a causal model and its tokenizer by directory or hub name and put it on the device, in fp32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    return LanguageModel(model.to(device.torch), AutoTokenizer.from_pretrained(name))
+
+
+def open_directory(directory: Path, device: Device, *, base: Path | None = None) -> LanguageModel:
+    """Open a saved model, whole or as adapters, ready to be trained on.
+
+    Args:
+        directory: what :meth:`LanguageModel.save` or :meth:`Reference.save` wrote.
+        device: where it goes.
+        base: what adapters that name no reference are put on.
+    """
+    if not (directory / "adapter_config.json").is_file():
+        return load_language_model(resolve(directory), device)
+    from peft import PeftModel
+
+    reference = _reference_in(directory)
+    under = load_language_model(resolve(directory if reference else base or directory), device)
+    adapted = PeftModel.from_pretrained(under.model, directory, is_trainable=True)
+    return LanguageModel(adapted, under.tokenizer, reference)
+
+
+def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> Any:
+    """Return a byte-level BPE of at most ``vocabulary`` tokens, learned from ``texts``."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_TEXT, PADDING],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=END_OF_TEXT, eos_token=END_OF_TEXT, pad_token=PADDING
+    )
+
+
+def train_from_scratch(
+    texts: Sequence[str],
+    validation: Sequence[str],
+    options: ScratchOptions,
+    *,
+    max_tokens: int,
+    device: Device,
+    checkpoints: Checkpoints,
+    seed: int,
+) -> tuple[LanguageModel, TrainingLog]:
+    """Train a small GPT-2 with its own tokenizer on ``texts``, the shared base that each label's generator adapts."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    device.seed(seed)
+    tokenizer = train_tokenizer(texts, vocabulary=options.vocabulary)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=max(max_tokens, 64),
+        n_embd=options.width,
+        n_layer=options.layers,
+        n_head=options.heads,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=1,
+    )
+    language_model = LanguageModel(GPT2LMHeadModel(config).to(device.torch), tokenizer)
+    log = fit_language_model(
+        language_model,
+        language_model.encode(texts, max_tokens=max_tokens),
+        language_model.encode(validation, max_tokens=max_tokens),
+        options=options.training,
+        name="base",
+        device=device,
+        checkpoints=checkpoints,
+        seed=seed,
+    )
+    return language_model, log
+
+
+def fit_language_model(
+    language_model: LanguageModel,
+    encoded: list[list[int]],
+    validation: list[list[int]],
+    *,
+    options: TrainingOptions,
+    name: str,
+    device: Device,
+    checkpoints: Checkpoints,
+    seed: int,
+) -> TrainingLog:
+    """Train those parameters of the model that require a gradient on the encoded texts."""
+    lengths = np.array([len(row) for row in encoded])
+    trained = [value for value in language_model.model.parameters() if value.requires_grad]
+    task = Task(
+        name=name,
+        model=language_model.model,
+        parameter_groups=[{"params": trained}],
+        plan=plan_batches(lengths, steps=options.steps, batch_size=options.batch_size, seed=seed),
+        batch=lambda rows: language_model.batch([encoded[row] for row in rows]),
+        loss=language_model.loss,
+        validation_loss=(
+            (lambda: language_model.mean_loss(validation, device=device, batch_size=64)) if validation else None
+        ),
+    )
+    return train(task, options, device=device, checkpoints=checkpoints, seed=seed)
