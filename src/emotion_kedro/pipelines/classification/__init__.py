@@ -1,0 +1,5 @@
+"""Arms: the same classifier on different training rows."""
+
+from emotion_kedro.pipelines.classification.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

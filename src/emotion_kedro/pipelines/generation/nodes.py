@@ -1,0 +1,72 @@
+"""Training the generators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from emotion_kedro.learning.checkpoints import Checkpoints, fingerprint
+from emotion_kedro.learning.device import choose_device
+from emotion_kedro.options import GenerationOptions
+
+if TYPE_CHECKING:
+    from emotion_kedro.learning.generators import Texts
+
+
+def select_training_texts(split_records: pd.DataFrame) -> pd.DataFrame:
+    """Return the train and validation records: all that a generator may ever see."""
+    return split_records[split_records["split"] != "test"].reset_index(drop=True)
+
+
+def select_label(generator_records: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return the records of one label."""
+    return generator_records[generator_records["label"] == label].reset_index(drop=True)
+
+
+def prepare_base(
+    generator_records: pd.DataFrame, options: GenerationOptions, device: str, checkpoints: str
+) -> tuple[Any, dict[str, Any]]:
+    """Make the model that every generator starts from; return it and its training log."""
+    from emotion_kedro.learning import generators
+
+    # Only what the base depends on: another rate for the labels leaves its checkpoints good.
+    relevant = options.model_copy(update={"training": options.warm_up or options.scratch.training})
+    store = Checkpoints(checkpoints, "generator_base", fingerprint(relevant, generator_records))
+    model, log = generators.prepare_base(
+        _texts(generator_records, options), options, device=choose_device(device), checkpoints=store
+    )
+    return model, log.as_dict()
+
+
+def train_generator(
+    base: Path, label_records: pd.DataFrame, options: GenerationOptions, device: str, checkpoints: str
+) -> tuple[Any, dict[str, Any]]:
+    """Tune the base on the texts of one label; return the generator and its training log."""
+    from emotion_kedro.learning import generators
+
+    label = str(label_records["label"].iloc[0])
+    store = Checkpoints(checkpoints, f"generator.{label}", fingerprint(base, options, label_records))
+    generator, log = generators.train_generator(
+        base,
+        _texts(label_records, options),
+        label=label,
+        options=options,
+        device=choose_device(device),
+        checkpoints=store,
+    )
+    return generator, {"label": label, "texts": int((label_records["split"] == "train").sum()), **log.as_dict()}
+
+
+def _texts(records: pd.DataFrame, options: GenerationOptions) -> Texts:
+    from emotion_kedro.learning.generators import Texts
+
+    validation = records.loc[records["split"] == "validation", "text"]
+    if len(validation) > options.validation_texts:
+        validation = validation.sample(options.validation_texts, random_state=options.seed)
+
+    return Texts(
+        train=records.loc[records["split"] == "train", "text"].tolist(),
+        validation=validation.tolist(),
+    )

@@ -1,0 +1,5 @@
+"""Raw tables to records."""
+
+from emotion_kedro.pipelines.ingestion.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

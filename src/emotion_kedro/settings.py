@@ -1,0 +1,19 @@
+"""Kedro settings of the project, and of the libraries below it."""
+
+import os
+import warnings
+
+from emotion_kedro.hooks import RunHooks
+
+# Threads of torch that wait sleep instead of spinning: where another program has one of the cores, spinning makes a
+# training step several times slower. Like the other two it is read when its library is loaded, which is later.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+# Kedro's own call, not something that users of this project could mend.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+
+HOOKS = (RunHooks(),)
+
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
