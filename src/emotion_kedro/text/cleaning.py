@@ -51,6 +51,10 @@ def _holds(texts: pd.Series, *pieces: str) -> pd.Series:
     return where.astype(bool)
 
 
+def _mask(texts: pd.Series, rows: list[bool]) -> pd.Series:
+    return pd.Series(rows, index=texts.index, dtype=bool)
+
+
 def _unescape(text: str) -> str:
     for _ in range(3):  # "&amp;amp;quot;" has been seen; more than three layers has not
         plain = html.unescape(text)
@@ -69,13 +73,13 @@ def drop_broken_characters(texts: pd.Series) -> pd.Series:
     """Remove what a wrong decoding left behind (U+FFFD, also as three Latin-1 letters) and control characters."""
     # Printable ASCII holds neither; the test is far cheaper than the pattern.
     odd = [not (text.isascii() and text.isprintable()) for text in texts.tolist()]
-    return _change(texts, pd.Series(odd, index=texts.index, dtype=bool), lambda text: _BROKEN.sub("", text))
+    return _change(texts, _mask(texts, odd), lambda text: _BROKEN.sub("", text))
 
 
 def drop_links(texts: pd.Series) -> pd.Series:
     """Remove links (``http://...``, ``www....``, ``bit.ly/...``) and the words that are left of HTML links."""
     lowered = texts.str.lower()
-    where = _holds(lowered, "http", "www.", "href", "src") | (_holds(texts, "/") & _holds(texts, "."))
+    where = _holds(lowered, "/", "www.", "href", "src")
     return _change(texts, where, lambda text: _LINK_REMAINS.sub("", _LINK.sub("", text)))
 
 
@@ -96,8 +100,13 @@ def lower(texts: pd.Series) -> pd.Series:
 
 def collapse_space(texts: pd.Series) -> pd.Series:
     """Make every run of white space one space, and remove it at both ends."""
-    collapsed = [" ".join(text.split()) for text in texts.tolist()]  # split() knows all of Unicode's white space
-    return pd.Series(collapsed, index=texts.index, name=texts.name, dtype=texts.dtype)
+    untidy = [not _tidy(text) for text in texts.tolist()]
+    return _change(texts, _mask(texts, untidy), lambda text: " ".join(text.split()))
+
+
+def _tidy(text: str) -> bool:
+    """Tell whether single spaces inside are the only white space; any other white space is not printable."""
+    return text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " "
 
 
 STEPS: dict[str, Callable[[pd.Series], pd.Series]] = {

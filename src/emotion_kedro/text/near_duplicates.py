@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 MISS_RATE = 0.001
 """Probability, at most, that a pair exactly at the threshold is not proposed (if the permutations allow it)."""
-PAIRS_AT_ONCE = 200_000
+PAIRS_AT_ONCE = 50_000
 QUERIES_AT_ONCE = 512
 ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 
@@ -43,6 +43,8 @@ def normalise(texts: pd.Series) -> pd.Series:
 
 def _normal(text: str) -> str:
     lowered = text.lower()
+    if lowered.replace(" ", "").isalnum() and "  " not in lowered:  # nothing to remove: a fifth of the time
+        return lowered.strip()
     return " ".join(lowered.translate(_PUNCTUATION).split()) or " ".join(lowered.split())
 
 

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from emotion_kedro.options import IngestionOptions, SourceOptions
+from emotion_kedro.schemas import Records
+from emotion_kedro.text import sources
+from emotion_kedro.text.sources import SourceError, read_source, read_sources
+
+STEPS = ("unescape_html", "collapse_space")
+
+
+def source(**changes: Any) -> SourceOptions:
+    return SourceOptions(**{"file": "a.csv", "text_column": "text", "label_column": "label"} | changes)
+
+
+def read(folder: Path, content: str | bytes, **changes: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    (folder / "a.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_source(folder, "set", source(**changes), STEPS)
+
+
+def problem(folder: Path, content: str | bytes, **changes: Any) -> str:
+    with pytest.raises(SourceError) as caught:
+        read(folder, content, **changes)
+    return str(caught.value)
+
+
+def test_records_and_report(tmp_path: Path) -> None:
+    table = "id,text,label\n1,I  am &amp; was,happiness\n2,   ,joy\n3,oh,woe\n4,no,anger\n5,NA,joy\n"
+    records, report = read(tmp_path, table, label_map={"happiness": "joy"}, unknown_labels="drop")
+    Records.validate(records)
+    assert records.values.tolist() == [
+        ["set:1", "I am & was", "joy", "set"],
+        ["set:4", "no", "anger", "set"],
+        ["set:5", "NA", "joy", "set"],
+    ]
+    assert report == {
+        "files": ["a.csv"],
+        "rows": 5,
+        "kept": 3,
+        "dropped": {"empty text": 1, "unknown label": {"woe": 1}},
+        "labels": {"anger": 1, "joy": 2},
+    }
+
+
+def test_label_map_comes_before_labels_of_the_same_name(tmp_path: Path) -> None:
+    records, _ = read(tmp_path, "text,label\na,fear\nb,joy\n", label_map={"fear": "surprise"})
+    assert records["label"].tolist() == ["surprise", "joy"]
+
+
+def test_rows_are_counted_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "CHUNK_ROWS", 2)
+    table = "text,label\n" + "".join(f"t{row},{'glee' if row == 5 else 'joy'}\n" for row in range(1, 8))
+    records, report = read(tmp_path, table, unknown_labels="drop")
+    assert records["record_id"].tolist() == [f"set:{row}" for row in (1, 2, 3, 4, 6, 7)]
+    assert records["text"].tolist() == [f"t{row}" for row in (1, 2, 3, 4, 6, 7)]
+    assert report["rows"] == 7
+    assert "data row 5, column 'label': unknown label 'glee'" in problem(tmp_path, table)
+
+
+def test_several_files_and_own_cleaning(tmp_path: Path) -> None:
+    (tmp_path / "one.tsv").write_text('joy\t"A\nfear\tB "b"\n')
+    (tmp_path / "two.tsv").write_text("joy\tC\n")
+    options = source(
+        file=("one.tsv", "two.tsv"),
+        separator="\t",
+        quoting=False,
+        column_names=("label", "text"),
+        cleaning=("lower",),
+    )
+    records, report = read_source(tmp_path, "set", options, STEPS)
+    assert records["record_id"].tolist() == ["set:one:1", "set:one:2", "set:two:1"]
+    assert records["text"].tolist() == ['"a', 'b "b"', "c"]
+    assert report["files"] == ["one.tsv", "two.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"), [("utf-8", "utf-8-sig"), ("UTF8", "utf-8-sig"), ("gb18030", "gb18030"), ("utf-16", "utf-16")]
+)
+def test_encodings_and_byte_order_mark(tmp_path: Path, encoding: str, codec: str) -> None:
+    records, _ = read(tmp_path, "text,label\n高兴 é,joy\n".encode(codec), encoding=encoding)
+    assert records["text"].tolist() == ["高兴 é"]
+
+
+def test_line_ends_quotes_and_blank_lines(tmp_path: Path) -> None:
+    records, report = read(tmp_path, 'text,label\r\n"a, ""b""\r\nc",joy\r\n\r\nd,joy\r\n')
+    assert records["text"].tolist() == ['a, "b" c', "d"]
+    assert records["record_id"].tolist() == ["set:1", "set:2"]
+    assert report["rows"] == 2
+
+
+def test_empty_fields_at_the_end_are_not_missing_fields(tmp_path: Path) -> None:
+    records, _ = read(tmp_path, "text,label,note\na,joy,\nb,joy,x\n")
+    assert records["text"].tolist() == ["a", "b"]
+
+
+def test_missing_file_lists_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "there.csv").touch()
+    with pytest.raises(SourceError, match=r"deep/b\.csv.*holds: there\.csv.*--params=raw_root="):
+        read_source(tmp_path, "set", source(file="very/deep/b.csv"), STEPS)
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "pieces"),
+    [
+        ("txt,label\na,joy\n", {}, ["no column 'text'", "'txt', 'label'", "text_column"]),
+        ("text;label\na;joy\n", {}, ["no column 'text'", "'text;label'", "separator"]),
+        ("text,label\nok,joy\nb,joy,x\n", {}, ["data row 2 (line 3)", "3 field(s)", "2 columns", "'b,joy,x'"]),
+        ("text,label\na,joy,x\nb,joy,x\n", {}, ["data row 1 (line 2)", "3 field(s)", "'a,joy,x'"]),
+        ("text,label\na,joy\n\nb\nc,joy\n", {}, ["data row 2 (line 4)", "1 field(s)", "'b'"]),
+        ("a,joy\nb\n", {"column_names": ("text", "label")}, ["data row 2 (line 2)", "1 field(s)", "'b'"]),
+        ('text,label\na,joy\n"b,joy\nc,joy\n', {}, ["data row 2", "never closed", "'b,joy", "quoting: false"]),
+        ("text,label\na,joy\nb \xe9,joy\n".encode("latin-1"), {}, ["line 3", r"b'\xe9'", "not utf-8", "encoding"]),
+        ("text,label\na,joy\n", {"encoding": "utf-99"}, ["no encoding 'utf-99'"]),
+        ("text,label\na,joy\n", {"separator": "::"}, ["one character", "'::'"]),
+        ("", {}, ["empty"]),
+        ("text,label\n", {}, ["no row below the header"]),
+        ("text,label\n ,joy\nb,woe\n", {"unknown_labels": "drop"}, ["none is left", "1 have no text", "1 have an"]),
+        (
+            "text,label\na,joy\nb,glee\nc,glee\nd,woe\n",
+            {},
+            ["data row 2", "'label'", "'glee'", "3 ('glee': 2, 'woe': 1)", "label_map", "unknown_labels: drop"],
+        ),
+    ],
+)
+def test_problem_names_file_row_value_and_remedy(
+    tmp_path: Path, content: str | bytes, changes: dict[str, Any], pieces: list[str]
+) -> None:
+    message = problem(tmp_path, content, **changes)
+    for piece in ["a.csv", *pieces]:
+        assert piece in message
+
+
+def test_ragged_row_before_bad_bytes(tmp_path: Path) -> None:
+    content = b"text,label\n" + b"a,joy\n" * 3 + b"b,joy,x\n" + b"a,joy\n" * 5000 + b"\xff,joy\n"
+    message = problem(tmp_path, content)
+    assert "data row 4" in message or "line 5006" in message
+
+
+def test_very_long_field_beside_a_short_row(tmp_path: Path) -> None:
+    message = problem(tmp_path, "text,label\n" + "z" * 200_000 + ",joy\nb\n")
+    assert "data row 2 (line 3)" in message
+
+
+def both(**sources_: SourceOptions) -> IngestionOptions:
+    return IngestionOptions(use=tuple(sources_), cleaning=STEPS, sources=sources_)
+
+
+def test_sources_are_put_below_each_other_in_the_order_of_use(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,joy\n")
+    (tmp_path / "b.csv").write_text("text,label\nb,fear\n")
+    records, reports = read_sources(tmp_path, both(second=source(file="b.csv"), first=source()))
+    assert records["record_id"].tolist() == ["second:1", "first:1"]
+    assert records.index.tolist() == [0, 1]
+    assert list(reports) == ["second", "first"]
+
+
+def test_record_ids_must_be_unique(tmp_path: Path) -> None:
+    for name in ("a.csv", "a.tsv"):
+        (tmp_path / name).write_text("text,label\na,joy\n")
+    with pytest.raises(SourceError, match="set:a:1"):
+        read_sources(tmp_path, both(set=source(file=("a.csv", "a.tsv"))))
