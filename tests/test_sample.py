@@ -1,0 +1,65 @@
+"""The sample that ships with the project is what its README says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emotion_kedro.measures.diversity import distinct_n
+
+SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
+
+TABLES = [
+    ("eit/Emotion_final.csv", "Text", "Emotion", 6, 60),
+    ("edft/tweet_emotions.csv", "content", "sentiment", 13, 40),
+    ("eabot/emotion_sentimen_dataset.csv", "text", "Emotion", 13, 40),
+]
+
+
+def _read(file: str) -> pd.DataFrame:
+    return pd.read_csv(SAMPLE / file, keep_default_na=False)
+
+
+@pytest.mark.parametrize(("file", "text", "label", "labels", "rows"), TABLES)
+def test_every_label_has_enough_rows_of_varied_text(file: str, text: str, label: str, labels: int, rows: int) -> None:
+    table = _read(file)
+    counts = table[label].value_counts()
+    assert len(counts) == labels
+    assert counts.min() >= rows
+    assert distinct_n(table[text].tolist(), 2) > 0.6
+
+
+def test_headers_are_those_of_the_real_tables() -> None:
+    first_lines = [(SAMPLE / file).read_bytes().splitlines(keepends=True)[0] for file, *_ in TABLES]
+    assert first_lines == [b"Text,Emotion\r\n", b"tweet_id,sentiment,content\n", b"Unnamed: 0,text,Emotion\n"]
+
+
+def test_the_chinese_tables_have_their_rows() -> None:
+    reviews = [line.split("\t") for name in ("train", "dev", "test") for line in _lines(f"chnsenticorp/{name}.tsv")[1:]]
+    posts = [line.split("\t") for name in ("train_s", "dev") for line in _lines(f"ocemotion/OCEMOTION_{name}.csv")]
+    assert pd.Series([row[0] for row in reviews]).value_counts().to_dict() == {"0": 100, "1": 100}
+    assert set(pd.Series([row[2] for row in posts]).value_counts()) == {30}
+    assert len(posts) == 210
+
+
+def _lines(file: str) -> list[str]:
+    return (SAMPLE / file).read_text(encoding="utf-8").splitlines()
+
+
+def test_the_defects_that_the_readme_lists_are_there() -> None:
+    eit, edft, eabot = (_read(file) for file, *_ in TABLES)
+    assert edft["content"].str.contains("ï¿½").sum() == 4
+    assert (edft["content"] == "").sum() == 1
+    assert edft["content"].str.contains(r"&(?:amp|quot|lt|gt);").sum() == 20
+    assert eit["Text"].str.contains("a href http www").sum() == 2
+    assert (eit.groupby("Text")["Emotion"].nunique() > 1).sum() == 2
+    shared = eabot.merge(eit, left_on="text", right_on="Text")
+    assert (shared["Emotion_x"] == shared["Emotion_y"]).sum() == 2
+    assert len(shared) == 6
+
+
+def test_the_words_of_two_sources_are_not_the_same_texts() -> None:
+    edft, eabot = _read(TABLES[1][0]), _read(TABLES[2][0])
+    assert not set(edft["content"]) & set(eabot["text"])
