@@ -88,6 +88,8 @@ class UnificationOptions(Options):
     """How the sources' labels become one taxonomy."""
 
     taxonomy: str
+    sources: tuple[str, ...] | None = None
+    """Take the records of these sources alone; None: of all that were read."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
     """What happens to a row whose label is known but not in this taxonomy (``relief`` in ``six``)."""
 

@@ -37,7 +37,7 @@ def prepare_base(
     model, log = generators.prepare_base(
         _texts(generator_records, options), options, device=choose_device(device), checkpoints=store
     )
-    return model, log.as_dict()
+    return model, {"label": "all labels", "texts": _train_rows(generator_records), **log.as_dict()}
 
 
 def train_generator(
@@ -56,7 +56,11 @@ def train_generator(
         device=choose_device(device),
         checkpoints=store,
     )
-    return generator, {"label": label, "texts": int((label_records["split"] == "train").sum()), **log.as_dict()}
+    return generator, {"label": label, "texts": _train_rows(label_records), **log.as_dict()}
+
+
+def _train_rows(records: pd.DataFrame) -> int:
+    return int((records["split"] == "train").sum())
 
 
 def _texts(records: pd.DataFrame, options: GenerationOptions) -> Texts:
