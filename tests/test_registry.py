@@ -37,7 +37,9 @@ def test_the_whole_job_is_its_stages_and_needs_raw_tables_alone(pipelines: dict[
     assert {name for name in whole.inputs() if not name.startswith("params:")} == {"raw_folder", "run_log"}
 
 
-@pytest.mark.parametrize(("name", "prefix", "labels"), [("augment", "", SIX), ("augment_thirteen", "thirteen.", THIRTEEN)])
+@pytest.mark.parametrize(
+    ("name", "prefix", "labels"), [("augment", "", SIX), ("augment_thirteen", "thirteen.", THIRTEEN)]
+)
 def test_each_label_has_a_generator_in_its_namespace(
     pipelines: dict[str, Pipeline], name: str, prefix: str, labels: tuple[str, ...]
 ) -> None:

@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro import __version__
+from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.weights import require
 from emotion_kedro.options import ClassificationOptions, GenerationOptions, Options, UnificationOptions
 from emotion_kedro.taxonomy import labels_of
@@ -43,6 +44,7 @@ class RunHooks:
         """Stop before any work when weights are missing or the labels do not fit; begin the log of the run."""
         self.run_started = time.time()
         check_labels(pipeline, catalog)
+        check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
         self._begin_log(pipeline, catalog)
 
@@ -100,6 +102,20 @@ def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
                 f"generators for {', '.join(sorted(drawn))}; take --pipeline=augment_{options.taxonomy}, or "
                 f"leave {prefix}unification.taxonomy as it is"
             )
+
+
+def check_device(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Stop a run that asks for a device there is not, before it has read its tables.
+
+    Raises:
+        ValueError: for a word that names no device, or for CUDA where there is none.
+    """
+    if "params:device" not in pipeline.inputs():
+        return
+    wanted = catalog.load("params:device")
+    # Asking torch costs seconds of start-up; the usual words are good everywhere.
+    if wanted not in {"auto", "cpu"}:
+        choose_device(wanted)
 
 
 def weights_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:

@@ -175,7 +175,7 @@ class LoraOptions(Options):
     """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on all linear layers of the blocks that are trained."""
 
     rank: Positive = 16
-    alpha: Rate = 32.0
+    alpha: Positive = 32
     dropout: Share = 0.0
 
 

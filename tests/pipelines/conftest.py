@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from project_folder import Project, make_project, tiny_parameters  # noqa: E402
+from project_folder import Project, make_project, tiny_parameters
 
 
 @pytest.fixture(scope="session")

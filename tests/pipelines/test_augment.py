@@ -128,6 +128,13 @@ def test_a_misspelt_parameter_stops_the_run_before_any_work(new_project: Callabl
     assert not (project.path / "data/02_intermediate").exists()
 
 
+def test_a_device_that_is_not_there_stops_the_run_before_any_work(new_project: Callable[..., Project]) -> None:
+    project = new_project(device="tpu")
+    printed = project.kedro("run", "--pipeline=augment", fails=True)
+    assert "'tpu'; it may be auto, cuda or cpu" in printed
+    assert not (project.path / "data/02_intermediate").exists()
+
+
 def test_missing_weights_are_named_before_any_work(new_project: Callable[..., Project]) -> None:
     project = new_project(classification={"classifier": {"base": "some/model-on-a-hub"}})
     printed = project.kedro("run", "--pipeline=augment", fails=True)

@@ -24,7 +24,7 @@ class Device:
     half: bool
 
     @property
-    def torch(self) -> torch.device:
+    def place(self) -> torch.device:
         """The device as torch names it."""
         import torch
 
@@ -42,7 +42,7 @@ class Device:
         """Move a batch here; from pinned memory and without waiting where that is possible."""
         if self.kind == "cpu":
             return dict(batch)
-        return {name: tensor.pin_memory().to(self.torch, non_blocking=True) for name, tensor in batch.items()}
+        return {name: tensor.pin_memory().to(self.place, non_blocking=True) for name, tensor in batch.items()}
 
     def seed(self, seed: int) -> None:
         """Seed the random numbers of torch on every device."""

@@ -58,7 +58,7 @@ class Generator:
         boundary = self.language_model.boundary
         device.seed(seed)
         model.eval()
-        start = torch.full((rows, 1), boundary, dtype=torch.long, device=device.torch)
+        start = torch.full((rows, 1), boundary, dtype=torch.long, device=device.place)
         with torch.inference_mode(), device.autocast():
             drawn = model.generate(
                 input_ids=start,

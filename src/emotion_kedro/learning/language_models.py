@@ -158,7 +158,7 @@ def load_language_model(name: str, device: Device) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
-    return LanguageModel(model.to(device.torch), AutoTokenizer.from_pretrained(name))
+    return LanguageModel(model.to(device.place), AutoTokenizer.from_pretrained(name))
 
 
 def open_directory(directory: Path, device: Device, *, base: Path | None = None) -> LanguageModel:
@@ -224,7 +224,8 @@ def train_from_scratch(
         eos_token_id=0,
         pad_token_id=1,
     )
-    language_model = LanguageModel(GPT2LMHeadModel(config).to(device.torch), tokenizer)
+    model: Any = GPT2LMHeadModel(config)
+    language_model = LanguageModel(model.to(device.place), tokenizer)
     log = fit_language_model(
         language_model,
         language_model.encode(texts, max_tokens=max_tokens),

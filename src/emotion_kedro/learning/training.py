@@ -155,7 +155,7 @@ class _Run:
                 self.trained[name].copy_(value)
 
     def save(self, checkpoints: Checkpoints) -> None:
-        tensors = {f"model/{name}": value for name, value in self.trained.items()}
+        tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
@@ -174,7 +174,7 @@ class _Run:
             for name, value in self.trained.items():
                 value.copy_(tensors[f"model/{name}"])
         self.best = {
-            name.removeprefix("best/"): value.to(self.device.torch)
+            name.removeprefix("best/"): value.to(self.device.place)
             for name, value in tensors.items()
             if name.startswith("best/")
         }

@@ -13,13 +13,18 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from click import ClickException
+
 logger = logging.getLogger(__name__)
 
 SCRATCH = "scratch"
 
 
-class MissingWeightsError(RuntimeError):
-    """Weights that a run needs are not here; the message says which, and the command that brings them."""
+class MissingWeightsError(ClickException):
+    """Weights that a run needs are not here; the message says which, and the command that brings them.
+
+    A ``ClickException``, of which the command line shows the message alone, without a traceback.
+    """
 
 
 @dataclass(frozen=True)

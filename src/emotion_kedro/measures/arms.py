@@ -92,10 +92,10 @@ def compare_arms(
     ``groups`` gives each ``record_id`` its near-duplicate group; whole groups are resampled, since near-duplicates are
     not independent rows. The verdict rests on the interval of the accuracy alone, which is stated before looking.
     """
-    truth, before = _indices(first, labels)
-    same, after = _indices(second, labels)
-    if not np.array_equal(truth, same) or before.shape != after.shape:
+    if not np.array_equal(_tested(first), _tested(second)):
         raise ValueError("the two arms were not tested on the same rows with the same seeds; run both arms again")
+    truth, before = _indices(first, labels)
+    _, after = _indices(second, labels)
     names = first["arm"].iloc[0], second["arm"].iloc[0]
     options: dict[str, Any] = {"samples": samples, "level": level, "seed": seed}
     if groups is not None:
@@ -115,6 +115,11 @@ def compare_arms(
         "verdict": verdict,
         "sentence": _sentence(verdict, accuracy, len(truth), len(seeds)),
     }
+
+
+def _tested(predictions: pd.DataFrame) -> np.ndarray:
+    """Seed, record and true label of every prediction, in an order that does not depend on the table's."""
+    return predictions[["seed", "record_id", "label"]].sort_values(["seed", "record_id"]).to_numpy(dtype=object)
 
 
 def _mcnemar(truth: np.ndarray, before: np.ndarray, after: np.ndarray, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -153,7 +158,7 @@ def accuracy_of(
 
 def _by_seed(predictions: pd.DataFrame) -> dict[int, pd.DataFrame]:
     ordered = predictions.sort_values(["seed", "record_id"])
-    return {int(seed): table for seed, table in ordered.groupby("seed")}  # type: ignore[call-overload]
+    return {int(seed): ordered[ordered["seed"] == seed] for seed in ordered["seed"].unique()}
 
 
 def _indices(predictions: pd.DataFrame, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -124,7 +124,7 @@ def _untrained(lesson: Lesson, options: ClassifierOptions, device: Device) -> En
         "rows": lesson.mix["origin"].value_counts().to_dict(),
         "training": options.training.model_dump(),
     }
-    return EncoderClassifier(model.to(device.torch), tokenizer, lesson.labels, options.max_tokens, notes)
+    return EncoderClassifier(model.to(device.place), tokenizer, lesson.labels, options.max_tokens, notes)
 
 
 def _check_loaded(model: Any, missing: Collection[str], base: str) -> None:
@@ -196,4 +196,4 @@ def load(directory: Path, device: Device) -> EncoderClassifier:
     notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
     labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    return EncoderClassifier(model.to(device.torch), tokenizer, labels, notes["max_tokens"], notes)
+    return EncoderClassifier(model.to(device.place), tokenizer, labels, notes["max_tokens"], notes)

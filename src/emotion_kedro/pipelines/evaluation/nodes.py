@@ -83,7 +83,9 @@ def measure_synthetic_text(
     from emotion_kedro.measures.synthetic_text import count_reasons, describe_synthetic_text, pick_examples
 
     columns = [column for column in candidate_predictions.columns if column.startswith(PROBABILITY_PREFIX)]
-    predicted = candidate_predictions[columns].idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX)
+    predicted = [
+        str(column).removeprefix(PROBABILITY_PREFIX) for column in candidate_predictions[columns].idxmax(axis=1)
+    ]
     judged = candidate_predictions[["record_id"]].assign(predicted=predicted)
     quality = describe_synthetic_text(
         candidates,
@@ -140,7 +142,7 @@ def gather_facts(**facts: Any) -> dict[str, Any]:
 
 def _generator_line(generation: GenerationOptions) -> str:
     training = generation.training
-    tuned = generation.tuning
+    tuned: str = generation.tuning
     if tuned != "full" and generation.last_layers is not None:
         tuned = f"{tuned} on the top {generation.last_layers} blocks"
     shared = f"{generation.warm_up.steps} shared steps, then " if generation.warm_up else ""

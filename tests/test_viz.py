@@ -1,0 +1,65 @@
+"""kedro-viz draws every registered pipeline, and has nothing to complain about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("kedro_viz")
+
+ROOT = Path(__file__).parents[1]
+
+# A process of its own: kedro-viz keeps what it has loaded in module-level state.
+SCRIPT = """
+import json, logging, sys, warnings
+from pathlib import Path
+
+complaints = []
+
+class Keep(logging.Handler):
+    def emit(self, record):
+        complaints.append(record.getMessage())
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", category=Warning, module="fastapi|kedro_viz")
+    from kedro_viz.api.rest.responses.pipelines import get_pipeline_response
+    from kedro_viz.data_access import data_access_manager
+    from kedro_viz.server import load_and_populate_data
+
+    load_and_populate_data(Path(sys.argv[1]))
+    keep = Keep(logging.WARNING)
+    logging.getLogger().addHandler(keep)
+    logging.getLogger("kedro_viz").addHandler(keep)
+    pipelines = {}
+    for pipeline in data_access_manager.registered_pipelines.as_list():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            response = get_pipeline_response(pipeline.id)
+        complaints += [str(warning.message) for warning in caught if "kedro_viz" not in warning.filename]
+        pipelines[pipeline.id] = {"layers": response.layers, "nodes": len(response.nodes)}
+print(json.dumps({"pipelines": pipelines, "complaints": complaints}))
+"""
+
+
+@pytest.mark.slow
+def test_every_pipeline_is_drawn_in_layers_without_warnings() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(ROOT)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert found["complaints"] == []
+    assert {"augment", "augment_thirteen", "classification"} <= set(found["pipelines"])
+    layers = found["pipelines"]["augment"]["layers"]
+    assert layers == ["raw", "intermediate", "primary", "model input", "models", "synthetic", "arms", "reporting"]
+    assert all(pipeline["layers"] and pipeline["nodes"] for pipeline in found["pipelines"].values())
