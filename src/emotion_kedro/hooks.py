@@ -30,6 +30,7 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 RUN_LOG = "run_log"
 SUMMARY = "summary"
+REPORT_PAGE = "report_page"
 
 
 class RunHooks:
@@ -80,7 +81,13 @@ class RunHooks:
             clear_checkpoints(Path(catalog.load("params:checkpoints")), since=self.run_started)
         for name in pipeline.all_outputs():
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
-                print(f"\n{catalog.load(name)}\n")
+                page = catalog.get(name.removesuffix(SUMMARY) + REPORT_PAGE)
+                print(f"\n{catalog.load(name).rstrip()}\nReport      {_place_of(page)}\n")
+
+
+def _place_of(dataset: Any) -> str:
+    path = Path(dataset._filepath)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:

@@ -113,7 +113,7 @@ class NearDuplicateOptions(Options):
 
 
 class SplitOptions(Options):
-    """Shares of the split. ``grouped`` keeps near-duplicates on one side; ``plain`` shuffles rows (the report's way)."""
+    """Shares of the split. ``grouped`` keeps near-duplicates on one side; ``plain`` shuffles rows."""
 
     strategy: Literal["grouped", "plain"] = "grouped"
     validation: Share = 0.1

@@ -47,7 +47,7 @@ class Lesson:
     labels: tuple[str, ...]
     name: str
     seed: int
-    augmentation: AugmentationOptions = AugmentationOptions()
+    augmentation: AugmentationOptions
 
 
 @dataclass(frozen=True)

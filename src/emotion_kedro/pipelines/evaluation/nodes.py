@@ -109,21 +109,24 @@ def collect_training_logs(*logs: Any) -> dict[str, Any]:
 
 
 def write_report(
-    facts: dict[str, Any],
     training_logs: dict[str, Any],
     run_log: dict[str, Any],
-    unification: UnificationOptions,
+    taxonomy: UnificationOptions,
     generation: GenerationOptions,
     classification: ClassificationOptions,
     options: EvaluationOptions,
+    **facts: Any,
 ) -> tuple[str, str, str]:
-    """Return the HTML page, the Markdown page and the summary for the terminal."""
+    """Return the HTML page, the Markdown page and the summary for the terminal.
+
+    ``facts`` are the fields of :class:`emotion_kedro.pictures.results.RunResults` that come as they are.
+    """
     from emotion_kedro.pictures.page import RunResults, html_page, markdown_page, terminal_summary
 
-    labels = labels_of(unification.taxonomy)
+    labels = labels_of(taxonomy.taxonomy)
     fitted = classification.classifier
     setting = {
-        "taxonomy": f"{unification.taxonomy} ({', '.join(labels)})",
+        "taxonomy": f"{taxonomy.taxonomy} ({', '.join(labels)})",
         "generator": _generator_line(generation),
         "classifier": f"{fitted.base}, {fitted.training.steps} steps of {fitted.training.batch_size} in every arm",
         "seeds": ", ".join(str(seed) for seed in classification.seeds),
@@ -133,11 +136,6 @@ def write_report(
         title=options.title, labels=list(labels), times=run_log["times"], setting=setting, **facts, **training_logs
     )
     return html_page(results), markdown_page(results), terminal_summary(results)
-
-
-def gather_facts(**facts: Any) -> dict[str, Any]:
-    """Return everything the report shows, by name."""
-    return facts
 
 
 def _generator_line(generation: GenerationOptions) -> str:

@@ -9,7 +9,6 @@ from kedro.pipeline import Pipeline, node
 from emotion_kedro.pipelines.evaluation.nodes import (
     collect_training_logs,
     compare_arms,
-    gather_facts,
     measure_synthetic_text,
     measure_usability,
     score_arms,
@@ -94,18 +93,17 @@ def _pages(labels: Sequence[str]) -> Pipeline:
     return Pipeline(
         [
             node(collect_training_logs, inputs=logs, outputs="training_logs", name="collect_training_logs"),
-            node(gather_facts, inputs=FACTS, outputs="facts", name="gather_facts"),
             node(
                 write_report,
-                inputs=[
-                    "facts",
-                    "training_logs",
-                    "run_log",
-                    "params:unification",
-                    "params:generation",
-                    "params:classification",
-                    "params:evaluation",
-                ],
+                inputs={
+                    **FACTS,
+                    "training_logs": "training_logs",
+                    "run_log": "run_log",
+                    "taxonomy": "params:unification",
+                    "generation": "params:generation",
+                    "classification": "params:classification",
+                    "options": "params:evaluation",
+                },
                 outputs=["report_page", "results_page", "summary"],
                 name="write_report",
             ),
