@@ -52,7 +52,7 @@ def test_the_generators_and_the_filter_never_see_the_test_side(pipelines: dict[s
     readers = {node.short_name for node in pipelines["augment"].nodes if "split_records" in node.inputs}
     assert readers == {
         *("select_training_texts", "compose_mix", "fit_arm", "fit_filter"),
-        *("compare_arms", "measure_synthetic_text"),
+        *("score_arms", "compare_arms", "measure_synthetic_text"),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import shutil
 import sys
+import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro import __version__
+from emotion_kedro.learning.checkpoints import clear_opened
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.weights import require
 from emotion_kedro.options import ClassificationOptions, GenerationOptions, Options, UnificationOptions
@@ -29,6 +30,7 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 RUN_LOG = "run_log"
+STAGE_NAMESPACES = ("generator", "filter", "classifier")
 SUMMARY = "summary"
 REPORT_PAGE = "report_page"
 
@@ -38,24 +40,18 @@ class RunHooks:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
-        self.run_started = time.time()
+        self.lock = threading.Lock()
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Stop before any work when weights are missing or the labels do not fit; begin the log of the run."""
-        self.run_started = time.time()
         check_labels(pipeline, catalog)
         check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
-        self._begin_log(pipeline, catalog)
-
-    def _begin_log(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        if RUN_LOG not in catalog:
-            return
-        # A run of some stages goes on with the times of the others.
         whole = any(node.short_name == "ingest_sources" for node in pipeline.nodes)
-        times = [] if whole or not catalog.exists(RUN_LOG) else catalog.load(RUN_LOG)["times"]
-        catalog.save(RUN_LOG, {"setting": describe_setting(), "times": times})
+        for name in sorted({log_of(node) for node in pipeline.nodes}):
+            if name in catalog:
+                begin_log(name, catalog, whole=whole and not run_params.get("only_missing_outputs"))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -68,21 +64,40 @@ class RunHooks:
         """Enter the node's time in the log of the run."""
         seconds = round(time.perf_counter() - self.started.pop(node.name), 2)
         logger.info("%s: done in %.1f s", node.name, seconds)
-        if RUN_LOG not in catalog or not catalog.exists(RUN_LOG):
-            return
-        log = catalog.load(RUN_LOG)
-        times = [entry for entry in log["times"] if entry["node"] != node.name]
-        catalog.save(RUN_LOG, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
+        name = log_of(node)
+        # Labels may run side by side, in threads: each adds a line to the same file.
+        with self.lock:
+            if name in catalog and catalog.exists(name):
+                log = catalog.load(name)
+                times = [entry for entry in log["times"] if entry["node"] != node.name]
+                catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Drop the checkpoints of work whose results are saved, and say what came out."""
-        if "params:checkpoints" in pipeline.inputs():
-            clear_checkpoints(Path(catalog.load("params:checkpoints")), since=self.run_started)
+        clear_opened()
         for name in pipeline.all_outputs():
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 page = catalog.get(name.removesuffix(SUMMARY) + REPORT_PAGE)
                 print(f"\n{catalog.load(name).rstrip()}\nReport      {_place_of(page)}\n")
+
+
+def log_of(node: Node) -> str:
+    """Return the name of the log that a node's time is entered in: a variant has its own."""
+    first = (node.namespace or "").split(".")[0]
+    return RUN_LOG if first in {"", *STAGE_NAMESPACES} else f"{first}.{RUN_LOG}"
+
+
+def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
+    """Begin the log of a whole run anew; a run of some stages goes on with it, and is named in it."""
+    setting = describe_setting()
+    if whole or not catalog.exists(name):
+        catalog.save(name, {"setting": setting, "times": []})
+        return
+    log = catalog.load(name)
+    again = [*log["setting"].get("then", "").split("; "), setting["command"]]
+    then = "; ".join(dict.fromkeys(command for command in again if command))
+    catalog.save(name, {**log, "setting": {**log["setting"], "then": then}})
 
 
 def _place_of(dataset: Any) -> str:
@@ -105,9 +120,9 @@ def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         wanted = labels_of(options.taxonomy)
         if drawn != set(wanted):
             raise ValueError(
-                f"the parameters ask for the taxonomy {options.taxonomy} ({', '.join(wanted)}), but this pipeline has "
-                f"generators for {', '.join(sorted(drawn))}; take --pipeline=augment_{options.taxonomy}, or "
-                f"leave {prefix}unification.taxonomy as it is"
+                f"{prefix}unification.taxonomy is {options.taxonomy} ({', '.join(wanted)}), but this pipeline has "
+                f"generators for {', '.join(sorted(drawn))}; leave the taxonomy as it is, and take "
+                "--pipeline=augment for six labels or --pipeline=augment_thirteen for thirteen"
             )
 
 
@@ -129,7 +144,7 @@ def weights_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
     """Return the names of the pretrained models that the nodes of the pipeline open."""
     functions = {node.func.__name__ for node in pipeline.nodes}
     names = []
-    if functions & {"prepare_base", "train_generator"}:
+    if functions & {"prepare_base", "train_generator", "draw_candidates"}:
         names.append(_load(catalog, "params:generation", GenerationOptions).base)
     if functions & {"fit_arm", "fit_filter"}:
         names.append(_load(catalog, "params:classification", ClassificationOptions).classifier.base)
@@ -160,12 +175,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def clear_checkpoints(root: Path, *, since: float) -> None:
-    """Remove the checkpoints under ``root`` that were touched after ``since`` (seconds since the epoch)."""
-    if not root.is_dir():
-        return
-    for directory in root.iterdir():
-        if directory.stat().st_mtime >= since:
-            shutil.rmtree(directory, ignore_errors=True)

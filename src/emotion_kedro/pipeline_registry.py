@@ -15,10 +15,7 @@ from emotion_kedro.pipelines import (
 )
 from emotion_kedro.taxonomy import TAXONOMIES
 
-OWN_PARAMETERS = {
-    "params:unification",
-    "params:evaluation",
-}
+OWN_PARAMETERS = {"params:unification"}
 """Parameters that a variant has for itself (``thirteen.unification``); it shares all others."""
 
 
@@ -47,4 +44,4 @@ def stages(taxonomy: str) -> dict[str, Pipeline]:
 def as_variant(pipeline: Pipeline, name: str) -> Pipeline:
     """Return the same stages under a namespace: own data sets, and own parameters where they must differ."""
     parameters = {entry for entry in pipeline.inputs() if entry.startswith("params:")}
-    return Pipeline(pipeline, namespace=name, inputs={"raw_folder", "run_log"}, parameters=parameters - OWN_PARAMETERS)
+    return Pipeline(pipeline, namespace=name, inputs={"raw_folder"}, parameters=parameters - OWN_PARAMETERS)

@@ -6,6 +6,8 @@ next run takes for the newest version. These write beside the target and rename,
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +27,8 @@ class _WholeFile:
 
     def _get_save_path(self) -> PurePosixPath:
         target: PurePosixPath = super()._get_save_path()  # type: ignore[misc]
-        return target.with_name(f"{target.name}.partial")
+        # Labels may run side by side: each writer has a name of its own.
+        return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
 
 
 class ParquetDataset(_WholeFile, _ParquetDataset):

@@ -32,3 +32,18 @@ pipeline("text-classification", model=".")("what a day, everything went right")
 Made by emotion-kedro. Its figures, with intervals, are in the report of the run that made it. Labels of this kind are
 one annotator's reading of a text without its context; do not decide anything about a person by them.
 """
+
+
+def adapter_card(base: str | None) -> str:
+    """Return the ``README.md`` of a directory of low-rank adapters."""
+    return f"""---
+library_name: peft
+tags: [emotion-kedro]
+---
+
+# Adapters of a text generator
+
+Low-rank adapters on `{base}`, tuned on the bare texts of one emotion, or of all of them for the base that the others
+start from. `emotion_kedro.learning.generators.load_generator` opens them. What they write is training text for
+classifiers, and nothing a person should be shown as said by anyone.
+"""

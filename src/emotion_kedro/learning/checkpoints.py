@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +22,27 @@ if TYPE_CHECKING:
     import torch
 
 
+NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
+
+OPENED: set[Path] = set()
+"""Directories of the work that this process has begun or gone on with."""
+
+
 def fingerprint(*parts: object) -> str:
     """Return 16 hexadecimal digits that change when any part does.
 
-    Parts may be option objects, data frames, directories of a model (by the names, sizes and contents of their
-    configuration and the hash of their weights), and whatever JSON can hold.
+    Parts may be option objects, data frames, directories of a model (weights, configuration, tokenizer), and whatever
+    JSON can hold.
     """
     digest = hashlib.sha256(emotion_kedro.__version__.encode())
     for part in parts:
         digest.update(b"\x00" + _bytes_of(part))
     return digest.hexdigest()[:16]
+
+
+def contents_of(name: str) -> Path | str:
+    """Return what stands for a model in a fingerprint: its files if ``name`` is a directory, else the name."""
+    return Path(name) if Path(name).is_dir() else name
 
 
 def _bytes_of(part: object) -> bytes:
@@ -40,8 +52,13 @@ def _bytes_of(part: object) -> bytes:
         columns = json.dumps([str(name) for name in part.columns]).encode()
         return columns + pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes()
     if isinstance(part, Path):
-        return b"".join(_hash_of_file(file) for file in sorted(part.rglob("*")) if file.is_file())
+        return b"".join(_hash_of_file(file) for file in sorted(part.iterdir()) if _decides(file))
     return json.dumps(part, sort_keys=True).encode()
+
+
+def _decides(file: Path) -> bool:
+    """Whether what a model says depends on the file; cards and notes hold times, which no two runs share."""
+    return file.is_file() and file.name not in NOTES_ON_A_MODEL
 
 
 def _hash_of_file(file: Path) -> bytes:
@@ -49,11 +66,28 @@ def _hash_of_file(file: Path) -> bytes:
         return file.name.encode() + hashlib.file_digest(stream, "sha256").digest()
 
 
+def discard(directory: Path) -> None:
+    """Remove a directory so that a kill in between leaves nothing that looks whole: first its name, then its files."""
+    if not directory.exists():
+        return
+    gone = directory.with_name(f".gone-{directory.name}-{os.getpid()}")
+    directory.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def clear_opened() -> None:
+    """Remove the checkpoints of all work of this process: its results are saved. Those of other runs stay."""
+    for directory in sorted(OPENED):
+        discard(directory)
+    OPENED.clear()
+
+
 class Checkpoints:
     """The checkpoints of one piece of work: ``<root>/<name>-<fingerprint>/<step>/``."""
 
     def __init__(self, root: Path | str, name: str, identity: str) -> None:
         self.directory = Path(root) / f"{name}-{identity}"
+        OPENED.add(self.directory)
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         """Write a checkpoint in one step and remove the older ones.
@@ -71,10 +105,10 @@ class Checkpoints:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, staging / "state")
         (staging / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
         target = self.directory / f"{step:09d}"
-        shutil.rmtree(target, ignore_errors=True)
+        discard(target)
         staging.rename(target)
         for older in self._steps()[:-1]:
-            shutil.rmtree(older, ignore_errors=True)
+            discard(older)
 
     def load(self) -> tuple[int, dict[str, torch.Tensor], dict[str, Any]] | None:
         """Return step, tensors and notes of the newest checkpoint, or None."""
@@ -84,14 +118,12 @@ class Checkpoints:
         if not steps:
             return None
         newest = steps[-1]
-        # In use by this run: what a run has touched is dropped once its results are saved.
-        self.directory.touch()
         notes = json.loads((newest / "notes.json").read_text(encoding="utf-8"))
         return int(newest.name), load_file(newest / "state"), notes
 
     def clear(self) -> None:
         """Remove every checkpoint of this work: its result is safe elsewhere."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        discard(self.directory)
 
     def _steps(self) -> list[Path]:
         if not self.directory.is_dir():
@@ -104,6 +136,7 @@ class TableParts:
 
     def __init__(self, root: Path | str, name: str, identity: str) -> None:
         self.directory = Path(root) / f"{name}-{identity}"
+        OPENED.add(self.directory)
 
     def save(self, number: int, table: pd.DataFrame) -> None:
         """Write part ``number``, counted from 0."""
@@ -113,12 +146,12 @@ class TableParts:
         staging.rename(self.directory / f"{number:06d}.parquet")
 
     def load(self) -> list[pd.DataFrame]:
-        """Return the parts there are, in order."""
-        if not self.directory.is_dir():
-            return []
-        self.directory.touch()
-        return [pd.read_parquet(file) for file in sorted(self.directory.glob("*.parquet"))]
+        """Return the parts there are, in order, as far as none is missing."""
+        parts: list[pd.DataFrame] = []
+        while (file := self.directory / f"{len(parts):06d}.parquet").is_file():
+            parts.append(pd.read_parquet(file))
+        return parts
 
     def clear(self) -> None:
         """Remove every part: the whole table is safe elsewhere."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        discard(self.directory)

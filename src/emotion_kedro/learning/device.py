@@ -30,6 +30,9 @@ class Device:
 
         return torch.device(self.kind)
 
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.name}, {'bf16 autocast' if self.half else 'fp32'})"
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which forward passes run."""
         import torch
@@ -65,8 +68,10 @@ def choose_device(wanted: str) -> Device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, but torch sees no CUDA device here; use --params=device=auto or device=cpu")
     if wanted != "cpu" and torch.cuda.is_available():
-        device = Device("cuda", torch.cuda.get_device_name(), half=torch.cuda.is_bf16_supported())
+        device = Device(
+            "cuda", torch.cuda.get_device_name(), half=torch.cuda.is_bf16_supported(including_emulation=False)
+        )
     else:
         device = Device("cpu", f"{torch.get_num_threads()} threads", half=False)
-    logger.info("device: %s (%s, %s)", device.kind, device.name, "bf16 autocast" if device.half else "fp32")
+    logger.info("device: %s", device)
     return device

@@ -18,6 +18,7 @@ from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.language_models import (
     LanguageModel,
     Reference,
+    blocks_of,
     fit_language_model,
     load_language_model,
     open_directory,
@@ -64,10 +65,12 @@ class Generator:
                 input_ids=start,
                 attention_mask=torch.ones_like(start),
                 do_sample=True,
-                temperature=decoding.temperature,
+                temperature=1.0,
                 top_k=0,
                 top_p=1.0,
-                logits_processor=LogitsProcessorList([nucleus(decoding.top_k, decoding.top_p)]),
+                logits_processor=LogitsProcessorList(
+                    [nucleus(decoding.top_k, decoding.top_p, temperature=decoding.temperature)]
+                ),
                 min_new_tokens=decoding.min_new_tokens,
                 max_new_tokens=decoding.max_new_tokens,
                 eos_token_id=boundary,
@@ -78,8 +81,10 @@ class Generator:
         return [" ".join(text.split()) for text in texts]
 
 
-def nucleus(top_k: int, top_p: float) -> Any:
+def nucleus(top_k: int, top_p: float, *, temperature: float = 1.0) -> Any:
     """Return a logits processor that keeps the smallest set of tokens with probability ``top_p`` among the top k.
+
+    Logits are divided by the temperature first, as is usual; ``generate`` would do so after processors of ours.
 
     Nucleus sampling (Holtzman et al. 2020, arXiv 1904.09751), restricted to the k likeliest tokens first: sorting k
     numbers instead of the whole vocabulary, which dominates the cost of sampling a small model.
@@ -89,7 +94,7 @@ def nucleus(top_k: int, top_p: float) -> Any:
 
     class Nucleus(LogitsProcessor):
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            values, indices = scores.topk(min(top_k, scores.shape[-1]), dim=-1)  # sorted, (rows, k)
+            values, indices = (scores / temperature).topk(min(top_k, scores.shape[-1]), dim=-1)  # sorted, (rows, k)
             before = values.softmax(dim=-1).cumsum(dim=-1).roll(1, dims=-1)
             before[:, 0] = 0.0
             values = values.masked_fill(before >= top_p, float("-inf"))
@@ -225,14 +230,6 @@ def _with_adapters(model: Any, blocks: Any, options: GenerationOptions) -> Any:
     # The saved adapters name their base as the parameters do, not by a folder of this machine.
     adapted.peft_config["default"].base_model_name_or_path = options.base
     return adapted
-
-
-def blocks_of(model: Any) -> Any:
-    """Return the transformer blocks of a causal model, lowest first: its longest list of modules."""
-    import torch
-
-    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    return max(lists, key=len)
 
 
 def load_generator(directory: Path, base: Path, device: Device) -> Generator:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from emotion_kedro.learning.batches import by_length, pad, plan_batches
+from emotion_kedro.learning.card import adapter_card
 from emotion_kedro.learning.checkpoints import Checkpoints
 from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.training import Task, TrainingLog, train
@@ -50,8 +51,13 @@ class LanguageModel:
     def save(self, directory: Path) -> None:
         """Write model and tokenizer as ``transformers`` opens them; of an adapted model the adapters alone."""
         if self.adapted:
+            # peft keeps the names in a set, whose order differs from process to process.
+            config = self.model.peft_config["default"]
+            config.target_modules = sorted(config.target_modules)
             # Asked to find out, peft would look for the base model on a hub.
             self.model.save_pretrained(directory, save_embedding_layers=False)
+            # peft's own card names the base by a folder of this machine.
+            (directory / "README.md").write_text(adapter_card(config.base_model_name_or_path), encoding="utf-8")
         else:
             self.model.save_pretrained(directory)
         if self.reference is not None:
@@ -159,6 +165,14 @@ def load_language_model(name: str, device: Device) -> LanguageModel:
 
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     return LanguageModel(model.to(device.place), AutoTokenizer.from_pretrained(name))
+
+
+def blocks_of(model: Any) -> Any:
+    """Return the transformer blocks of a model, lowest first: its longest list of modules."""
+    import torch
+
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    return max(lists, key=len)
 
 
 def open_directory(directory: Path, device: Device, *, base: Path | None = None) -> LanguageModel:

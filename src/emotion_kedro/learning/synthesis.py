@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,10 @@ def _table(table: pd.DataFrame, generator: Generator, options: SynthesisOptions)
     table = mark_surplus(table, options.quota)
     return pd.DataFrame(
         {
-            "candidate_id": [f"{generator.label}:{row}" for row in range(1, len(table) + 1)],
+            # With a check sum of the text, so that a judgement of one run's candidates never fits another's.
+            "candidate_id": [
+                f"{generator.label}:{row}:{crc32(text.encode()):08x}" for row, text in enumerate(table["text"], start=1)
+            ],
             "text": table["text"],
             "label": generator.label,
             "generator": generator.notes["base"],

@@ -51,6 +51,7 @@ class TrainingLog:
     """What a training run did."""
 
     name: str
+    device: str = ""
     steps: int = 0
     rows: int = 0
     tokens: int = 0
@@ -91,7 +92,7 @@ class _Run:
         import torch
 
         self.task, self.options, self.device, self.seed = task, options, device, seed
-        self.log = TrainingLog(task.name)
+        self.log = TrainingLog(task.name, str(device))
         self.trained = {name: value for name, value in task.model.named_parameters() if value.requires_grad}
         groups = [{"lr": 0.0, "rate": 1.0, **group} for group in task.parameter_groups]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay, fused=True)

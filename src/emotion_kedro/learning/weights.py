@@ -120,9 +120,9 @@ def _require_one(name: str) -> None:
         return
     if not _on_a_hub(name):
         raise MissingWeightsError(
-            f"the model {name!r} is not in the local cache and no hub could be reached. On a machine with network:  "
-            f"hf download {name}  — or take models that need no hub: generation.base=package:smollm2, "
-            "classifier.base=package:minilm"
+            f"the model {name!r} is not in the local cache, and no hub that has it could be reached. Check the name; "
+            f"on a machine with network:  hf download {name}  — or take models that need no hub: "
+            "generation.base=package:smollm2, classification.classifier.base=package:minilm"
         )
 
 

@@ -15,17 +15,23 @@ from emotion_kedro.measures.intervals import Interval, bootstrap_score, paired_b
 from emotion_kedro.measures.scores import confusion, per_label, probabilities, reliability, score
 from emotion_kedro.measures.significance import holm, mcnemar
 
-BOOTSTRAP = ("samples", "level", "seed")
-
 
 def score_arm(
-    predictions: pd.DataFrame, labels: Sequence[str], *, samples: int, level: float, seed: int, bins: int
+    predictions: pd.DataFrame,
+    labels: Sequence[str],
+    *,
+    groups: pd.Series | None = None,
+    samples: int,
+    level: float,
+    seed: int,
+    bins: int,
 ) -> dict[str, Any]:
     """Return the figures of one arm: intervals over test rows and seeds, each seed's own scores, and by source.
 
     Args:
         predictions: schema :class:`emotion_kedro.schemas.Predictions`, all seeds, the same rows for each.
         labels: the taxonomy.
+        groups: the near-duplicate group of each ``record_id``; whole groups are resampled. None: rows are.
         samples: bootstrap samples.
         level: of the intervals.
         seed: of the bootstrap.
@@ -40,24 +46,38 @@ def score_arm(
     return {
         "rows": len(next(iter(by_seed.values()))),
         "seeds": list(by_seed),
-        **_intervals(predictions, labels, options),
+        **_intervals(predictions, labels, groups, options),
         "ece": float(np.mean([entry["ece"] for entry in single])),
         "log_loss": float(np.mean([entry["log_loss"] for entry in single])),
         "per_seed": single,
         "sources": {
-            str(source): {"rows": table["record_id"].nunique(), **_intervals(table, labels, options)}
+            str(source): {"rows": table["record_id"].nunique(), **_intervals(table, labels, groups, options)}
             for source, table in predictions.groupby("source")
-            if table["record_id"].nunique() > 1
+            if table["record_id"].nunique() > 1 and (groups is None or groups[table["record_id"]].nunique() > 1)
         },
     }
 
 
-def _intervals(predictions: pd.DataFrame, labels: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+def _intervals(
+    predictions: pd.DataFrame, labels: Sequence[str], groups: pd.Series | None, options: dict[str, Any]
+) -> dict[str, Any]:
     truth, predicted = _indices(predictions, labels)
+    options = options | _resampled(predictions, groups)
+    # Macro-F1 over labels of which a source has no rows would count each of them as 0.
+    complete = len(np.unique(truth)) == len(labels)
     return {
         "accuracy": bootstrap_score(truth, predicted, len(labels), "accuracy", **options).as_dict(),
-        "macro_f1": bootstrap_score(truth, predicted, len(labels), "macro_f1", **options).as_dict(),
+        "macro_f1": bootstrap_score(truth, predicted, len(labels), "macro_f1", **options).as_dict()
+        if complete
+        else None,
     }
+
+
+def _resampled(predictions: pd.DataFrame, groups: pd.Series | None) -> dict[str, np.ndarray]:
+    """Return the groups of the rows in the order of their ids, as the bootstrap takes them."""
+    if groups is None:
+        return {}
+    return {"groups": groups.loc[sorted(predictions["record_id"].unique())].to_numpy()}
 
 
 def detail_tables(
@@ -97,9 +117,7 @@ def compare_arms(
     truth, before = _indices(first, labels)
     _, after = _indices(second, labels)
     names = first["arm"].iloc[0], second["arm"].iloc[0]
-    options: dict[str, Any] = {"samples": samples, "level": level, "seed": seed}
-    if groups is not None:
-        options["groups"] = groups.loc[sorted(first["record_id"].unique())].to_numpy()
+    options: dict[str, Any] = {"samples": samples, "level": level, "seed": seed, **_resampled(first, groups)}
     accuracy = paired_bootstrap(truth, before, after, len(labels), "accuracy", **options)
     macro_f1 = paired_bootstrap(truth, before, after, len(labels), "macro_f1", **options)
     seeds = sorted(first["seed"].unique())

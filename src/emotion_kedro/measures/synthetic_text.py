@@ -15,6 +15,8 @@ from emotion_kedro.measures.diversity import distinct_n, self_bleu
 from emotion_kedro.measures.novelty import exact_copies, longest_shared_ngram, nearest_similarity
 
 EVERYTHING = "all"
+PASSED = ("kept", "beyond the quota")
+"""Reasons of candidates that passed every check: those above the quota were not needed, not found wanting."""
 
 
 def describe_synthetic_text(
@@ -30,9 +32,13 @@ def describe_synthetic_text(
         seed: of the samples drawn.
 
     Returns:
-        ``fidelity_*`` is the share of candidates that are read as their label; ``real_*`` is the same figure for real
-        text; NaN where there is nothing to measure.
+        ``yield`` is the share of candidates that passed every check, needed or not; ``fidelity_*`` the share that is
+        read as its label; ``real_*`` the same figure for real text; NaN where there is nothing to measure.
     """
+    if set(judged["record_id"]) != set(candidates["candidate_id"]):
+        raise ValueError(
+            "the predictions are not those of these candidates; run --pipeline=classification again"
+        )
     agreed = candidates["candidate_id"].map(judged.set_index("record_id")["predicted"]) == candidates["label"]
     candidates = candidates.assign(agreed=agreed)
     rows = []
@@ -50,7 +56,7 @@ def _describe(candidates: pd.DataFrame, train: Sequence[str], real: pd.DataFrame
     figures: dict[str, Any] = {
         "drawn": len(candidates),
         "kept": len(kept),
-        "yield": len(kept) / len(candidates) if len(candidates) else float("nan"),
+        "yield": candidates["reason"].isin(PASSED).mean(),
         "fidelity_all": candidates["agreed"].mean(),
         "fidelity_kept": kept["agreed"].mean(),
         "exact_copies": int(exact_copies(candidates["text"].tolist(), train).sum()),

@@ -143,6 +143,15 @@ def mark_surplus(table: pd.DataFrame, wanted: int) -> pd.DataFrame:
 
 
 def mark_pooled_duplicates(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Mark, over the candidates of all labels, kept texts that stand further up under another label."""
-    repeated = candidates["text"].str.lower().where(candidates["kept"]).duplicated() & candidates["kept"]
-    return candidates.assign(kept=candidates["kept"] & ~repeated, reason=candidates["reason"].mask(repeated, DUPLICATE))
+    """Turn away texts that were kept under several labels, and keep surplus ones of those labels instead.
+
+    Such a text is evidence for no label, whichever generator wrote it first.
+    """
+    passed = candidates["reason"].isin([KEPT, SURPLUS])
+    text = candidates["text"].str.lower()
+    several = passed & (text.where(passed).map(candidates[passed].groupby(text[passed])["label"].nunique()) > 1)
+    reason = candidates["reason"].mask(several, DUPLICATE)
+    for label, lost in candidates.loc[several & candidates["kept"], "label"].value_counts().items():
+        spare = reason.index[(candidates["label"] == label) & (reason == SURPLUS)]
+        reason[spare[:lost]] = KEPT
+    return candidates.assign(kept=reason == KEPT, reason=reason)

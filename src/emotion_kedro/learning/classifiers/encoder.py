@@ -16,7 +16,7 @@ from emotion_kedro.learning.card import classifier_card
 from emotion_kedro.learning.checkpoints import Checkpoints
 from emotion_kedro.learning.classifiers import NOTES, Lesson
 from emotion_kedro.learning.device import Device
-from emotion_kedro.learning.language_models import open_name
+from emotion_kedro.learning.language_models import blocks_of, open_name
 from emotion_kedro.learning.training import Task, TrainingLog, train
 from emotion_kedro.options import ClassifierOptions
 
@@ -138,8 +138,11 @@ def _trained_parameters(model: Any, options: ClassifierOptions) -> list[dict[str
     """Freeze what is frozen; return the encoder's and the head's parameters as two groups."""
     body = model.base_model
     if options.frozen_layers:
+        blocks = blocks_of(body)
+        if options.frozen_layers > len(blocks):
+            raise ValueError(f"frozen_layers is {options.frozen_layers}, but {options.base} has {len(blocks)} layers")
         body.embeddings.requires_grad_(False)
-        for layer in body.encoder.layer[: options.frozen_layers]:
+        for layer in blocks[: options.frozen_layers]:
             layer.requires_grad_(False)
     inside = {id(value) for value in body.parameters()}
     encoder = [value for value in model.parameters() if value.requires_grad and id(value) in inside]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.learning.checkpoints import Checkpoints, fingerprint
+from emotion_kedro.learning.checkpoints import Checkpoints, contents_of, fingerprint
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.mixes import compose_mix
 from emotion_kedro.options import ClassificationOptions, UnificationOptions
@@ -58,7 +58,10 @@ def fit_arm(
     first, predictions, logs = None, [], []
     for seed in options.seeds:
         lesson = Lesson(mix, validation, labels, f"classifier.{arm}", seed, options.augmentation)
-        identity = fingerprint(mix, validation, list(labels), options.classifier, options.augmentation, seed)
+        identity = fingerprint(
+            *(mix, validation, list(labels), options.classifier, options.augmentation, seed),
+            *(contents_of(options.classifier.base), chosen.kind),
+        )
         store = Checkpoints(checkpoints, f"classifier.{arm}.{seed}", identity)
         classifier, log = fit_classifier(lesson, options.classifier, device=chosen, checkpoints=store)
         predictions.append(_predictions(test, classifier.probabilities(test["text"].tolist(), device=chosen), labels))

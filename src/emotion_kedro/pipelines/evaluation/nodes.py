@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.learning.weights import SCRATCH
 from emotion_kedro.options import ClassificationOptions, EvaluationOptions, GenerationOptions, UnificationOptions
 from emotion_kedro.taxonomy import PROBABILITY_PREFIX, labels_of
 
@@ -14,6 +15,7 @@ def score_arms(
     real: pd.DataFrame,
     augmented: pd.DataFrame,
     synthetic: pd.DataFrame,
+    split_records: pd.DataFrame,
     unification: UnificationOptions,
     options: EvaluationOptions,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -23,7 +25,9 @@ def score_arms(
     labels = labels_of(unification.taxonomy)
     arms = {"real": real, "augmented": augmented, "synthetic": synthetic}
     scores = {
-        arm: measured.score_arm(table, labels, bins=options.calibration_bins, **_bootstrap(options))
+        arm: measured.score_arm(
+            table, labels, groups=_groups(split_records), bins=options.calibration_bins, **_bootstrap(options)
+        )
         for arm, table in arms.items()
     }
     details = measured.detail_tables(arms, labels, bins=options.calibration_bins)
@@ -40,14 +44,8 @@ def compare_arms(
     """Return the difference between the arms ``real`` and ``augmented``, and whether it can be told from none."""
     from emotion_kedro.measures import arms as measured
 
-    groups = split_records.set_index("record_id")["group"]
-    # The plain split has no groups (-1 throughout): there rows are resampled.
     return measured.compare_arms(
-        real,
-        augmented,
-        labels_of(unification.taxonomy),
-        groups=groups if (groups >= 0).all() else None,
-        **_bootstrap(options),
+        real, augmented, labels_of(unification.taxonomy), groups=_groups(split_records), **_bootstrap(options)
     )
 
 
@@ -130,10 +128,16 @@ def write_report(
         "generator": _generator_line(generation),
         "classifier": f"{fitted.base}, {fitted.training.steps} steps of {fitted.training.batch_size} in every arm",
         "seeds": ", ".join(str(seed) for seed in classification.seeds),
+        "device": ", ".join(sorted({log["device"] for log in training_logs["classifiers"]})),
         **run_log["setting"],
     }
     results = RunResults(
-        title=options.title, labels=list(labels), times=run_log["times"], setting=setting, **facts, **training_logs
+        title=f"{options.title} {len(labels)} labels",
+        labels=list(labels),
+        times=run_log["times"],
+        setting=setting,
+        **facts,
+        **training_logs,
     )
     return html_page(results), markdown_page(results), terminal_summary(results)
 
@@ -141,10 +145,17 @@ def write_report(
 def _generator_line(generation: GenerationOptions) -> str:
     training = generation.training
     tuned: str = generation.tuning
+    base = generation.scratch.training if generation.base == SCRATCH else generation.warm_up
     if tuned != "full" and generation.last_layers is not None:
         tuned = f"{tuned} on the top {generation.last_layers} blocks"
-    shared = f"{generation.warm_up.steps} shared steps, then " if generation.warm_up else ""
+    shared = f"{base.steps} shared steps of {base.batch_size}, then " if base else ""
     return f"{generation.base} ({tuned}), {shared}{training.steps} steps of {training.batch_size} per label"
+
+
+def _groups(split_records: pd.DataFrame) -> pd.Series | None:
+    """Return the group of each record; None after the plain split, which has none (-1 throughout)."""
+    groups = split_records.set_index("record_id")["group"]
+    return groups if (groups >= 0).all() else None
 
 
 def _bootstrap(options: EvaluationOptions) -> dict[str, Any]:

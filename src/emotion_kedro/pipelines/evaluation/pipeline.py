@@ -46,7 +46,7 @@ def _measures() -> Pipeline:
         [
             node(
                 score_arms,
-                inputs=[*(f"{arm}_predictions" for arm in ARMS), *SETTING],
+                inputs=[*(f"{arm}_predictions" for arm in ARMS), "split_records", *SETTING],
                 outputs=["scores", "label_scores", "confusion", "reliability"],
                 name="score_arms",
             ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from emotion_kedro.learning.checkpoints import Checkpoints, fingerprint
+from emotion_kedro.learning.checkpoints import Checkpoints, contents_of, fingerprint
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.options import GenerationOptions
 
@@ -21,8 +21,15 @@ def select_training_texts(split_records: pd.DataFrame) -> pd.DataFrame:
 
 
 def select_label(generator_records: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Return the records of one label."""
-    return generator_records[generator_records["label"] == label].reset_index(drop=True)
+    """Return the records of one label.
+
+    Raises:
+        ValueError: if none of them is a train record.
+    """
+    records = generator_records[generator_records["label"] == label].reset_index(drop=True)
+    if not (records["split"] == "train").any():
+        raise ValueError(f"the label {label!r} has no train texts; raise sampling.cap or add a source that has it")
+    return records
 
 
 def prepare_base(
@@ -33,10 +40,10 @@ def prepare_base(
 
     # Only what the base depends on: another rate for the labels leaves its checkpoints good.
     relevant = options.model_copy(update={"training": options.warm_up or options.scratch.training})
-    store = Checkpoints(checkpoints, "generator_base", fingerprint(relevant, generator_records))
-    model, log = generators.prepare_base(
-        _texts(generator_records, options), options, device=choose_device(device), checkpoints=store
-    )
+    chosen = choose_device(device)
+    identity = fingerprint(relevant, contents_of(options.base), generator_records, chosen.kind)
+    store = Checkpoints(checkpoints, "generator_base", identity)
+    model, log = generators.prepare_base(_texts(generator_records, options), options, device=chosen, checkpoints=store)
     return model, {"label": "all labels", "texts": _train_rows(generator_records), **log.as_dict()}
 
 
@@ -47,13 +54,15 @@ def train_generator(
     from emotion_kedro.learning import generators
 
     label = str(label_records["label"].iloc[0])
-    store = Checkpoints(checkpoints, f"generator.{label}", fingerprint(base, options, label_records))
+    chosen = choose_device(device)
+    identity = fingerprint(base, contents_of(options.base), options, label_records, chosen.kind)
+    store = Checkpoints(checkpoints, f"generator.{label}", identity)
     generator, log = generators.train_generator(
         base,
         _texts(label_records, options),
         label=label,
         options=options,
-        device=choose_device(device),
+        device=chosen,
         checkpoints=store,
     )
     return generator, {"label": label, "texts": _train_rows(label_records), **log.as_dict()}

@@ -32,7 +32,7 @@ def draw_candidates(
     sieve = Sieve(
         TextFilter.build(train.tolist(), options.filter), load_classifier(filter_model, chosen), options, chosen
     )
-    identity = fingerprint(model, filter_model, options, generator_records)
+    identity = fingerprint(model, generator_base, filter_model, options, generator_records, chosen.kind)
     parts = TableParts(checkpoints, f"candidates.{generator.label}", identity)
     return draw_candidates(generator, sieve, options, device=chosen, parts=parts)
 
