@@ -75,6 +75,35 @@ def test_sources_are_scored_by_themselves_where_they_have_rows() -> None:
     assert found["edft"]["accuracy"]["estimate"] == pytest.approx((2 / 3 + 3 / 3) / 2)
 
 
+def test_no_macro_f1_where_a_source_lacks_a_label() -> None:
+    table = predictions(TRUTH, SAID, sources=["eit", "eit", "eit", "eit", "edft", "eit"])
+    found = score(table)
+    assert found["macro_f1"] is not None
+    # Fear, joy and love are all in eit; with a single row, edft is not scored at all.
+    assert found["sources"].keys() == {"eit"}
+    assert found["sources"]["eit"]["macro_f1"] is not None
+    lacking = score(predictions(TRUTH, SAID, sources=["eit"] * 5 + ["edft"]))
+    assert lacking["sources"]["eit"]["macro_f1"] is None
+    assert lacking["sources"]["eit"]["accuracy"]["estimate"] == pytest.approx((3 / 5 + 5 / 5) / 2)
+
+
+def test_an_arm_is_resampled_by_groups_too() -> None:
+    one, _ = hits(30, 0, 0, 30)
+    table = one_seed(one, "real")
+    groups = pd.Series([row // 10 for row in range(60)], index=sorted(table["record_id"]))
+    alone, grouped = (
+        score_arm(table, LABELS, groups=each, bins=15, **BOOTSTRAP)["accuracy"] for each in (None, groups)
+    )
+    assert alone["estimate"] == grouped["estimate"] == 0.5
+    assert grouped["high"] - grouped["low"] > 2.5 * (alone["high"] - alone["low"])
+
+
+def test_a_source_that_is_one_group_has_no_interval() -> None:
+    table = predictions(TRUTH, SAID, sources=["eit", "eit", "edft", "edft", "edft", "edft"])
+    groups = pd.Series([0, 0, 1, 2, 3, 4], index=sorted(table["record_id"].unique()))
+    assert score_arm(table, LABELS, groups=groups, bins=15, **BOOTSTRAP)["sources"].keys() == {"edft"}
+
+
 def test_details_count_rows_once_however_many_seeds() -> None:
     arms = {"real": predictions(TRUTH, SAID), "augmented": predictions(TRUTH, {0: TRUTH}, arm="augmented")}
     details, confusions, reliabilities = detail_tables(arms, LABELS, bins=5)
@@ -147,7 +176,7 @@ def test_whole_groups_of_near_duplicates_are_resampled() -> None:
     names = sorted(real["record_id"])
     alone = compare_arms(real, augmented, LABELS, **BOOTSTRAP)
     # Six groups of ten: three all gained, three not; given in another order, with groups of other rows beside them.
-    groups = pd.Series([row // 10 for row in range(60)] + [99], index=[*names, "train:1"]).sample(frac=1, random_state=0)
+    groups = pd.Series([row // 10 for row in range(60)] + [99], index=[*names, "train:1"]).iloc[::-1]
     grouped = compare_arms(real, augmented, LABELS, groups=groups, **BOOTSTRAP)
     assert grouped["accuracy"]["estimate"] == alone["accuracy"]["estimate"] == 0.5
     width, own = (found["accuracy"]["high"] - found["accuracy"]["low"] for found in (grouped, alone))

@@ -9,9 +9,7 @@ from emotion_kedro.measures.synthetic_text import count_reasons, describe_synthe
 
 NEAR_COPY, COPY, KEPT = "near-copy of a train text", "copy of a train text", "kept"
 
-TRAIN = pd.DataFrame(
-    {"text": ["the band played on and on", "a long cold rain fell"], "label": ["joy", "sadness"]}
-)
+TRAIN = pd.DataFrame({"text": ["the band played on and on", "a long cold rain fell"], "label": ["joy", "sadness"]})
 HELD_OUT = pd.DataFrame(
     {
         "text": [
@@ -105,14 +103,25 @@ def test_where_nothing_was_kept_there_is_nothing_to_measure() -> None:
     candidates = table(("a long cold rain fell", "sadness", COPY))
     judged = pd.DataFrame({"record_id": ["c0"], "predicted": ["sadness"]})
     found = describe_synthetic_text(candidates, judged, TRAIN, HELD_OUT, seed=0).set_index("label").loc["sadness"]
-    assert (found["drawn"], found["kept"], found["yield"], found["fidelity_all"], found["exact_copies"]) == (1, 0, 0, 1, 1)
+    assert found[["drawn", "kept", "yield", "fidelity_all", "exact_copies"]].tolist() == [1, 0, 0, 1, 1]
     empty = ["fidelity_kept", "distinct_1", "distinct_2", "self_bleu", "longest_shared_ngram", "nearest_similarity"]
     assert found[[*empty, *(f"real_{name}" for name in empty[1:])]].isna().all()
 
 
-def test_a_candidate_that_was_not_judged_does_not_agree() -> None:
-    found = describe_synthetic_text(CANDIDATES, JUDGED.iloc[:4], TRAIN, HELD_OUT, seed=0).set_index("label")
-    assert found["fidelity_all"]["joy"] == pytest.approx(1 / 4)
+def test_what_is_beyond_the_quota_was_good_too() -> None:
+    candidates = table(
+        ("blue birds sing", "joy", KEPT), ("blue birds dance", "joy", "beyond the quota"), ("a", "joy", "too short")
+    )
+    judged = pd.DataFrame({"record_id": candidates["candidate_id"], "predicted": "joy"})
+    found = describe_synthetic_text(candidates, judged, TRAIN, HELD_OUT, seed=0).set_index("label").loc["joy"]
+    assert (found["kept"], found["drawn"]) == (1, 3)
+    assert found["yield"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("change", [JUDGED.iloc[:4], JUDGED.assign(record_id=["c4", "c3", "c2", "c1", "c5"])])
+def test_predictions_of_other_candidates_are_an_error(change: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="not those of these candidates; run --pipeline=classification again"):
+        describe_synthetic_text(CANDIDATES, change, TRAIN, HELD_OUT, seed=0)
 
 
 def test_reasons_are_counted_by_label() -> None:

@@ -182,18 +182,34 @@ def test_the_first_kept_stay_and_the_rest_are_surplus(wanted: int, expected: lis
     assert mark_surplus(reasons(KEPT, COPY, KEPT, KEPT, COPY), wanted)["reason"].tolist() == expected
 
 
-def test_over_all_labels_a_text_is_kept_once() -> None:
+def test_a_text_of_several_labels_is_kept_for_none_and_surplus_takes_its_place() -> None:
     candidates = pd.DataFrame(
         [
-            ("what now", "anger", False, UNSURE),
-            ("What now", "fear", True, KEPT),
-            ("what NOW", "joy", True, KEPT),
-            ("what now", "love", False, COPY),
-            ("what then", "love", True, KEPT),
+            ("what now", "anger", UNSURE, UNSURE),
+            ("What now", "fear", KEPT, DUPLICATE),
+            ("what NOW", "joy", KEPT, DUPLICATE),
+            ("what now", "love", COPY, COPY),
+            ("what then", "love", KEPT, KEPT),
+            # One of joy is lost: the first that is left over takes its place. Fear has none but what love wrote too.
+            ("so it goes", "joy", SURPLUS, KEPT),
+            ("all over now", "joy", SURPLUS, SURPLUS),
+            ("why not", "fear", SURPLUS, DUPLICATE),
+            ("why not", "love", KEPT, DUPLICATE),
+            # The same label twice, and twice in what was turned away, is no quarrel between labels.
+            ("who knows", "anger", KEPT, KEPT),
+            ("Who knows", "anger", SURPLUS, SURPLUS),
+            ("who knows", "joy", UNSURE, UNSURE),
         ],
-        columns=["text", "label", "kept", "reason"],
+        columns=["text", "label", "reason", "expected"],
     )
+    candidates["kept"] = candidates["reason"] == KEPT
     marked = mark_pooled_duplicates(candidates)
-    assert marked["kept"].tolist() == [False, True, False, False, True]
-    assert marked["reason"].tolist() == [UNSURE, KEPT, DUPLICATE, COPY, KEPT]
-    assert candidates["kept"].tolist() == [False, True, True, False, True]
+    assert marked["reason"].tolist() == candidates["expected"].tolist()
+    assert marked["kept"].tolist() == (candidates["expected"] == KEPT).tolist()
+    assert candidates["reason"].tolist()[1] == KEPT
+
+
+def test_where_no_label_says_the_same_nothing_changes() -> None:
+    candidates = pd.DataFrame({"text": ["one", "two"], "label": ["joy", "fear"], "reason": [KEPT, SURPLUS]})
+    candidates["kept"] = [True, False]
+    pd.testing.assert_frame_equal(mark_pooled_duplicates(candidates), candidates)

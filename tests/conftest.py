@@ -1,0 +1,84 @@
+"""What many tests share: a device, a few invented records, and an encoder small enough to fit in a second."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import string
+
+# Read when the libraries are loaded: no test reaches for a hub, and models this small are slower on more threads.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emotion_kedro.learning.device import Device
+
+WORDS = {
+    "anger": ("furious", "shouting", "unfair", "slammed"),
+    "fear": ("trembling", "scared", "haunted", "hiding"),
+    "joy": ("laughing", "dancing", "sunshine", "wonderful"),
+    "sadness": ("crying", "lonely", "grief", "goodbye"),
+}
+OPENINGS = ("this morning i was", "all day we were", "nobody saw that she was", "at the station he was")
+ENDINGS = ("again", "with my sister in the kitchen", "until the last bus came")
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Device:
+    return Device("cpu", "test", half=False)
+
+
+@pytest.fixture(scope="session")
+def records() -> pd.DataFrame:
+    """Records of four labels, 48 each; two words of a text give its label away."""
+    texts = [
+        (f"{opening} {first} and {second} {ending}", label)
+        for label, words in WORDS.items()
+        for opening, (first, second), ending in itertools.product(
+            OPENINGS, itertools.pairwise((*words, words[0])), ENDINGS
+        )
+    ]
+    table = pd.DataFrame(texts, columns=["text", "label"]).astype("str")
+    table.insert(0, "record_id", [f"invented:{row}" for row in range(len(table))])
+    return table.assign(source="invented")
+
+
+@pytest.fixture(scope="session")
+def labels() -> tuple[str, ...]:
+    return tuple(WORDS)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a BERT that has learned nothing: 2 layers, width 32, and a WordPiece vocabulary of its own."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    directory = tmp_path_factory.mktemp("tiny_encoder")
+    # The words of the records, and letters for all others. A trained vocabulary is another one in every process.
+    words = sorted(set(" ".join(records["text"]).split()) - set(string.ascii_lowercase))
+    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.punctuation, *string.digits, *letters, *words]
+    (directory / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast.from_pretrained(directory)
+    assert len(tokenizer) == len(pieces)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        # The usual 0.02 is meant for a width of 768: at 32 a model would dawdle.
+        initializer_range=0.1,
+    )
+    BertModel(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError, Version
+from killing import kill_in_the_middle
+
+from emotion_kedro.datasets import ModelDirectory
+from emotion_kedro.learning.language_models import Reference
+
+
+@dataclass
+class Model:
+    """Writes its words; fails after the first file if told so."""
+
+    words: str
+    fails: BaseException | None = None
+
+    def save(self, directory: Path) -> None:
+        assert list(directory.iterdir()) == []
+        (directory / "config.json").write_text(json.dumps({"words": self.words}))
+        if self.fails is not None:
+            raise self.fails
+        (directory / "weights").write_text(self.words)
+
+
+def dataset(root: Path, load: str | None = None, save: str | None = None) -> ModelDirectory:
+    return ModelDirectory(filepath=str(root / "joy"), version=Version(load, save))
+
+
+def words(directory: Path) -> str:
+    return (directory / "weights").read_text()
+
+
+def test_a_model_is_loaded_as_the_path_of_its_version(tmp_path: Path) -> None:
+    model = dataset(tmp_path, save="2030-01-01")
+    assert not model.exists()
+    model.save(Model("one"))
+    assert model.exists()
+    assert model.load() == tmp_path / "joy" / "2030-01-01" / "joy"
+    assert words(model.load()) == "one"
+
+
+def test_the_newest_version_is_loaded_unless_another_is_asked_for(tmp_path: Path) -> None:
+    for number in ("1", "3"):
+        dataset(tmp_path, save=f"2030-01-0{number}").save(Model(number))
+    assert words(dataset(tmp_path).load()) == "3"
+    assert words(dataset(tmp_path, load="2030-01-01").load()) == "1"
+    assert not dataset(tmp_path, load="2030-01-02").exists()
+    with pytest.raises(DatasetError, match="there is no model directory"):
+        dataset(tmp_path, load="2030-01-02").load()
+
+
+def test_a_version_is_not_written_twice(tmp_path: Path) -> None:
+    dataset(tmp_path, save="2030-01-01").save(Model("one"))
+    with pytest.raises(DatasetError, match="must not exist"):
+        dataset(tmp_path, save="2030-01-01").save(Model("two"))
+    assert words(dataset(tmp_path).load()) == "one"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("disk full"), KeyboardInterrupt()])
+def test_a_save_that_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    model = dataset(tmp_path, save="2030-01-01")
+    with pytest.raises((DatasetError, KeyboardInterrupt)):
+        model.save(Model("one", fails=error))
+    assert not model.exists()
+    assert not dataset(tmp_path).exists()
+    assert list((tmp_path / "joy").iterdir()) == []
+    with pytest.raises(DatasetError):
+        dataset(tmp_path).load()
+
+
+def test_a_save_that_fails_leaves_the_older_version(tmp_path: Path) -> None:
+    dataset(tmp_path, save="2030-01-01").save(Model("one"))
+    with pytest.raises(DatasetError, match="disk full"):
+        dataset(tmp_path, save="2030-01-02").save(Model("two", fails=OSError("disk full")))
+    assert words(dataset(tmp_path).load()) == "one"
+    assert dataset(tmp_path).list_versions(full_path=False) == ["2030-01-01"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from kedro.io import Version
+from emotion_kedro.datasets import ModelDirectory
+
+class Slow:
+    def save(self, directory):
+        (directory / "config.json").write_text("{}")
+        Path(sys.argv[2]).touch()
+        time.sleep(60)
+
+version = Version(None, sys.argv[3]) if len(sys.argv) > 3 else None
+ModelDirectory(filepath=sys.argv[1], version=version).save(Slow())
+"""
+
+
+def test_a_killed_save_leaves_nothing_that_loads(tmp_path: Path) -> None:
+    kill_in_the_middle(KILLED, str(tmp_path / "joy"), str(tmp_path / "sign"), "2030-01-01", sign=tmp_path / "sign")
+    # It did write: into a folder beside the versions.
+    assert [file.name for file in (tmp_path / "joy").rglob("*") if file.is_file()] == ["config.json"]
+    assert not dataset(tmp_path).exists()
+    with pytest.raises(DatasetError):
+        dataset(tmp_path).load()
+    dataset(tmp_path, save="2030-01-01").save(Model("whole"))
+    assert words(dataset(tmp_path).load()) == "whole"
+
+
+def test_a_killed_save_leaves_the_older_version(tmp_path: Path) -> None:
+    dataset(tmp_path, save="2030-01-01").save(Model("one"))
+    kill_in_the_middle(KILLED, str(tmp_path / "joy"), str(tmp_path / "sign"), "2030-01-02", sign=tmp_path / "sign")
+    assert words(dataset(tmp_path).load()) == "one"
+    assert dataset(tmp_path).list_versions(full_path=False) == ["2030-01-01"]
+    assert not dataset(tmp_path, load="2030-01-02").exists()
+
+
+def test_without_versions_a_model_is_replaced(tmp_path: Path) -> None:
+    model = ModelDirectory(filepath=str(tmp_path / "joy"))
+    assert not model.exists()
+    for text in ("one", "two"):
+        model.save(Model(text))
+    assert model.load() == tmp_path / "joy"
+    assert words(model.load()) == "two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["joy"]
+
+
+def test_without_versions_a_failure_leaves_nothing_half(tmp_path: Path) -> None:
+    model = ModelDirectory(filepath=str(tmp_path / "joy"))
+    with pytest.raises(DatasetError, match="disk full"):
+        model.save(Model("one", fails=OSError("disk full")))
+    assert not model.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_preview_shows_the_configuration(tmp_path: Path) -> None:
+    model = dataset(tmp_path, save="2030-01-01")
+    model.save(Model("one"))
+    assert json.loads(model.preview()) == {"words": "one"}
+    reference = dataset(tmp_path / "else", save="2030-01-01")
+    reference.save(Reference("gpt2"))
+    assert json.loads(reference.preview()) == {"model": "gpt2"}
+    # kedro-viz chooses how to draw it by the name of the annotation.
+    assert str(inspect.signature(model.preview).return_annotation).endswith("JSONPreview")
