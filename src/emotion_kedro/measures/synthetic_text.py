@@ -36,9 +36,7 @@ def describe_synthetic_text(
         read as its label; ``real_*`` the same figure for real text; NaN where there is nothing to measure.
     """
     if set(judged["record_id"]) != set(candidates["candidate_id"]):
-        raise ValueError(
-            "the predictions are not those of these candidates; run --pipeline=classification again"
-        )
+        raise ValueError("the predictions are not those of these candidates; run --pipeline=classification again")
     agreed = candidates["candidate_id"].map(judged.set_index("record_id")["predicted"]) == candidates["label"]
     candidates = candidates.assign(agreed=agreed)
     rows = []
