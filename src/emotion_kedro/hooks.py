@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro import __version__
-from emotion_kedro.learning.checkpoints import clear_opened
+from emotion_kedro.learning.checkpoints import OPENED, clear_opened
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.weights import require
 from emotion_kedro.options import ClassificationOptions, GenerationOptions, Options, UnificationOptions
@@ -45,6 +45,7 @@ class RunHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Stop before any work when weights are missing or the labels do not fit; begin the log of the run."""
+        OPENED.clear()
         check_labels(pipeline, catalog)
         check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
@@ -78,8 +79,10 @@ class RunHooks:
         clear_opened()
         for name in pipeline.all_outputs():
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
-                page = catalog.get(name.removesuffix(SUMMARY) + REPORT_PAGE)
-                print(f"\n{catalog.load(name).rstrip()}\nReport      {_place_of(page)}\n")
+                print(f"\n{catalog.load(name).rstrip()}")
+                page = name.removesuffix(SUMMARY) + REPORT_PAGE
+                if page in catalog:
+                    print(f"Report      {_place_of(catalog.get(page))}\n")
 
 
 def log_of(node: Node) -> str:

@@ -191,7 +191,8 @@ class GenerationOptions(Options):
     lora: LoraOptions = LoraOptions()
     warm_up: TrainingOptions | None = None
     """Tuning of a pretrained base on the train texts of all labels, before each label tunes its own copy."""
-    max_tokens: Positive = 48
+    max_tokens: Annotated[int, Field(ge=3)] = 48
+    """Tokens of a training text, at most, its frame included."""
     validation_texts: Positive = 64
     """Validation texts, at most, on which the loss is watched."""
     training: TrainingOptions

@@ -214,17 +214,19 @@ def _with_adapters(model: Any, blocks: Any, options: GenerationOptions) -> Any:
     from transformers.pytorch_utils import Conv1D
 
     inside = {id(module) for block in blocks for module in block.modules()}
-    linear = [
-        name
+    linear = {
+        name: module
         for name, module in model.named_modules()
         if id(module) in inside and isinstance(module, torch.nn.Linear | Conv1D)
-    ]
+    }
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=options.lora.rank,
         lora_alpha=options.lora.alpha,
         lora_dropout=options.lora.dropout,
-        target_modules=linear,
+        target_modules=list(linear),
+        # GPT-2's own linear layer keeps its weight the other way round.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in linear.values()),
     )
     adapted = get_peft_model(model, config)
     # The saved adapters name their base as the parameters do, not by a folder of this machine.

@@ -141,7 +141,8 @@ def _trained_parameters(model: Any, options: ClassifierOptions) -> list[dict[str
         blocks = blocks_of(body)
         if options.frozen_layers > len(blocks):
             raise ValueError(f"frozen_layers is {options.frozen_layers}, but {options.base} has {len(blocks)} layers")
-        body.embeddings.requires_grad_(False)
+        # BERT-like encoders have one module for all their embeddings; others at least have that of the tokens.
+        getattr(body, "embeddings", body.get_input_embeddings()).requires_grad_(False)
         for layer in blocks[: options.frozen_layers]:
             layer.requires_grad_(False)
     inside = {id(value) for value in body.parameters()}
