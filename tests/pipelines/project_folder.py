@@ -30,17 +30,10 @@ class Project:
 
     def kedro(self, *words: str, fails: bool = False) -> str:
         """Run ``kedro``; return all it printed; assert how it ended."""
-        done = subprocess.run(
-            self.command(*words),
-            cwd=self.path,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert (done.returncode != 0) == fails, done.stdout[-4000:]
-        return done.stdout
+        process = self.start(*words)
+        printed, _ = process.communicate(timeout=600)
+        assert (process.returncode != 0) == fails, printed[-4000:]
+        return printed
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -48,7 +48,7 @@ def made_up(source: str, **rows: int) -> pd.DataFrame:
     return table.astype("str")
 
 
-def check(records: pd.DataFrame) -> None:
+def assert_sizes_of_the_report(records: pd.DataFrame) -> None:
     sample, report = sample_and_split(records, OPTIONS)
     assert len(sample) == 13_710
     assert sample["split"].value_counts().to_dict() == {"train": 10_968, "test": 2_742}
@@ -66,7 +66,7 @@ def test_with_made_up_rows() -> None:
         made_up("edft", **full | {"anger": 110}),
         made_up("eabot", **dict.fromkeys(SIX, 800)),
     ]
-    check(pd.concat(tables, ignore_index=True))
+    assert_sizes_of_the_report(pd.concat(tables, ignore_index=True))
 
 
 def test_with_the_real_files() -> None:
@@ -76,4 +76,4 @@ def test_with_the_real_files() -> None:
         pytest.skip(f"EMOTION_RAW_ROOT names no folder with {', '.join(map(str, missing))}")
     real, _ = read_sources(root, IngestionOptions(use=("eit", "edft"), cleaning=STEPS, sources=SOURCES))
     records = pd.concat([real, made_up("eabot", **dict.fromkeys(SIX, 800))], ignore_index=True)
-    check(unify_labels(records, "six", "drop")[0])
+    assert_sizes_of_the_report(unify_labels(records, "six", "drop")[0])
