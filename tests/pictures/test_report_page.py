@@ -397,7 +397,7 @@ def test_summary_has_the_main_figures() -> None:
     for part in (
         "2 sources, 60,000 rows read, 51,108 kept; train 1,991; test 480",
         "12.6% with a plain split (63), 0.0% with a grouped split (0)",
-        "4,000 candidates, 2,504 kept (62.6%); fidelity 58.7% of all, 91.4% of kept",
+        "4,000 candidates, 62.6% passed, 2,504 kept; fidelity 58.7% of all, 91.4% of kept",
         "real accuracy .873 [.861, .886] macro-F1 .823 [.802, .851] ECE .042",
         "synthetic accuracy .612 [.600, .624]",
         "augmented minus real accuracy +.012 [-.004, +.028] no difference shown: the interval includes zero",

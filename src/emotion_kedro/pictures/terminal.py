@@ -76,7 +76,7 @@ def _summary_leakage(rows: Sequence[Mapping[str, Any]]) -> str:
 def _summary_synthetic(whole: Mapping[str, Any]) -> str:
     if not whole:
         return ""
-    drawn, kept = count(whole.get("drawn")), f"{count(whole.get('kept'))} kept ({share(whole.get('yield'))})"
+    drawn, kept = count(whole.get("drawn")), f"{share(whole.get('yield'))} passed, {count(whole.get('kept'))} kept"
     fidelity = f"fidelity {share(whole.get('fidelity_all'))} of all, {share(whole.get('fidelity_kept'))} of kept"
     return f"{drawn} candidates, {kept}; {fidelity}"
 

@@ -97,6 +97,6 @@ def tiles_of(results: RunResults) -> list[Tile]:
     if difference is not None:
         tiles.append(Tile("difference in accuracy", signed(estimate(difference)), bounds(difference, signed)))
     if whole:
-        note = f"{share(whole.get('yield'))} of {count(whole.get('drawn'))} candidates"
+        note = f"{share(whole.get('yield'))} of {count(whole.get('drawn'))} candidates passed"
         tiles.append(Tile("synthetic records kept", count(whole.get("kept")), note))
     return tiles
