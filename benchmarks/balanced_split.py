@@ -3,7 +3,7 @@
 The table has the columns and labels of the largest set (EABOT) and its imbalance: four rows in five are neutral, and
 one row in ten repeats the text of an earlier one. It is made up: words drawn at random, with a seed.
 
-    python benchmarks/balanced_split.py --write docs/balanced_split.md
+    python benchmarks/balanced_split.py --write docs/benchmarks/balanced_split.md
 """
 
 from __future__ import annotations

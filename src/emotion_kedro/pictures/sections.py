@@ -229,8 +229,8 @@ def _usability(usability: Mapping[str, Any]) -> Iterator[Block]:
 def _synthetic(results: RunResults) -> Iterator[Block]:
     rows = rows_of(results.synthetic)
     yield Text(
-        "Yield is the share of candidates that passed every check, whether the quota still needed them or not; fidelity "
-        "the share whose label a classifier trained on real text recognises. Copies are of train texts."
+        "Yield is the share of candidates that passed every check, whether the quota still needed them or not; "
+        "fidelity the share whose label a classifier trained on real text recognises. Copies are of train texts."
     )
     counts = [
         ("label", "label", plain),
