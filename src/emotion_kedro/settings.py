@@ -5,9 +5,7 @@ import warnings
 
 from emotion_kedro.hooks import RunHooks
 
-# Threads of torch that wait sleep instead of spinning: where another program has one of the cores, spinning makes a
-# training step several times slower. Like the other two it is read when its library is loaded, which is later.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
