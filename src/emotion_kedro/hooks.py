@@ -31,6 +31,8 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 RUN_LOG = "run_log"
 STAGE_NAMESPACES = ("generator", "filter", "classifier")
+FIRST_AND_LAST = {"ingest_sources", "write_report"}
+"""Nodes of a whole run; one that lacks either goes on with the log of another."""
 SUMMARY = "summary"
 REPORT_PAGE = "report_page"
 
@@ -49,7 +51,7 @@ class RunHooks:
         check_labels(pipeline, catalog)
         check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
-        whole = any(node.short_name == "ingest_sources" for node in pipeline.nodes)
+        whole = {node.short_name for node in pipeline.nodes} >= FIRST_AND_LAST
         for name in sorted({log_of(node) for node in pipeline.nodes}):
             if name in catalog:
                 begin_log(name, catalog, whole=whole and not run_params.get("only_missing_outputs"))
