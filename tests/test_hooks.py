@@ -23,7 +23,7 @@ from emotion_kedro.hooks import (
 from emotion_kedro.learning import checkpoints
 from emotion_kedro.learning.checkpoints import Checkpoints
 from emotion_kedro.learning.weights import MissingWeightsError
-from emotion_kedro.options import ClassificationOptions, GenerationOptions, UnificationOptions
+from emotion_kedro.options import UnificationOptions
 from emotion_kedro.taxonomy import SIX, THIRTEEN
 
 TRAINING = {"steps": 1, "learning_rate": 0.1}
@@ -93,31 +93,39 @@ def test_a_device_that_is_not_there_stops_the_run() -> None:
     check_device(step("unify_labels"), catalog_of(params_device="tpu"))
 
 
+BERT, SMOL = "bert-base-uncased", "package:smollm2"
+
+
 @pytest.mark.parametrize(
     ("nodes", "expected"),
     [
-        (["unify_labels"], []),
-        (["prepare_base"], ["package:smollm2"]),
-        (["train_generator"], ["package:smollm2"]),
-        (["draw_candidates"], ["package:smollm2"]),
-        (["fit_arm"], ["bert-base-uncased"]),
-        (["fit_filter"], ["bert-base-uncased"]),
-        (
-            ["unify_labels", "prepare_base", "train_generator", "fit_filter", "fit_arm"],
-            ["package:smollm2", "bert-base-uncased"],
-        ),
+        ({"unify_labels": "unification"}, []),
+        ({"prepare_base": "generation"}, [SMOL]),
+        ({"draw_candidates": "synthesis"}, [SMOL]),
+        ({"fit_arm": "classification"}, [BERT]),
+        ({"prepare_masked_base": "masked_language_model"}, ["scratch"]),
+        ({"fit_arm": "variant.classification"}, ["package:minilm"]),
+        ({"unify_labels": "unification", "prepare_base": "generation", "fit_arm": "classification"}, [SMOL, BERT]),
     ],
 )
-def test_a_pipeline_needs_the_weights_that_its_nodes_open(nodes: list[str], expected: list[str]) -> None:
-    pipeline = sum((step(name, outputs=f"out{row}") for row, name in enumerate(nodes)), Pipeline([]))
-    assert (
-        weights_of(pipeline, catalog_of(params_generation=GENERATION, params_classification=CLASSIFICATION)) == expected
+def test_a_pipeline_needs_the_weights_that_its_nodes_open(nodes: dict[str, str], expected: list[str]) -> None:
+    pipeline = Pipeline(
+        [
+            step(name, [f"params:{parameter}", "params:checkpoints"], outputs=f"out{row}")
+            for row, (name, parameter) in enumerate(nodes.items())
+        ]
     )
-    built = catalog_of(
-        params_generation=GenerationOptions.model_validate(GENERATION),
-        params_classification=ClassificationOptions.model_validate(CLASSIFICATION),
-    )
-    assert weights_of(pipeline, built) == expected
+    other = {"classifier": {**CLASSIFICATION["classifier"], "base": "package:minilm"}}
+    masked = {"base": "scratch", "training": None}
+    values = {"params:generation": GENERATION, "params:classification": CLASSIFICATION}
+    values |= {"params:variant.classification": other, "params:masked_language_model": masked}
+    catalog = DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
+    assert sorted(weights_of(pipeline, catalog)) == sorted(expected)
+
+
+def test_a_node_that_only_reads_the_parameters_needs_no_weights() -> None:
+    pipeline = step("write_report", ["params:generation", "params:classification"])
+    assert weights_of(pipeline, catalog_of(params_generation=GENERATION, params_classification=CLASSIFICATION)) == []
 
 
 def test_missing_weights_stop_the_run_before_its_log_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +139,7 @@ def test_missing_weights_stop_the_run_before_its_log_begins(tmp_path: Path, monk
     catalog = logged(tmp_path)
     catalog["params:generation"] = MemoryDataset(GENERATION)
     with pytest.raises(MissingWeightsError):
-        RunHooks().before_pipeline_run({}, step("prepare_base"), catalog)
+        RunHooks().before_pipeline_run({}, step("prepare_base", ["params:generation", "params:checkpoints"]), catalog)
     assert asked == [["package:smollm2"]]
     assert not catalog.exists("run_log")
 

@@ -66,7 +66,7 @@ def test_a_misspelt_name_is_an_error_and_values_do_not_change(options: type[Opti
 @pytest.mark.parametrize(
     ("options", "values", "place"),
     [
-        (TrainingOptions, {**TRAINING, "steps": 0}, "steps"),
+        (TrainingOptions, {**TRAINING, "steps": -1}, "steps"),
         (TrainingOptions, {**TRAINING, "steps": 2.5}, "steps"),
         (TrainingOptions, {**TRAINING, "learning_rate": 0.0}, "learning_rate"),
         (TrainingOptions, {**TRAINING, "warmup_share": 1.1}, "warmup_share"),
@@ -74,7 +74,7 @@ def test_a_misspelt_name_is_an_error_and_values_do_not_change(options: type[Opti
         (TrainingOptions, {**TRAINING, "patience": 0}, "patience"),
         (GenerationOptions, {**GENERATION, "tuning": "lor"}, "tuning"),
         (GenerationOptions, {"training": TRAINING}, "base"),
-        (GenerationOptions, {**GENERATION, "training": {**TRAINING, "steps": 0}}, "training.steps"),
+        (GenerationOptions, {**GENERATION, "training": {**TRAINING, "steps": -1}}, "training.steps"),
         (ScratchOptions, {"vocabulary": 299}, "vocabulary"),
         (LoraOptions, {"rank": 0}, "rank"),
         (DecodingOptions, {"top_p": 0.0}, "top_p"),
@@ -129,7 +129,9 @@ def test_a_source_is_one_file_or_several(file: Any, files: tuple[str, ...]) -> N
 def test_a_label_map_leads_to_labels_that_exist() -> None:
     source = SourceOptions.model_validate({**SOURCE, "label_map": {"happy": "joy", "0": "negative"}})
     assert source.label_map == {"happy": "joy", "0": "negative"}
-    with pytest.raises(ValidationError, match="maps to labels of no taxonomy: glee, mirth; known: amusement, anger"):
+    with pytest.raises(
+        ValidationError, match="maps to labels of no taxonomy: glee, mirth; known: admiration, amusement, anger"
+    ):
         SourceOptions.model_validate({**SOURCE, "label_map": {"a": "mirth", "b": "joy", "c": "glee"}})
 
 

@@ -21,7 +21,13 @@ from emotion_kedro import __version__
 from emotion_kedro.learning.checkpoints import OPENED, clear_opened
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.weights import require
-from emotion_kedro.options import ClassificationOptions, GenerationOptions, Options, UnificationOptions
+from emotion_kedro.options import (
+    ClassificationOptions,
+    GenerationOptions,
+    MaskedLanguageModelOptions,
+    Options,
+    UnificationOptions,
+)
 from emotion_kedro.taxonomy import labels_of
 
 logger = logging.getLogger(__name__)
@@ -30,6 +36,13 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 RUN_LOG = "run_log"
+CHECKPOINTS = "params:checkpoints"
+MODEL_PARAMETERS: dict[str, Any] = {
+    "generation": GenerationOptions,
+    "classification": ClassificationOptions,
+    "masked_language_model": MaskedLanguageModelOptions,
+}
+"""Parameters that name pretrained models, by the last part of their name."""
 STAGE_NAMESPACES = ("generator", "filter", "classifier")
 FIRST_AND_LAST = {"ingest_sources", "write_report"}
 """Nodes of a whole run; one that lacks either goes on with the log of another."""
@@ -51,10 +64,13 @@ class RunHooks:
         check_labels(pipeline, catalog)
         check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
-        whole = {node.short_name for node in pipeline.nodes} >= FIRST_AND_LAST
-        for name in sorted({log_of(node) for node in pipeline.nodes}):
+        nodes: dict[str, set[str]] = {}
+        for node in pipeline.nodes:
+            nodes.setdefault(log_of(node), set()).add(node.short_name)
+        for name, short_names in sorted(nodes.items()):
             if name in catalog:
-                begin_log(name, catalog, whole=whole and not run_params.get("only_missing_outputs"))
+                whole = short_names >= FIRST_AND_LAST and not run_params.get("only_missing_outputs")
+                begin_log(name, catalog, whole=whole)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -146,14 +162,24 @@ def check_device(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
 
 
 def weights_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
-    """Return the names of the pretrained models that the nodes of the pipeline open."""
-    functions = {node.func.__name__ for node in pipeline.nodes}
-    names = []
-    if functions & {"prepare_base", "train_generator", "draw_candidates"}:
-        names.append(_load(catalog, "params:generation", GenerationOptions).base)
-    if functions & {"fit_arm", "fit_filter"}:
-        names.append(_load(catalog, "params:classification", ClassificationOptions).classifier.base)
-    return names
+    """Return the names of the pretrained models that the nodes of the pipeline open.
+
+    A node that takes ``checkpoints`` trains or samples a model; those of its parameters that are in
+    :data:`MODEL_PARAMETERS` name it.
+    """
+    names: dict[str, None] = {}
+    for node in pipeline.nodes:
+        if CHECKPOINTS not in node.inputs:
+            continue
+        parameters = [name for name in node.inputs if name.startswith("params:")]
+        if node.short_name == "draw_candidates":
+            # It opens a saved generator, which may be adapters on the model that the generators started from.
+            parameters += [name.replace("synthesis", "generation") for name in parameters if "synthesis" in name]
+        for parameter in parameters:
+            options = MODEL_PARAMETERS.get(parameter.removeprefix("params:").rpartition(".")[2])
+            if options is not None:
+                names.update(dict.fromkeys(_load(catalog, parameter, options).models()))
+    return list(names)
 
 
 def _load(catalog: CatalogProtocol, name: str, options: type[AnyOptions]) -> AnyOptions:

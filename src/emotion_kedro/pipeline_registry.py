@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kedro.pipeline import Pipeline
 
 from emotion_kedro.pipelines import (
@@ -15,25 +17,20 @@ from emotion_kedro.pipelines import (
 )
 from emotion_kedro.taxonomy import TAXONOMIES
 
-OWN_PARAMETERS = {"params:unification"}
-"""Parameters that a variant has for itself (``thirteen.unification``); it shares all others."""
-
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that ``kedro run --pipeline=`` takes."""
     six = stages("six")
-    thirteen = as_variant(sum(stages("thirteen").values(), Pipeline([])), "thirteen")
     augment = sum(six.values(), Pipeline([]))
-    return {"__default__": augment, "augment": augment, "augment_thirteen": thirteen, **six}
+    thirteen = as_variant(sum(stages("thirteen").values(), Pipeline([])), "thirteen", own={"unification"})
+    return {"__default__": augment, "augment": augment, "augment_thirteen": thirteen, **six, **systems()}
 
 
 def stages(taxonomy: str) -> dict[str, Pipeline]:
     """Return the stages of the work, in order, with a generator for each label of the taxonomy."""
     labels = TAXONOMIES[taxonomy]
     return {
-        "ingestion": ingestion.create_pipeline(),
-        "unification": unification.create_pipeline(),
-        "sampling": sampling.create_pipeline(),
+        **records_stages(),
         "generation": generation.create_pipeline(labels),
         "synthesis": synthesis.create_pipeline(labels),
         "classification": classification.create_pipeline(),
@@ -41,7 +38,36 @@ def stages(taxonomy: str) -> dict[str, Pipeline]:
     }
 
 
-def as_variant(pipeline: Pipeline, name: str) -> Pipeline:
-    """Return the same stages under a namespace: own data sets, and own parameters where they must differ."""
+def records_stages() -> dict[str, Pipeline]:
+    """Return the stages up to the split records, which every system begins with."""
+    return {
+        "ingestion": ingestion.create_pipeline(),
+        "unification": unification.create_pipeline(),
+        "sampling": sampling.create_pipeline(),
+    }
+
+
+def systems() -> dict[str, Pipeline]:
+    """Return the systems of the reference report, each in a namespace of its own name."""
+    return {}
+
+
+def system(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline:
+    """Return a system: the stages up to the split records, then ``pipeline``, in the namespace ``name``.
+
+    ``own`` names the parameters that it has for itself.
+    """
+    return as_variant(sum(records_stages().values(), pipeline), name, own=own)
+
+
+def as_variant(pipeline: Pipeline, name: str, *, own: Collection[str]) -> Pipeline:
+    """Return the same nodes under a namespace: data sets of their own, and parameters where they must differ.
+
+    Args:
+        pipeline: what is put under the namespace.
+        name: the namespace; its parameters stand below this name in ``conf``.
+        own: names of the parameters that the variant has for itself (``thirteen.unification``); it shares all others.
+    """
     parameters = {entry for entry in pipeline.inputs() if entry.startswith("params:")}
-    return Pipeline(pipeline, namespace=name, inputs={"raw_folder"}, parameters=parameters - OWN_PARAMETERS)
+    shared = parameters - {f"params:{entry}" for entry in own}
+    return Pipeline(pipeline, namespace=name, inputs={"raw_folder"}, parameters=shared)

@@ -25,11 +25,20 @@ THIRTEEN = (
 POLARITY = ("negative", "positive")
 SEVEN = ("anger", "disgust", "fear", "happiness", "like", "sadness", "surprise")
 
+EKMAN = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+GOEMOTIONS = (
+    *("admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire"),
+    *("disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy"),
+    *("love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral"),
+)
+
 TAXONOMIES: dict[str, tuple[str, ...]] = {
     "six": SIX,  # what EIT, EDFT and EABOT share
     "thirteen": THIRTEEN,  # EDFT and EABOT, in GoEmotions' words
     "polarity": POLARITY,  # ChnSentiCorp
     "seven": SEVEN,  # OCEMOTION
+    "ekman": EKMAN,  # GoEmotions' own map on to Ekman's six, and neutral
+    "goemotions": GOEMOTIONS,  # GoEmotions as it comes
 }
 
 PROBABILITY_PREFIX = "p_"

@@ -15,7 +15,8 @@ import torch
 
 from emotion_kedro.learning.checkpoints import Checkpoints
 from emotion_kedro.learning.classifiers import Lesson, fit_classifier, load_classifier
-from emotion_kedro.learning.classifiers.encoder import EncoderClassifier, _plan
+from emotion_kedro.learning.classifiers.encoder import EncoderClassifier
+from emotion_kedro.learning.classifiers.lessons import plan_of
 from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.mixes import compose_mix
 from emotion_kedro.learning.training import TrainingLog
@@ -240,7 +241,7 @@ def test_continue_comes_to_the_synthetic_rows_last_and_slower(
 ) -> None:
     lesson = lesson_of(train.iloc[:40], labels, synthetic=synthetic_of(train, 30), augmentation=CONTINUE)
     options = options_of(tiny_encoder, FEW.model_copy(update={"steps": 20}))
-    plan, rates = _plan(lesson, options, np.arange(70))
+    plan, rates = plan_of(lesson, options, np.arange(70))
     assert rates == [1.0] * 15 + [0.1] * 5
     origins = [set(lesson.mix["origin"].iloc[rows]) for rows in plan]
     assert origins == [{"real"}] * 15 + [{"synthetic"}] * 5
@@ -253,7 +254,7 @@ def test_mix_shuffles_both_kinds_of_rows_at_one_rate(
     train: pd.DataFrame, labels: tuple[str, ...], tiny_encoder: Path
 ) -> None:
     lesson = lesson_of(train.iloc[:40], labels, synthetic=synthetic_of(train, 40))
-    plan, rates = _plan(lesson, options_of(tiny_encoder, FEW.model_copy(update={"steps": 10})), np.ones(80))
+    plan, rates = plan_of(lesson, options_of(tiny_encoder, FEW.model_copy(update={"steps": 10})), np.ones(80))
     assert rates == [1.0] * 10
     assert sorted(np.concatenate(plan).tolist()) == list(range(80))
     assert sum(lesson.mix["origin"].iloc[rows].nunique() for rows in plan) > 15

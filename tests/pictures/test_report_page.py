@@ -11,6 +11,7 @@ import pytest
 from invented_results import results
 
 from emotion_kedro.pictures import page, plots
+from emotion_kedro.pictures.document import embedded
 from emotion_kedro.pictures.numbers import count, duration, p_value, score, signed
 from emotion_kedro.pictures.page import RunResults, html_page, markdown_page, terminal_summary
 from emotion_kedro.pictures.results import USABILITY
@@ -321,8 +322,8 @@ def test_links_lead_to_sections() -> None:
 
 def test_page_is_the_same_each_time() -> None:
     assert html_page(results()) == html_page(results())
-    address, width = page._embedded(plots.plot_yield(invented.yields()))
-    assert (address, width) == page._embedded(plots.plot_yield(invented.yields()))
+    address, width = embedded(plots.plot_yield(invented.yields()))
+    assert (address, width) == embedded(plots.plot_yield(invented.yields()))
     assert width == round(96 * plots.WIDTH)
 
 

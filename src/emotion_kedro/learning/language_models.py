@@ -271,7 +271,7 @@ def fit_language_model(
         name=name,
         model=language_model.model,
         parameter_groups=[{"params": trained}],
-        plan=plan_batches(lengths, steps=options.steps, batch_size=options.batch_size, seed=seed),
+        plan=plan_batches(lengths, steps=options.steps_for(len(encoded)), batch_size=options.batch_size, seed=seed),
         batch=lambda rows: language_model.batch([encoded[row] for row in rows]),
         loss=language_model.loss,
         validation_loss=(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from emotion_kedro.pictures.blocks import Block, Picture, Section, Table, Text, sections_with_tables, table
 from emotion_kedro.pictures.numbers import (
     DASH,
     count,
@@ -22,7 +23,6 @@ from emotion_kedro.pictures.numbers import (
     yes,
 )
 from emotion_kedro.pictures.results import ALL, SPLIT_COUNTS, RunResults
-from emotion_kedro.pictures.sections import Block, Picture, Section, Table, Text, sections_with_tables, table
 
 FOLDED_FROM = 9  # rows of a side table
 
@@ -36,6 +36,11 @@ def sections_on_background(results: RunResults) -> list[Section]:
         ("setting", "Setting", _setting(results.setting)),
     )
     return sections_with_tables(parts)
+
+
+def sections_on_setting(setting: Mapping[str, str], times: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """Return what is needed to do a run again, and how long its nodes took."""
+    return sections_with_tables((("time", "Time", _times(times)), ("setting", "Setting", _setting(setting))))
 
 
 def _data(results: RunResults) -> Iterator[Block]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
 from emotion_kedro.pictures import plots
+from emotion_kedro.pictures.blocks import (
+    Block,
+    Column,
+    Examples,
+    Picture,
+    Section,
+    Table,
+    Text,
+    sections_with_tables,
+    table,
+)
 from emotion_kedro.pictures.numbers import (
     DASH,
     bounds,
@@ -31,82 +41,6 @@ from emotion_kedro.pictures.results import METRICS, USABILITY, RunResults
 from emotion_kedro.pictures.verdict import reading, side_of_zero
 
 EXAMPLES_PER_LABEL = 5
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    text: str
-    kind: ClassVar[str] = "text"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of cells that are already written out."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    title: str = ""
-    left: Sequence[int] = (0,)
-    """Columns of words, which are aligned to the left."""
-    folded: bool = False
-    kind: ClassVar[str] = "table"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A place for the plot of that name."""
-
-    name: str
-    title: str
-    wide: bool = False
-    kind: ClassVar[str] = "picture"
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Kept synthetic texts of each label."""
-
-    labels: Mapping[str, Sequence[tuple[str, str]]]
-    """Label -> (probability, text)."""
-    kind: ClassVar[str] = "examples"
-
-
-Block = Text | Table | Picture | Examples
-"""What a section consists of."""
-Column = tuple[str, str, Callable[[Any], str]]
-"""Key in a row, title, and how the value is written."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report with a heading; links lead to its anchor."""
-
-    anchor: str
-    title: str
-    blocks: Sequence[Block]
-
-
-def table(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, title: str = "", folded: bool = False
-) -> Table:
-    """Write rows out as a table; columns of words go to the left."""
-    cells = [tuple(written(row.get(key)) for key, _, written in columns) for row in rows]
-    left = [place for place, (_, _, written) in enumerate(columns) if written is plain]
-    return Table([name for _, name, _ in columns], cells, title=title, left=left, folded=folded)
-
-
-def sections_with_tables(parts: Iterable[tuple[str, str, Iterable[Block]]]) -> list[Section]:
-    """Return parts (anchor, title, blocks) as sections; blocks without content and parts without a table drop out."""
-    sections = [Section(anchor, title, _filled(blocks)) for anchor, title, blocks in parts]
-    return [section for section in sections if any(isinstance(block, Table) for block in section.blocks)]
-
-
-def _filled(blocks: Iterable[Block]) -> list[Block]:
-    """Leave out tables without rows and sentences without words."""
-    contents = {"text": "text", "table": "rows", "examples": "labels", "picture": "name"}
-    return [block for block in blocks if getattr(block, contents[block.kind])]
 
 
 def sections_on_results(results: RunResults) -> list[Section]:

@@ -69,7 +69,23 @@ def _encoder() -> Kind:
     return Kind(fit=encoder.fit, load=encoder.load)
 
 
-KINDS: dict[str, Callable[[], Kind]] = {"encoder": _encoder}
+def _masked_prompt() -> Kind:
+    from emotion_kedro.learning.classifiers import masked_prompt
+
+    return Kind(fit=masked_prompt.fit, load=masked_prompt.load)
+
+
+def _causal_prompt() -> Kind:
+    from emotion_kedro.learning.classifiers import causal_prompt
+
+    return Kind(fit=causal_prompt.fit, load=causal_prompt.load)
+
+
+KINDS: dict[str, Callable[[], Kind]] = {
+    "encoder": _encoder,
+    "masked_prompt": _masked_prompt,
+    "causal_prompt": _causal_prompt,
+}
 
 
 def fit_classifier(

@@ -9,14 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from emotion_kedro.learning.batches import by_length, pad, plan_batches
+from emotion_kedro.learning.batches import by_length, pad
 from emotion_kedro.learning.card import classifier_card
 from emotion_kedro.learning.checkpoints import Checkpoints
 from emotion_kedro.learning.classifiers import NOTES, Lesson
+from emotion_kedro.learning.classifiers.lessons import (
+    notes_of,
+    open_tokenizer,
+    plan_of,
+    targets_of,
+    trained_parameters,
+    validation_of,
+)
 from emotion_kedro.learning.device import Device
-from emotion_kedro.learning.language_models import blocks_of, open_name
+from emotion_kedro.learning.language_models import open_name
 from emotion_kedro.learning.training import Task, TrainingLog, train
 from emotion_kedro.options import ClassifierOptions
 
@@ -71,10 +78,10 @@ def fit(
 ) -> tuple[EncoderClassifier, TrainingLog]:
     """Fine-tune the encoder that ``options.base`` names."""
     classifier = _untrained(lesson, options, device)
-    groups = _trained_parameters(classifier.model, options)
+    groups = trained_parameters(classifier.model, options)
     encoded = classifier.encode(lesson.mix["text"].tolist())
-    targets = _targets(lesson.mix, lesson.labels)
-    plan, rates = _plan(lesson, options, np.array([len(row) for row in encoded]))
+    targets = targets_of(lesson.mix, lesson.labels)
+    plan, rates = plan_of(lesson, options, np.array([len(row) for row in encoded]))
     task = Task(
         name=f"{lesson.name} (seed {lesson.seed})",
         model=classifier.model,
@@ -83,7 +90,7 @@ def fit(
         rates=rates,
         batch=lambda rows: _labelled(classifier, [encoded[row] for row in rows], targets[rows]),
         loss=lambda batch: classifier.model(**batch).loss,
-        validation_loss=_validation(classifier, lesson, device),
+        validation_loss=validation_of(classifier, lesson, device),
     )
     log = train(task, options.training, device=device, checkpoints=checkpoints, seed=lesson.seed)
     classifier.notes["log"] = log.as_dict()
@@ -92,7 +99,7 @@ def fit(
 
 def _untrained(lesson: Lesson, options: ClassifierOptions, device: Device) -> EncoderClassifier:
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     # The head is drawn at random: the seed decides it.
     device.seed(lesson.seed)
@@ -107,24 +114,11 @@ def _untrained(lesson: Lesson, options: ClassifierOptions, device: Device) -> En
         dtype=torch.float32,
     )
     _check_loaded(model, loading["missing_keys"], options.base)
-    tokenizer = AutoTokenizer.from_pretrained(name)
-    # Packaged tokenizers may carry padding to a fixed length and a shorter limit than the model has.
-    if tokenizer.is_fast:
-        tokenizer.backend_tokenizer.no_padding()
-    tokenizer.model_max_length = max(tokenizer.model_max_length, options.max_tokens)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = open_tokenizer(name, options)
     model.config.pad_token_id = tokenizer.pad_token_id
-    notes = {
-        "kind": "encoder",
-        "base": options.base,
-        "max_tokens": options.max_tokens,
-        "name": lesson.name,
-        "seed": lesson.seed,
-        "rows": lesson.mix["origin"].value_counts().to_dict(),
-        "training": options.training.model_dump(),
-    }
-    return EncoderClassifier(model.to(device.place), tokenizer, lesson.labels, options.max_tokens, notes)
+    return EncoderClassifier(
+        model.to(device.place), tokenizer, lesson.labels, options.max_tokens, notes_of(lesson, options)
+    )
 
 
 def _check_loaded(model: Any, missing: Collection[str], base: str) -> None:
@@ -134,62 +128,10 @@ def _check_loaded(model: Any, missing: Collection[str], base: str) -> None:
         raise ValueError(f"{base} lacks {len(body)} weights of its encoder, {body[0]} among them: it is not an encoder")
 
 
-def _trained_parameters(model: Any, options: ClassifierOptions) -> list[dict[str, Any]]:
-    """Freeze what is frozen; return the encoder's and the head's parameters as two groups."""
-    body = model.base_model
-    if options.frozen_layers:
-        blocks = blocks_of(body)
-        if options.frozen_layers > len(blocks):
-            raise ValueError(f"frozen_layers is {options.frozen_layers}, but {options.base} has {len(blocks)} layers")
-        # BERT-like encoders have one module for all their embeddings; others at least have that of the tokens.
-        getattr(body, "embeddings", body.get_input_embeddings()).requires_grad_(False)
-        for layer in blocks[: options.frozen_layers]:
-            layer.requires_grad_(False)
-    inside = {id(value) for value in body.parameters()}
-    encoder = [value for value in model.parameters() if value.requires_grad and id(value) in inside]
-    head = [value for value in model.parameters() if value.requires_grad and id(value) not in inside]
-    return [{"params": encoder}, {"params": head, "rate": options.head_rate}]
-
-
-def _targets(records: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
-    return pd.Categorical(records["label"], categories=list(labels)).codes.astype(np.int64)
-
-
-def _plan(lesson: Lesson, options: ClassifierOptions, lengths: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
-    """Return the batches of all phases, as many steps in all whatever the arm, and the rate factor of each."""
-    phase = lesson.mix["phase"].to_numpy()
-    steps = options.training.steps
-    later = round(lesson.augmentation.continue_share * steps) if (phase == 1).any() else 0
-    plan: list[np.ndarray] = []
-    rates: list[float] = []
-    for number, (count, rate) in enumerate(((steps - later, 1.0), (later, lesson.augmentation.continue_rate))):
-        if count:
-            rows = np.flatnonzero(phase == number)
-            batches = plan_batches(
-                lengths[rows], steps=count, batch_size=options.training.batch_size, seed=lesson.seed + number
-            )
-            plan.extend(rows[batch] for batch in batches)
-            rates.extend([rate] * count)
-    return plan, rates
-
-
 def _labelled(classifier: EncoderClassifier, rows: list[list[int]], targets: np.ndarray) -> dict[str, Any]:
     import torch
 
     return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
-
-
-def _validation(classifier: EncoderClassifier, lesson: Lesson, device: Device) -> Any:
-    if lesson.validation.empty:
-        return None
-    texts = lesson.validation["text"].tolist()
-    targets = _targets(lesson.validation, lesson.labels)
-
-    def loss() -> float:
-        given = classifier.probabilities(texts, device=device)[np.arange(len(targets)), targets]
-        return float(-np.log(np.clip(given, 1e-12, None)).mean())
-
-    return loss
 
 
 def load(directory: Path, device: Device) -> EncoderClassifier:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from kedro.pipeline import Pipeline, node
@@ -31,9 +31,11 @@ def create_pipeline() -> Pipeline:
     )
     return Pipeline(
         [
-            _arm("real", [_compose(compose_real, "split_records"), judge]),
-            _arm("augmented", [_compose(compose_augmented, "split_records", "synthetic_records")]),
-            _arm("synthetic", [_compose(compose_synthetic, "synthetic_records")]),
+            create_arm(
+                "real", [compose(compose_real, "split_records"), judge], shared_outputs=["candidate_predictions"]
+            ),
+            create_arm("augmented", [compose(compose_augmented, "split_records", "synthetic_records")]),
+            create_arm("synthetic", [compose(compose_synthetic, "synthetic_records")]),
         ],
         tags="classification",
     )
@@ -53,18 +55,36 @@ def create_filter_pipeline() -> Pipeline:
     )
 
 
-def _compose(function: Callable[..., Any], *records: str) -> Node:
+def compose(function: Callable[..., Any], *records: str) -> Node:
+    """Return the node that composes an arm's training rows from these tables."""
     return node(function, inputs=[*records, "params:classification"], outputs="mix", name="compose_mix")
 
 
-def _arm(name: str, own: list[Node]) -> Pipeline:
-    fit = node(
-        fit_arm,
-        inputs=["mix", "split_records", *FIT_INPUTS],
+def create_arm(
+    name: str,
+    own: Sequence[Node],
+    *,
+    fit: Callable[..., Any] = fit_arm,
+    base: str | None = None,
+    shared_outputs: Collection[str] = (),
+) -> Pipeline:
+    """Return an arm in its namespace ``classifier.<name>``: nodes of its own that end in ``mix``, and its fitting.
+
+    Args:
+        name: the arm.
+        own: nodes before the fitting, or beside it.
+        fit: the fitting function; its outputs are model, predictions, log.
+        base: data set of the model that the classifier starts from, first argument of ``fit``; None: the parameters'.
+        shared_outputs: outputs of ``own`` that lie outside of the namespace.
+    """
+    before = [] if base is None else [base]
+    fitting = node(
+        fit,
+        inputs=[*before, "mix", "split_records", *FIT_INPUTS],
         outputs=["model", "predictions", "log"],
         name="fit_arm",
     )
-    template = Pipeline([*own, fit])
+    template = Pipeline([*own, fitting])
     return Pipeline(
         template,
         namespace=f"classifier.{name}",
@@ -72,7 +92,7 @@ def _arm(name: str, own: list[Node]) -> Pipeline:
         outputs={
             "predictions": f"{name}_predictions",
             "log": f"{name}_classifier_log",
-            **({"candidate_predictions": "candidate_predictions"} if name == "real" else {}),
+            **{output: output for output in shared_outputs},
         },
-        parameters=PARAMETERS,
+        parameters={entry for entry in template.inputs() if entry.startswith("params:")},
     )

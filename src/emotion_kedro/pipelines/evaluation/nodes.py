@@ -126,7 +126,7 @@ def write_report(
     setting = {
         "taxonomy": f"{taxonomy.taxonomy} ({', '.join(labels)})",
         "generator": _generator_line(generation),
-        "classifier": f"{fitted.base}, {fitted.training.steps} steps of {fitted.training.batch_size} in every arm",
+        "classifier": f"{fitted.called}, {fitted.training.length} of {fitted.training.batch_size} in every arm",
         "seeds": ", ".join(str(seed) for seed in classification.seeds),
         "device": ", ".join(sorted({log["device"] for log in training_logs["classifiers"]})),
         **run_log["setting"],
@@ -148,8 +148,8 @@ def _generator_line(generation: GenerationOptions) -> str:
     base = generation.scratch.training if generation.base == SCRATCH else generation.warm_up
     if tuned != "full" and generation.last_layers is not None:
         tuned = f"{tuned} on the top {generation.last_layers} blocks"
-    shared = f"{base.steps} shared steps of {base.batch_size}, then " if base else ""
-    return f"{generation.base} ({tuned}), {shared}{training.steps} steps of {training.batch_size} per label"
+    shared = f"{base.length} of {base.batch_size} for all labels, then " if base else ""
+    return f"{generation.base} ({tuned}), {shared}{training.length} of {training.batch_size} per label"
 
 
 def _groups(split_records: pd.DataFrame) -> pd.Series | None:
