@@ -5,7 +5,10 @@ import pytest
 from emotion_kedro.taxonomy import LABELS, TAXONOMIES, labels_of
 
 
-@pytest.mark.parametrize(("taxonomy", "size"), [("six", 6), ("thirteen", 13), ("polarity", 2), ("seven", 7)])
+@pytest.mark.parametrize(
+    ("taxonomy", "size"),
+    [("six", 6), ("thirteen", 13), ("polarity", 2), ("seven", 7), ("ekman", 7), ("goemotions", 28)],
+)
 def test_a_taxonomy_has_as_many_labels_as_it_says(taxonomy: str, size: int) -> None:
     labels = labels_of(taxonomy)
     assert len(labels) == len(set(labels)) == size
@@ -24,8 +27,8 @@ def test_the_six_are_among_the_thirteen() -> None:
 
 def test_all_labels_are_those_of_any_taxonomy() -> None:
     assert {"relief", "like", "negative"} <= LABELS
-    # Thirteen, two, and of the seven disgust, happiness and like are new.
-    assert len(LABELS) == 13 + 2 + 3
+    # GoEmotions' 28 lack boredom and empty of the thirteen, the two polarities, and happiness and like of the seven.
+    assert len(LABELS) == 28 + 2 + 2 + 2
 
 
 def test_an_unknown_taxonomy_is_an_error_that_names_the_known() -> None:

@@ -27,9 +27,10 @@ SEVEN = ("anger", "disgust", "fear", "happiness", "like", "sadness", "surprise")
 
 EKMAN = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 GOEMOTIONS = (
-    *("admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire"),
-    *("disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy"),
-    *("love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral"),
+    *("admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion"),
+    *("curiosity", "desire", "disappointment", "disapproval", "disgust", "embarrassment", "excitement"),
+    *("fear", "gratitude", "grief", "joy", "love", "nervousness", "neutral"),
+    *("optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise"),
 )
 
 TAXONOMIES: dict[str, tuple[str, ...]] = {
