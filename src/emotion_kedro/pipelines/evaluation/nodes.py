@@ -26,7 +26,7 @@ def score_arms(
     arms = {"real": real, "augmented": augmented, "synthetic": synthetic}
     scores = {
         arm: measured.score_arm(
-            table, labels, groups=_groups(split_records), bins=options.calibration_bins, **_bootstrap(options)
+            table, labels, groups=groups_of(split_records), bins=options.calibration_bins, **bootstrap_of(options)
         )
         for arm, table in arms.items()
     }
@@ -45,7 +45,7 @@ def compare_arms(
     from emotion_kedro.measures import arms as measured
 
     return measured.compare_arms(
-        real, augmented, labels_of(unification.taxonomy), groups=_groups(split_records), **_bootstrap(options)
+        real, augmented, labels_of(unification.taxonomy), groups=groups_of(split_records), **bootstrap_of(options)
     )
 
 
@@ -68,7 +68,7 @@ def measure_usability(
         "real_to_synthetic_kept": candidate_predictions[kept],
         "synthetic_to_real": synthetic,
     }
-    return {name: measured.accuracy_of(table, labels, **_bootstrap(options)) for name, table in tables.items()}
+    return {name: measured.accuracy_of(table, labels, **bootstrap_of(options)) for name, table in tables.items()}
 
 
 def measure_synthetic_text(
@@ -152,11 +152,12 @@ def _generator_line(generation: GenerationOptions) -> str:
     return f"{generation.base} ({tuned}), {shared}{training.length} of {training.batch_size} per label"
 
 
-def _groups(split_records: pd.DataFrame) -> pd.Series | None:
+def groups_of(split_records: pd.DataFrame) -> pd.Series | None:
     """Return the group of each record; None after the plain split, which has none (-1 throughout)."""
     groups = split_records.set_index("record_id")["group"]
     return groups if (groups >= 0).all() else None
 
 
-def _bootstrap(options: EvaluationOptions) -> dict[str, Any]:
+def bootstrap_of(options: EvaluationOptions) -> dict[str, Any]:
+    """Return what the functions of :mod:`emotion_kedro.measures` take for their intervals."""
     return {"samples": options.bootstrap_samples, "level": options.level, "seed": options.seed}
