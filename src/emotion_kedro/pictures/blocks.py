@@ -46,6 +46,8 @@ class Examples:
 
     labels: Mapping[str, Sequence[tuple[str, str]]]
     """Label -> (probability, text)."""
+    private: bool = False
+    """True for texts of data sets that may not be handed on: they stand in the HTML page alone."""
     kind: ClassVar[str] = "examples"
 
 
@@ -66,6 +68,8 @@ class Coloured:
     lines: Sequence[ColouredLine]
     bold_from: float = 0.5
     """Where there are no colours, pieces of at least this weight are bold."""
+    private: bool = False
+    """As in :class:`Examples`."""
     kind: ClassVar[str] = "coloured"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DOTS_PER_INCH, CSS_PIXELS_PER_INCH = 144, 96
 WIDTH = 100  # characters of a line in the terminal
 NEUTRAL = "open"
+PRIVATE = "Texts of the data sets are shown in the HTML page alone, which stays where it was made."
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def document_html(document: Document) -> str:
 
 
 def document_markdown(document: Document, picture_folder: str | None = None) -> str:
-    """Return the same facts as Markdown.
+    """Return the same facts as Markdown, without private texts: such pages are handed on with the documentation.
 
     Args:
         document: the page.
@@ -70,7 +71,9 @@ def document_markdown(document: Document, picture_folder: str | None = None) -> 
     for section in sorted(document.sections, key=lambda section: section.anchor != "setting"):
         lines += [f"## {section.title}", ""]
         for block in section.blocks:
-            if not isinstance(block, Picture):
+            if getattr(block, "private", False):
+                lines += [PRIVATE, ""]
+            elif not isinstance(block, Picture):
                 lines += [*_markdown_block(block), ""]
             elif picture_folder is not None and block.name in document.drawings:
                 lines += [f"![{block.title}]({picture_folder.rstrip('/')}/{block.name}.png)", ""]

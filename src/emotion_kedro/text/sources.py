@@ -22,7 +22,7 @@ from emotion_kedro.text import source_errors
 from emotion_kedro.text.cleaning import clean
 from emotion_kedro.text.source_errors import SourceError
 
-__all__ = ["SourceError", "read_source", "read_sources"]
+__all__ = ["SourceError", "read_columns", "read_source", "read_sources"]
 
 CHUNK_ROWS = 100_000  # rows in memory with all their columns at a time
 
@@ -62,7 +62,8 @@ def read_source(
         path = Path(root) / file
         prefix = name if len(source.files) == 1 else f"{name}:{Path(file).stem}"
         tally = _Tally()
-        parts.extend(_records(chunk, source, steps, prefix, tally) for chunk in _chunks(path, source))
+        columns = (source.text_column, source.label_column)
+        parts.extend(_records(chunk, source, steps, prefix, tally) for chunk in read_columns(path, source, columns))
         _check_file(path, source, tally)
         total.rows += tally.rows
         total.empty += tally.empty
@@ -101,13 +102,17 @@ def read_sources(root: Path, options: IngestionOptions) -> tuple[pd.DataFrame, d
     return records, reports
 
 
-def _chunks(path: Path, source: SourceOptions) -> Iterator[pd.DataFrame]:
-    """Yield the table piece by piece, text and label column only; index: data row - 1."""
+def read_columns(path: Path, source: SourceOptions, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield these columns of a table piece by piece, as strings; index: data row - 1.
+
+    Raises:
+        SourceError: if the file is missing or malformed, or lacks a column.
+    """
     if not path.is_file():
         raise source_errors.missing_file(path)
     _check_encoding(path, source)
     try:
-        yield from _parse(path, source)
+        yield from _parse(path, source, columns)
     except EmptyDataError:
         raise SourceError(f"{path}: the file is empty") from None
     except UnicodeError:
@@ -116,10 +121,10 @@ def _chunks(path: Path, source: SourceOptions) -> Iterator[pd.DataFrame]:
         raise source_errors.unreadable(path, source, error) from error
 
 
-def _parse(path: Path, source: SourceOptions) -> Iterator[pd.DataFrame]:
+def _parse(path: Path, source: SourceOptions, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     arguments: dict[str, Any] = {"names": list(source.column_names), "header": None} if source.column_names else {}
-    wanted = list(dict.fromkeys([source.text_column, source.label_column]))
-    # All columns are parsed, not only the two: with `usecols` pandas would accept rows with too many fields.
+    wanted = list(dict.fromkeys(columns))
+    # All columns are parsed, not only those: with `usecols` pandas would accept rows with too many fields.
     with pd.read_csv(
         path,
         sep=source.separator,
