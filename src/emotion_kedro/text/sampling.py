@@ -185,3 +185,25 @@ def _leak_row(strategy: str, source: str, found: pd.DataFrame) -> dict[str, Any]
         "near_share": float(found["near"].sum() / rows),
         "conflicting_in_train": int(found["conflicting"].sum()),
     }
+
+
+def thin_out(table: pd.DataFrame, where: pd.Series, rows: int | None, *, seed: int) -> pd.DataFrame:
+    """Keep about ``rows`` of the rows of the mask ``where``, drawn at random within each label; all others stay.
+
+    Args:
+        table: needs ``label``.
+        where: the rows that may be dropped.
+        rows: how many of them are wanted; None, or more than there are: all.
+        seed: of the choice.
+
+    Returns:
+        The rows that stay, in order; every label that ``where`` has keeps at least one row.
+    """
+    some = table[where]
+    if rows is None or rows >= len(some):
+        return table.reset_index(drop=True)
+    shuffled = some.sample(frac=1, random_state=seed)
+    place = shuffled.groupby("label").cumcount()
+    wanted = (shuffled["label"].map(some["label"].value_counts()) * rows / len(some)).round().clip(lower=1)
+    kept = shuffled.index[place < wanted]
+    return table[~where | table.index.isin(kept)].reset_index(drop=True)
