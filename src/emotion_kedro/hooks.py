@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro import __version__
+from emotion_kedro.datasets import OptionalJSON, RawFolder
 from emotion_kedro.learning.checkpoints import OPENED, clear_opened
 from emotion_kedro.learning.device import choose_device
 from emotion_kedro.learning.weights import require
@@ -62,6 +64,7 @@ class RunHooks:
         """Stop before any work when weights are missing or the labels do not fit; begin the log of the run."""
         OPENED.clear()
         check_labels(pipeline, catalog)
+        check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
         require(weights_of(pipeline, catalog))
         nodes: dict[str, set[str]] = {}
@@ -145,6 +148,36 @@ def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
                 f"generators for {', '.join(sorted(drawn))}; leave the taxonomy as it is, and take "
                 "--pipeline=augment for six labels or --pipeline=augment_thirteen for thirteen"
             )
+
+
+def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Stop a run whose tables another pipeline has to make first.
+
+    Raises:
+        FileNotFoundError: if one of them is not there; it names them, and the pipeline.
+    """
+    missing = [name for name in sorted(pipeline.inputs()) if _lacks(name, catalog)]
+    if missing:
+        first = " and ".join(sorted({f"kedro run --pipeline={_maker_of(name)}" for name in missing}))
+        raise FileNotFoundError(
+            f"this run works on tables that are not there: {', '.join(missing)}; run {first} first "
+            "(with the same --env, if any)"
+        )
+
+
+def _maker_of(name: str) -> str:
+    """Return the pipeline that makes a data set: that of its namespace; what has none is of ``augment``."""
+    namespace = name.partition(".")[0]
+    return next((known for known in (namespace, f"augment_{namespace}") if known in pipelines), "augment")
+
+
+def _lacks(name: str, catalog: CatalogProtocol) -> bool:
+    """Whether a table that a run starts from is not there; logs, raw tables and optional documents are not asked for."""
+    if name.startswith("params:") or name == "parameters" or name not in catalog:
+        return False
+    if name.rpartition(".")[2] == RUN_LOG or isinstance(catalog.get(name), OptionalJSON | RawFolder):
+        return False
+    return not catalog.exists(name)
 
 
 def check_device(pipeline: Pipeline, catalog: CatalogProtocol) -> None:

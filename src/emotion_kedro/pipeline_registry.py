@@ -17,6 +17,9 @@ from emotion_kedro.pipelines import (
 )
 from emotion_kedro.taxonomy import TAXONOMIES
 
+OF_AUGMENT = frozenset({"split_records", "candidates", "synthetic_records"})
+"""What systems that work on the tables of ``augment`` take from its last run."""
+
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that ``kedro run --pipeline=`` takes."""
@@ -60,14 +63,25 @@ def system(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline
     return as_variant(sum(records_stages().values(), pipeline), name, own=own)
 
 
-def as_variant(pipeline: Pipeline, name: str, *, own: Collection[str]) -> Pipeline:
+def on_augment(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline:
+    """Return a system that works on the tables of the last ``augment`` run, in the namespace ``name``.
+
+    It shares :data:`OF_AUGMENT` with that run, as far as it takes them: the very same rows and candidates.
+    """
+    return as_variant(pipeline, name, own=own, shared=OF_AUGMENT & pipeline.inputs())
+
+
+def as_variant(
+    pipeline: Pipeline, name: str, *, own: Collection[str], shared: Collection[str] = ("raw_folder",)
+) -> Pipeline:
     """Return the same nodes under a namespace: data sets of their own, and parameters where they must differ.
 
     Args:
         pipeline: what is put under the namespace.
         name: the namespace; its parameters stand below this name in ``conf``.
         own: names of the parameters that the variant has for itself (``thirteen.unification``); it shares all others.
+        shared: data sets that it takes from outside of the namespace.
     """
     parameters = {entry for entry in pipeline.inputs() if entry.startswith("params:")}
-    shared = parameters - {f"params:{entry}" for entry in own}
-    return Pipeline(pipeline, namespace=name, inputs={"raw_folder"}, parameters=shared)
+    common = parameters - {f"params:{entry}" for entry in own}
+    return Pipeline(pipeline, namespace=name, inputs=set(shared), parameters=common)
