@@ -50,14 +50,28 @@ def trained_parameters(model: Any, options: ClassifierOptions) -> list[dict[str,
         blocks = blocks_of(body)
         if options.frozen_layers > len(blocks):
             raise ValueError(f"frozen_layers is {options.frozen_layers}, but {options.base} has {len(blocks)} layers")
-        # BERT-like encoders have one module for all their embeddings; others at least have that of the tokens.
-        getattr(body, "embeddings", body.get_input_embeddings()).requires_grad_(False)
+        for embeddings in _embeddings_of(body):
+            embeddings.requires_grad_(False)
         for layer in blocks[: options.frozen_layers]:
             layer.requires_grad_(False)
     inside = {id(value) for value in body.parameters()}
     encoder = [value for value in model.parameters() if value.requires_grad and id(value) in inside]
     head = [value for value in model.parameters() if value.requires_grad and id(value) not in inside]
     return [{"params": encoder}, {"params": head, "rate": options.head_rate}]
+
+
+def _embeddings_of(body: Any) -> list[Any]:
+    """Return the modules below the lowest block: of the tokens, of positions, or one for all.
+
+    An output layer that is tied to the tokens' embeddings is frozen with them.
+    """
+    import torch
+
+    if hasattr(body, "embeddings"):
+        return [body.embeddings]
+    return [module for module in body.children() if isinstance(module, torch.nn.Embedding)] or [
+        body.get_input_embeddings()
+    ]
 
 
 def targets_of(records: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
