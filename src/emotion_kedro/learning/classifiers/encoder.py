@@ -24,8 +24,10 @@ from emotion_kedro.learning.classifiers.lessons import (
 )
 from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.language_models import open_name
+from emotion_kedro.learning.lexicon import keep_whole
 from emotion_kedro.learning.training import Task, TrainingLog, train
 from emotion_kedro.options import ClassifierOptions
+from emotion_kedro.text.lexicon import lexicon_words
 
 INFERENCE_ROWS = 64
 
@@ -78,6 +80,9 @@ def fit(
 ) -> tuple[EncoderClassifier, TrainingLog]:
     """Fine-tune the encoder that ``options.base`` names."""
     classifier = _untrained(lesson, options, device)
+    if options.lexicon is not None:
+        words = lexicon_words(lesson.mix, lesson.labels, options.lexicon)
+        classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words).as_dict()
     groups = trained_parameters(classifier.model, options)
     encoded = classifier.encode(lesson.mix["text"].tolist())
     targets = targets_of(lesson.mix, lesson.labels)
