@@ -25,6 +25,7 @@ from emotion_kedro.options import (
     TrainingOptions,
     UnificationOptions,
 )
+from emotion_kedro.options.causal_prompt import CausalPromptOptions
 
 TRAINING = {"steps": 10, "learning_rate": 1e-3}
 CLASSIFIER = {"base": "package:minilm", "training": TRAINING}
@@ -50,6 +51,7 @@ VALID: list[tuple[type[Options], dict[str, Any]]] = [
     (AugmentationOptions, {}),
     (ClassificationOptions, {"classifier": CLASSIFIER}),
     (EvaluationOptions, {}),
+    (CausalPromptOptions, {}),
 ]
 
 

@@ -15,6 +15,7 @@ from emotion_kedro.taxonomy import SIX, THIRTEEN
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
+SYSTEMS = ("causal_prompt", "causal_prompt_thirteen")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def pipelines() -> dict[str, Pipeline]:
 
 
 def test_every_stage_and_both_whole_jobs_are_registered(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == {"__default__", "augment", "augment_thirteen", *STAGES}
+    assert set(pipelines) == {"__default__", "augment", "augment_thirteen", *STAGES, *SYSTEMS}
     assert pipelines["__default__"].nodes == pipelines["augment"].nodes
 
 
@@ -63,7 +64,7 @@ def test_every_data_set_is_in_the_catalog(pipelines: dict[str, Pipeline]) -> Non
     bootstrap_project(ROOT)
     with KedroSession.create(ROOT) as session:
         catalog = session.load_context().catalog
-        for name in ("augment", "augment_thirteen"):
+        for name in ("augment", "augment_thirteen", *SYSTEMS):
             kept_in_memory = {
                 dataset
                 for dataset in pipelines[name].datasets()

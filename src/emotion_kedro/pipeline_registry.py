@@ -7,6 +7,7 @@ from collections.abc import Collection
 from kedro.pipeline import Pipeline
 
 from emotion_kedro.pipelines import (
+    causal_prompt,
     classification,
     evaluation,
     generation,
@@ -52,7 +53,12 @@ def records_stages() -> dict[str, Pipeline]:
 
 def systems() -> dict[str, Pipeline]:
     """Return the systems of the reference report, each in a namespace of its own name."""
-    return {}
+    return {
+        "causal_prompt": system("causal_prompt", causal_prompt.create_pipeline(), own=causal_prompt.OWN),
+        "causal_prompt_thirteen": system(
+            "causal_prompt_thirteen", causal_prompt.create_pipeline(), own={"unification", *causal_prompt.OWN}
+        ),
+    }
 
 
 def system(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline:

@@ -84,3 +84,17 @@ class Predictions(pa.DataFrameModel):
         """Exactly these columns."""
 
         strict = True
+
+
+class FreeAnswers(Table):
+    """What a causal model answered to a test row, with its whole vocabulary to choose from."""
+
+    record_id: Series[str]
+    label: Series[str]
+    arm: Series[str]
+    answer: Series[str]
+    """One token, as it is written."""
+    named: Series[str]
+    """The label whose word it begins; empty where that is none, or more than one."""
+    inside: Series[bool]
+    """Whether it begins any label's word."""

@@ -28,6 +28,7 @@ from emotion_kedro.learning.classifiers.lessons import (
     trained_parameters,
     validation_of,
 )
+from emotion_kedro.learning.classifiers.prompt_files import read_prompt, write_prompt
 from emotion_kedro.learning.classifiers.reading import IGNORED, Reading, answer_loss, read_question
 from emotion_kedro.learning.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, label_probabilities
 from emotion_kedro.learning.device import Device
@@ -44,7 +45,6 @@ from emotion_kedro.options import ClassifierOptions, PromptOptions
 from emotion_kedro.text.prompts import Prompt, prompt_for
 
 INFERENCE_ROWS = 32
-PROMPT = "prompt.json"
 
 
 @dataclass
@@ -113,14 +113,7 @@ class CausalPromptClassifier:
         else:
             Reference(self.reference).save(directory)
         self.tokenizer.save_pretrained(directory)
-        words = dict(zip(self.labels, self.prompt.words(self.labels), strict=True))
-        asked = {
-            "question": self.prompt.question,
-            "answer": self.prompt.answer,
-            "separator": self.prompt.separator,
-            "words": words,
-        }
-        (directory / PROMPT).write_text(json.dumps(asked, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_prompt(directory, self.prompt, self.labels)
         (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         usage = ASKED if self.reference is None else UNCHANGED
         card = classifier_card(self.labels, self.notes, usage=usage, tag="text-generation")
@@ -236,13 +229,12 @@ def load(directory: Path, device: Device) -> CausalPromptClassifier:
     from transformers import AutoTokenizer
 
     notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
-    asked = json.loads((directory / PROMPT).read_text(encoding="utf-8"))
     reference = directory / REFERENCE
     return CausalPromptClassifier(
         model=load_language_model(resolve(directory), device).model,
         tokenizer=AutoTokenizer.from_pretrained(directory),
         labels=tuple(notes["labels"]),
-        prompt=Prompt(asked["question"], asked["answer"], asked["words"], asked["separator"]),
+        prompt=read_prompt(directory),
         max_tokens=notes["max_tokens"],
         calibrate=notes["prompt"]["calibrate"],
         notes=notes,
