@@ -194,7 +194,7 @@ def test_calibration_divides_by_the_answers_to_texts_without_content(
 
 
 def init_of(classifier: CausalPromptClassifier) -> dict[str, Any]:
-    derived = {"verbalisers", "question", "cue"}
+    derived = {"verbalisers", "question", "cue", "boundary"}
     return {name: value for name, value in vars(classifier).items() if name not in derived}
 
 
@@ -287,6 +287,16 @@ def test_the_full_text_is_learned_too(
     assert log.steps == 8
     assert log.losses[-1]["train"] < log.losses[0]["train"] - 0.5
     assert classifier.notes["prompt"] == {"template": "six", "loss": "full", "calibrate": False}
+
+
+def test_half_precision_asks_and_learns_too(
+    records: pd.DataFrame, labels: tuple[str, ...], asked_gpt2: Path, cpu: Device, store: Checkpoints
+) -> None:
+    half = Device("cpu", "bf16", half=True)
+    classifier, log = fit(records, labels, options_of(asked_gpt2, 8), half, store)
+    assert log.losses[-1]["train"] < log.losses[0]["train"]
+    exact = classifier.probabilities(TEXTS, device=cpu)
+    assert classifier.probabilities(TEXTS, device=half) == pytest.approx(exact, abs=0.02)
 
 
 def test_without_steps_the_model_is_the_base(

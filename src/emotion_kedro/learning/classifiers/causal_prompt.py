@@ -64,16 +64,14 @@ class CausalPromptClassifier:
     question: list[int] = field(init=False)
     """Token ids of the question, without the spaces at its end: those belong to the first token of the text."""
     cue: list[int] = field(init=False)
+    boundary: int = field(init=False)
+    """The token id that ends a text. Kept: finding it takes the tokenizer's whole vocabulary."""
 
     def __post_init__(self) -> None:
+        self.boundary = LanguageModel(self.model, self.tokenizer).boundary
         self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt, self.labels)
         self.question, self.cue = self._ids([self.prompt.question.rstrip(" "), self.prompt.answer])
         self._check_length()
-
-    @property
-    def boundary(self) -> int:
-        """The token id that ends a text."""
-        return LanguageModel(self.model, self.tokenizer).boundary
 
     def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the probability of each label's word among the labels' words, shape (texts, labels)."""

@@ -7,6 +7,7 @@ would be alone, whatever stands beside it.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,17 @@ IGNORED = -100
 def read_question(model: Any, question: Sequence[int]) -> Any:
     """Return the cache of keys and values of the question's token ids, for one row."""
     import torch
+    from transformers import DynamicCache
 
+    cache: Any = DynamicCache(config=model.config)
     ids = torch.tensor([list(question)], device=model.device)
-    return model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+    model(input_ids=ids, use_cache=True, logits_to_keep=1, **{_cache_argument(model): cache})
+    return cache
+
+
+def _cache_argument(model: Any) -> str:
+    """Newer releases of transformers call it another name, and warn of the old one."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 class Reading:
@@ -72,8 +81,8 @@ class Reading:
             input_ids=ids,
             attention_mask=self.mask,
             position_ids=positions.expand(len(ids), -1),
-            past_key_values=self.cache,
             use_cache=True,
+            **{_cache_argument(self.model): self.cache},
             **options,
         ).logits
         return logits
@@ -102,9 +111,9 @@ def answer_loss(model: Any, question: Sequence[int], batch: dict[str, Any]) -> A
         input_ids=ids,
         attention_mask=_behind(mask.new_ones((len(ids), asked)), mask),
         position_ids=(asked + torch.arange(ids.shape[1], device=ids.device)).expand(len(ids), -1),
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=told,
+        **{_cache_argument(model): cache},
     ).logits
     return torch.nn.functional.cross_entropy(
         logits.float().flatten(0, 1), targets[:, told].flatten(), ignore_index=IGNORED
