@@ -12,6 +12,7 @@ from emotion_kedro.pipelines import (
     evaluation,
     generation,
     ingestion,
+    masked_prompt,
     sampling,
     synthesis,
     unification,
@@ -57,6 +58,10 @@ def systems() -> dict[str, Pipeline]:
         "causal_prompt": system("causal_prompt", causal_prompt.create_pipeline(), own=causal_prompt.OWN),
         "causal_prompt_thirteen": system(
             "causal_prompt_thirteen", causal_prompt.create_pipeline(), own={"unification", *causal_prompt.OWN}
+        ),
+        "masked_prompt": system("masked_prompt", masked_prompt.create_pipeline(), own=masked_prompt.OWN),
+        "masked_prompt_thirteen": system(
+            "masked_prompt_thirteen", masked_prompt.create_pipeline(), own={"unification", *masked_prompt.OWN}
         ),
     }
 
