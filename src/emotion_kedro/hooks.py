@@ -46,7 +46,8 @@ MODEL_PARAMETERS: dict[str, Any] = {
 }
 """Parameters that name pretrained models, by the last part of their name."""
 STAGE_NAMESPACES = ("generator", "filter", "classifier")
-FIRST_AND_LAST = {"ingest_sources", "write_report"}
+LAST = "write_report"
+FIRST_AND_LAST = {"ingest_sources", LAST}
 """Nodes of a whole run; one that lacks either goes on with the log of another."""
 SUMMARY = "summary"
 REPORT_PAGE = "report_page"
@@ -72,7 +73,7 @@ class RunHooks:
             nodes.setdefault(log_of(node), set()).add(node.short_name)
         for name, short_names in sorted(nodes.items()):
             if name in catalog:
-                whole = short_names >= FIRST_AND_LAST and not run_params.get("only_missing_outputs")
+                whole = _is_whole(name, short_names, pipeline) and not run_params.get("only_missing_outputs")
                 begin_log(name, catalog, whole=whole)
 
     @hook_impl
@@ -104,6 +105,15 @@ class RunHooks:
                 page = name.removesuffix(SUMMARY) + REPORT_PAGE
                 if page in catalog:
                     print(f"Report      {_place_of(catalog.get(page))}\n")
+
+
+def _is_whole(log: str, short_names: set[str], pipeline: Pipeline) -> bool:
+    """Whether a run does all the work that the log is of: a system on another's tables starts from none of its own."""
+    prefix = log.removesuffix(RUN_LOG)
+    if not prefix:
+        return short_names >= FIRST_AND_LAST
+    own = {name for name in pipeline.inputs() if name.startswith(prefix) and name != log}
+    return LAST in short_names and not own
 
 
 def log_of(node: Node) -> str:
@@ -172,7 +182,7 @@ def _maker_of(name: str) -> str:
 
 
 def _lacks(name: str, catalog: CatalogProtocol) -> bool:
-    """Whether a table that a run starts from is not there; logs, raw tables and optional documents are not asked for."""
+    """Whether a table that a run starts from is missing; logs, raw tables and optional documents are not asked for."""
     if name.startswith("params:") or name == "parameters" or name not in catalog:
         return False
     if name.rpartition(".")[2] == RUN_LOG or isinstance(catalog.get(name), OptionalJSON | RawFolder):

@@ -12,9 +12,11 @@ from emotion_kedro.pipelines import (
     evaluation,
     generation,
     ingestion,
+    iteration,
     masked_prompt,
     sampling,
     synthesis,
+    tune,
     unification,
 )
 from emotion_kedro.taxonomy import TAXONOMIES
@@ -59,6 +61,12 @@ def systems() -> dict[str, Pipeline]:
         "causal_prompt_thirteen": system(
             "causal_prompt_thirteen", causal_prompt.create_pipeline(), own={"unification", *causal_prompt.OWN}
         ),
+        "iteration": system(
+            "iteration",
+            iteration.create_pipeline(TAXONOMIES["six"]),
+            own={"loop", "generation", "synthesis", "classification"},
+        ),
+        "tune": on_augment("tune", tune.create_pipeline(), own={"search", "classification"}),
         "masked_prompt": system("masked_prompt", masked_prompt.create_pipeline(), own=masked_prompt.OWN),
         "masked_prompt_thirteen": system(
             "masked_prompt_thirteen", masked_prompt.create_pipeline(), own={"unification", *masked_prompt.OWN}

@@ -59,6 +59,13 @@ class Candidates(Table):
     probability: Series[float] = pa.Field(nullable=True)
 
 
+class RoundCandidates(Candidates):
+    """Candidates of several rounds, and what the classifier of round 0 reads in each."""
+
+    round: Series[int] = pa.Field(ge=1)
+    read_as: Series[str]
+
+
 class Mix(Table):
     """Training rows of an arm. Rows of phase 1 are trained on after all of phase 0, at a lower rate."""
 

@@ -138,17 +138,25 @@ def prepare_base(
 
 
 def train_generator(
-    base: Path, texts: Texts, *, label: str, options: GenerationOptions, device: Device, checkpoints: Checkpoints
+    base: Path,
+    texts: Texts,
+    *,
+    label: str,
+    options: GenerationOptions,
+    device: Device,
+    checkpoints: Checkpoints,
+    under: Path | None = None,
 ) -> tuple[Generator, TrainingLog]:
     """Tune a copy of the base model on the texts of one label.
 
     Args:
-        base: directory that :func:`prepare_base`'s result was saved to.
+        base: directory that :func:`prepare_base`'s result was saved to; or a generator's, to tune it further.
         texts: texts of the label.
         label: the label; names the generator.
         options: what is tuned, and for how long.
         device: where.
         checkpoints: what a killed run goes on from.
+        under: where ``base`` is a generator of adapters: what :func:`prepare_base` made.
 
     Raises:
         ValueError: if there are no train texts.
@@ -156,7 +164,7 @@ def train_generator(
     if not texts.train:
         raise ValueError(f"the label {label!r} has no train texts; raise sampling.cap or add a source that has it")
     device.seed(options.seed)
-    language_model = _choose_trained(open_directory(base, device), options)
+    language_model = _choose_trained(open_directory(base, device, base=under), options)
     log = _fit(
         language_model,
         texts,

@@ -170,6 +170,41 @@ def plot_losses(generators: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
+def plot_trials(trials: Sequence[Mapping[str, Any]], metric: str) -> Figure:
+    """Draw the validation figure of each trial of a search, in order, and the best so far as a line."""
+    found = [trial[metric] for trial in trials]
+    so_far = np.minimum.accumulate(found) if metric == "log_loss" else np.maximum.accumulate(found)
+    figure = _figure(WIDTH, 2.6)
+    axes = figure.subplots()
+    axes.step(range(len(found)), so_far, where="post", color=ORANGE, linewidth=1.4, label="best so far")
+    axes.plot(range(len(found)), found, linestyle="", marker="o", color=BLUE, label="trial")
+    _tidy(axes, grid="y")
+    axes.set_xticks(range(len(found)))
+    axes.set_xlabel("trial")
+    axes.set_ylabel(metric.replace("_", " "))
+    _legend_above(figure, axes)
+    return figure
+
+
+def plot_rounds(rounds: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the accuracy of each round with its interval, on validation rows and on test rows."""
+    figure = _figure(WIDTH, 2.8)
+    axes = figure.subplots()
+    for shift, (side, colour) in zip((-0.08, 0.08), {"validation": ORANGE, "test": BLUE}.items(), strict=True):
+        found = [entry[side] for entry in rounds]
+        places = np.arange(len(found)) + shift
+        middle = np.array([one["estimate"] for one in found])
+        ends = np.array([[one["low"], one["high"]] for one in found]).T
+        axes.vlines(places, ends[0], ends[1], color=colour, linewidth=2.0)
+        axes.plot(places, middle, marker="o", color=colour, linewidth=1.0, label=side)
+    _tidy(axes, grid="y")
+    axes.set_xticks(range(len(rounds)))
+    axes.set_xlabel("round")
+    axes.set_ylabel("accuracy")
+    _legend_above(figure, axes)
+    return figure
+
+
 def reasons_in_order(yields: pd.DataFrame) -> list[str]:
     """Return what became of the candidates: `kept` first, then from the most frequent reason to the rarest."""
     totals = yields.groupby("reason", observed=True)["candidates"].sum().sort_values(ascending=False, kind="stable")

@@ -43,7 +43,9 @@ def prepare_base(
     chosen = choose_device(device)
     identity = fingerprint(relevant, contents_of(options.base), generator_records, chosen.kind)
     store = Checkpoints(checkpoints, "generator_base", identity)
-    model, log = generators.prepare_base(_texts(generator_records, options), options, device=chosen, checkpoints=store)
+    model, log = generators.prepare_base(
+        texts_of(generator_records, options), options, device=chosen, checkpoints=store
+    )
     return model, {"label": "all labels", "texts": _train_rows(generator_records), **log.as_dict()}
 
 
@@ -59,7 +61,7 @@ def train_generator(
     store = Checkpoints(checkpoints, f"generator.{label}", identity)
     generator, log = generators.train_generator(
         base,
-        _texts(label_records, options),
+        texts_of(label_records, options),
         label=label,
         options=options,
         device=chosen,
@@ -72,7 +74,8 @@ def _train_rows(records: pd.DataFrame) -> int:
     return int((records["split"] == "train").sum())
 
 
-def _texts(records: pd.DataFrame, options: GenerationOptions) -> Texts:
+def texts_of(records: pd.DataFrame, options: GenerationOptions) -> Texts:
+    """Return the train texts of records, and the validation texts on which the loss is watched."""
     from emotion_kedro.learning.generators import Texts
 
     validation = records.loc[records["split"] == "validation", "text"]
