@@ -15,7 +15,16 @@ from emotion_kedro.taxonomy import SIX, THIRTEEN
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
-SYSTEMS = ("causal_prompt", "causal_prompt_thirteen", "masked_prompt", "masked_prompt_thirteen", "iteration", "tune")
+SYSTEMS = (
+    "causal_prompt",
+    "causal_prompt_thirteen",
+    "masked_prompt",
+    "masked_prompt_thirteen",
+    "chnsenticorp",
+    "ocemotion",
+    "iteration",
+    "tune",
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from emotion_kedro.pipelines import (
     causal_prompt,
+    chinese,
     classification,
     evaluation,
     generation,
@@ -71,6 +72,8 @@ def systems() -> dict[str, Pipeline]:
         "masked_prompt_thirteen": system(
             "masked_prompt_thirteen", masked_prompt.create_pipeline(), own={"unification", *masked_prompt.OWN}
         ),
+        "chnsenticorp": system("chnsenticorp", chinese.create_pipeline((3,)), own=chinese.OWN),
+        "ocemotion": system("ocemotion", chinese.create_pipeline((3, 5)), own=chinese.OWN),
     }
 
 
