@@ -77,6 +77,13 @@ def test_a_variant_is_checked_against_its_own_parameters() -> None:
         check_labels(variant, DataCatalog(own))
 
 
+def test_a_variant_without_a_taxonomy_of_its_own_is_checked_against_the_shared_one() -> None:
+    variant = Pipeline(pool(SIX), namespace="special_sets")
+    check_labels(variant, catalog_of(params_unification={"taxonomy": "six"}))
+    with pytest.raises(ValueError, match=r"^unification\.taxonomy is thirteen"):
+        check_labels(variant, catalog_of(params_unification={"taxonomy": "thirteen"}))
+
+
 def test_a_pipeline_without_candidates_asks_for_no_taxonomy() -> None:
     check_labels(step("unify_labels"), catalog_of())
 

@@ -24,6 +24,7 @@ SYSTEMS = (
     "ocemotion",
     "iteration",
     "tune",
+    "special_sets",
 )
 
 

@@ -63,3 +63,31 @@ def test_the_defects_that_the_readme_lists_are_there() -> None:
 def test_the_words_of_two_sources_are_not_the_same_texts() -> None:
     edft, eabot = _read(TABLES[1][0]), _read(TABLES[2][0])
     assert not set(edft["content"]) & set(eabot["text"])
+
+
+def test_the_texts_without_emotion_labels_are_what_the_readme_says() -> None:
+    titles, posts = (pd.read_csv(SAMPLE / f"stress/{file}.csv", sep=";") for file in ("Reddit_Title", "Twitter_Full"))
+    assert titles["label"].value_counts().to_dict() == {0: 31, 1: 31}
+    assert posts["labels"].value_counts().to_dict() == {0: 31, 1: 28}
+    assert posts["text"].value_counts().max() == 4
+    segments = pd.concat([_read(f"stress/dreaddit-{part}.csv") for part in ("train", "test")])
+    assert segments["label"].value_counts().to_dict() == {1: 23, 0: 17}
+    assert (segments["text"] == "#NAME?").sum() == 2
+    jokes = pd.concat([_read(f"short_jokes/{file.name}") for file in (SAMPLE / "short_jokes").glob("*.csv")])
+    assert len(jokes) == 60
+    assert jokes["ID"].max() == 20
+    assert jokes["Joke"].duplicated().sum() == 1
+    letters = [(SAMPLE / f"love_letters/letters/{number}.txt").read_text(encoding="utf-8") for number in range(8)]
+    assert all(60 <= len(letter.split()) <= 150 for letter in letters)
+    assert [number for number, letter in enumerate(letters) if letter.startswith("To ")] == [0, 2, 5]
+
+
+def test_byte_order_marks_and_columns_are_those_of_the_real_tables() -> None:
+    assert _first_line("stress/Reddit_Title.csv") == b"\xef\xbb\xbftitle;label\n"
+    assert _first_line("stress/Twitter_Full.csv") == b"\xef\xbb\xbftext;hashtags;labels\n"
+    assert _first_line("short_jokes/onelinefun.csv") == b'"ID","Joke"\r\n'
+    assert _first_line("stress/dreaddit-train.csv") != _first_line("stress/dreaddit-test.csv")
+
+
+def _first_line(file: str) -> bytes:
+    return (SAMPLE / file).read_bytes().splitlines(keepends=True)[0]

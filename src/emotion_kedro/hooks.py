@@ -149,12 +149,14 @@ def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         if node.short_name != "pool_candidates":
             continue
         prefix = f"{node.namespace}." if node.namespace else ""
-        options = _load(catalog, f"params:{prefix}unification", UnificationOptions)
+        # A variant whose labels are those of the plain pipelines shares their parameters.
+        own = prefix if f"params:{prefix}unification" in catalog else ""
+        options = _load(catalog, f"params:{own}unification", UnificationOptions)
         drawn = {name.removeprefix(prefix).removesuffix("_candidates") for name in node.inputs}
         wanted = labels_of(options.taxonomy)
         if drawn != set(wanted):
             raise ValueError(
-                f"{prefix}unification.taxonomy is {options.taxonomy} ({', '.join(wanted)}), but this pipeline has "
+                f"{own}unification.taxonomy is {options.taxonomy} ({', '.join(wanted)}), but this pipeline has "
                 f"generators for {', '.join(sorted(drawn))}; leave the taxonomy as it is, and take "
                 "--pipeline=augment for six labels or --pipeline=augment_thirteen for thirteen"
             )

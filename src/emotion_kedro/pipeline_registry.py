@@ -16,6 +16,7 @@ from emotion_kedro.pipelines import (
     iteration,
     masked_prompt,
     sampling,
+    special_sets,
     synthesis,
     tune,
     unification,
@@ -58,6 +59,7 @@ def records_stages() -> dict[str, Pipeline]:
 def systems() -> dict[str, Pipeline]:
     """Return the systems of the reference report, each in a namespace of its own name."""
     return {
+        "special_sets": system("special_sets", special_sets.create_pipeline(TAXONOMIES["six"]), own=special_sets.OWN),
         "causal_prompt": system("causal_prompt", causal_prompt.create_pipeline(), own=causal_prompt.OWN),
         "causal_prompt_thirteen": system(
             "causal_prompt_thirteen", causal_prompt.create_pipeline(), own={"unification", *causal_prompt.OWN}

@@ -43,6 +43,24 @@ class SplitRecords(Records):
         return bool((grouped.groupby("group")["split"].nunique() <= 1).all())
 
 
+class UnlabelledTexts(Table):
+    """A text without an emotion label. ``record_id`` leads back to the raw file; a group is a letter, a post, or texts
+    that are nearly the same.
+    """
+
+    record_id: Series[str] = pa.Field(unique=True)
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
+    source: Series[str]
+    other_label: Series[str]
+    group: Series[str]
+    part: Series[str] = pa.Field(isin=["widening", "judged"])
+
+    @pa.dataframe_check(error="a group of texts is both in the widening and judged")
+    def groups_are_on_one_side(cls, table: Any) -> bool:  # noqa: N805
+        """No text that is judged belongs with one that the generators have seen."""
+        return bool((table.groupby(["source", "group"])["part"].nunique() <= 1).all())
+
+
 class Candidates(Table):
     """What a generator wrote, kept or not; ``reason`` is ``kept`` or the check that turned it away."""
 

@@ -74,7 +74,8 @@ def create_arm(
         name: the arm.
         own: nodes before the fitting, or beside it.
         fit: the fitting function; its outputs are model, predictions, log.
-        base: data set of the model that the classifier starts from, first argument of ``fit``; None: the parameters'.
+        base: data set that ``fit`` takes before all others, such as the model that the classifier starts from; None:
+            there is none.
         shared_outputs: outputs of ``own`` that lie outside of the namespace.
     """
     before = [] if base is None else [base]

@@ -18,8 +18,13 @@ from emotion_kedro.pipelines.generation.nodes import (
 SHARED_PARAMETERS = {"params:generation", "params:device", "params:checkpoints"}
 
 
-def create_pipeline(labels: Sequence[str]) -> Pipeline:
-    """Return the generation stage with a generator for each of ``labels``."""
+def create_pipeline(labels: Sequence[str], base_records: str = "generator_records") -> Pipeline:
+    """Return the generation stage with a generator for each of ``labels``.
+
+    Args:
+        labels: the taxonomy.
+        base_records: data set of the records that the base of all generators is tuned on.
+    """
     shared = Pipeline(
         [
             node(
@@ -30,7 +35,7 @@ def create_pipeline(labels: Sequence[str]) -> Pipeline:
             ),
             node(
                 prepare_base,
-                inputs=["generator_records", "params:generation", "params:device", "params:checkpoints"],
+                inputs=[base_records, "params:generation", "params:device", "params:checkpoints"],
                 outputs=["generator_base", "generator_base_log"],
                 name="prepare_base",
             ),

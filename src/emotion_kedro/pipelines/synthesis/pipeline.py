@@ -10,18 +10,24 @@ from emotion_kedro.pipelines.classification.pipeline import create_filter_pipeli
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, pool_candidates
 
 
-def create_pipeline(labels: Sequence[str]) -> Pipeline:
-    """Return the synthesis stage for the generators of ``labels``, with the classifier that filters for them."""
+def create_pipeline(labels: Sequence[str], known_records: str = "generator_records") -> Pipeline:
+    """Return the synthesis stage for the generators of ``labels``, with the classifier that filters for them.
+
+    Args:
+        labels: the taxonomy.
+        known_records: data set of all records that the generators have seen, and must not copy.
+    """
     pool = node(
         pool_candidates,
         inputs=[f"{label}_candidates" for label in labels],
         outputs=["candidates", "synthetic_records"],
         name="pool_candidates",
     )
-    return Pipeline([create_filter_pipeline(), *(_one_label(label) for label in labels), pool], tags="synthesis")
+    generators = [_one_label(label, known_records) for label in labels]
+    return Pipeline([create_filter_pipeline(), *generators, pool], tags="synthesis")
 
 
-def _one_label(label: str) -> Pipeline:
+def _one_label(label: str, known_records: str) -> Pipeline:
     template = Pipeline(
         [
             node(
@@ -30,7 +36,7 @@ def _one_label(label: str) -> Pipeline:
                     "model",
                     "generator_base",
                     "filter_model",
-                    "generator_records",
+                    known_records,
                     "params:synthesis",
                     "params:device",
                     "params:checkpoints",
@@ -43,7 +49,7 @@ def _one_label(label: str) -> Pipeline:
     return Pipeline(
         template,
         namespace=f"generator.{label}",
-        inputs={"generator_base", "generator_records", "filter_model"},
+        inputs={"generator_base", known_records, "filter_model"},
         outputs={"candidates": f"{label}_candidates"},
         parameters={"params:synthesis", "params:device", "params:checkpoints"},
     )
