@@ -44,6 +44,19 @@ def test_the_chinese_tables_have_their_rows() -> None:
     assert len(posts) == 210
 
 
+def test_goemotions_has_all_its_labels_and_rows_with_several() -> None:
+    names = _lines("goemotions/labels.txt")
+    rows = [line.split("\t") for name in ("train", "dev", "test") for line in _lines(f"goemotions/{name}.tsv")]
+    numbers = [[int(number) for number in row[1].split(",")] for row in rows]
+    counts = pd.Series([names[number] for several in numbers for number in several]).value_counts()
+    assert (len(rows), len(counts), int(counts.min())) == (278, 28, 9)
+    assert sum(len(several) > 1 for several in numbers) == 46
+    assert all(several == sorted(set(several)) for several in numbers)
+    assert len({row[2] for row in rows}) == len({row[0] for row in rows}) == 278
+    assert distinct_n([row[0] for row in rows], 2) > 0.6
+    assert sum("[NAME]" in row[0] for row in rows) == 22
+
+
 def _lines(file: str) -> list[str]:
     return (SAMPLE / file).read_text(encoding="utf-8").splitlines()
 

@@ -7,7 +7,7 @@ from emotion_kedro.taxonomy import LABELS, TAXONOMIES, labels_of
 
 @pytest.mark.parametrize(
     ("taxonomy", "size"),
-    [("six", 6), ("thirteen", 13), ("polarity", 2), ("seven", 7), ("ekman", 7), ("goemotions", 28)],
+    [("six", 6), ("thirteen", 13), ("polarity", 2), ("seven", 7), ("ekman", 7), ("goemotions", 28), ("eleven", 11)],
 )
 def test_a_taxonomy_has_as_many_labels_as_it_says(taxonomy: str, size: int) -> None:
     labels = labels_of(taxonomy)

@@ -25,6 +25,8 @@ THIRTEEN = (
 POLARITY = ("negative", "positive")
 SEVEN = ("anger", "disgust", "fear", "happiness", "like", "sadness", "surprise")
 
+ELEVEN = tuple(label for label in THIRTEEN if label not in {"boredom", "empty"})
+
 EKMAN = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 GOEMOTIONS = (
     *("admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion"),
@@ -40,6 +42,7 @@ TAXONOMIES: dict[str, tuple[str, ...]] = {
     "seven": SEVEN,  # OCEMOTION
     "ekman": EKMAN,  # GoEmotions' own map on to Ekman's six, and neutral
     "goemotions": GOEMOTIONS,  # GoEmotions as it comes
+    "eleven": ELEVEN,  # the thirteen, without the two that GoEmotions does not have
 }
 
 PROBABILITY_PREFIX = "p_"

@@ -164,3 +164,70 @@ def test_record_ids_must_be_unique(tmp_path: Path) -> None:
         (tmp_path / name).write_text("text,label\na,joy\n")
     with pytest.raises(SourceError, match="set:a:1"):
         read_sources(tmp_path, both(set=source(file=("a.csv", "a.tsv"))))
+
+
+NAMES = ("admiration", "annoyance", "anger", "nervousness", "fear")
+MANY = "a\t0\nb\t1,2\nc\t2,4\n \t1,2\nd\t3,4\ne\t2,2\n"
+
+
+def several(**changes: Any) -> dict[str, Any]:
+    return {
+        "separator": "\t",
+        "quoting": False,
+        "column_names": ("text", "label"),
+        "label_separator": ",",
+        "label_names": NAMES,
+        "label_map": {"annoyance": "anger", "nervousness": "fear"},
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        # Record 4 has no text, record 6 has one label that stands twice.
+        ("drop", {1: "admiration", 6: "anger"}),
+        ("first", {1: "admiration", 2: "anger", 3: "anger", 5: "fear", 6: "anger"}),
+        ("agree", {1: "admiration", 2: "anger", 5: "fear", 6: "anger"}),
+    ],
+)
+def test_rows_with_several_labels(tmp_path: Path, rule: str, kept: dict[int, str]) -> None:
+    records, report = read(tmp_path, MANY, **several(several_labels=rule))
+    assert dict(zip(records["record_id"], records["label"], strict=True)) == {
+        f"set:{row}": label for row, label in kept.items()
+    }
+    assert report["several_labels"] == {"rule": rule, "rows": 3, "kept": len(kept) - 2}
+    assert report["dropped"] == {"empty text": 1, "unknown label": {}, "several labels": 5 - len(kept)}
+    assert report["rows"] == len(kept) + 1 + report["dropped"]["several labels"]
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("5", "unknown label '5'. `label_names` has labels 0 to 4."),
+        ("1,9", "unknown label '9' in '1,9'."),
+        ("1,", "unknown label '' in '1,'."),
+        (" 1", "unknown label ' 1'."),
+        ("anger", "unknown label 'anger'."),
+    ],
+)
+def test_a_number_without_a_name_is_an_error_wherever_it_stands(tmp_path: Path, field: str, said: str) -> None:
+    message = problem(tmp_path, f"a\t0\nb\t{field}\n", **several())
+    assert f"a.csv, data row 2, column 'label': {said}" in message
+
+
+def test_an_unknown_label_may_be_dropped_from_among_several(tmp_path: Path) -> None:
+    records, report = read(tmp_path, "a\t0\nb\t1,9\nc\t9\n", **several(several_labels="first", unknown_labels="drop"))
+    assert records["record_id"].tolist() == ["set:1"]
+    assert report["dropped"] == {"empty text": 0, "unknown label": {"9": 2}, "several labels": 0}
+    assert "1 are dropped for their several labels" in problem(tmp_path, "a\t0,1\n", **several())
+
+
+def test_several_labels_by_name(tmp_path: Path) -> None:
+    records, _ = read(tmp_path, "text;label\na;joy+love\n", separator=";", label_separator="+", several_labels="first")
+    assert records["label"].tolist() == ["joy"]
+
+
+@pytest.mark.parametrize("wrong", [{"several_labels": "first"}, {"label_separator": ""}])
+def test_a_rule_for_several_labels_needs_a_separator(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="label_separator"):
+        source(**wrong)

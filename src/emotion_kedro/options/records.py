@@ -36,8 +36,22 @@ class SourceOptions(Options):
     label_map: dict[str, str] = Field(default_factory=dict)
     """The source's label -> a label of :mod:`emotion_kedro.taxonomy`; labels that have the same name need no entry."""
     unknown_labels: Literal["error", "drop"] = "error"
+    label_separator: str | None = None
+    """Between the labels of a row that may have several; None: a row has one label, whatever is in it."""
+    label_names: tuple[str, ...] | None = None
+    """For files that number their labels: the name of label 0, 1, and so on."""
+    several_labels: Literal["drop", "first", "agree"] = "drop"
+    """A row with several labels: drop it; take the first; keep it only if ``label_map`` makes all of them the same."""
     cleaning: tuple[CleaningStep, ...] | None = None
     """Steps for this source alone, instead of the shared ones."""
+
+    @model_validator(mode="after")
+    def _has_several_labels(self) -> SourceOptions:
+        if self.label_separator is None and "several_labels" in self.model_fields_set:
+            raise ValueError("several_labels is given, but no label_separator: no row can have several")
+        if self.label_separator == "":
+            raise ValueError("label_separator is empty; give the character between two labels, or null")
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from emotion_kedro.taxonomy import EKMAN, GOEMOTIONS, POLARITY, SEVEN, SIX, THIRTEEN
+from emotion_kedro.taxonomy import EKMAN, ELEVEN, GOEMOTIONS, POLARITY, SEVEN, SIX, THIRTEEN
 
 ENGLISH_ANSWER = "\nThe answer is:"
 CHINESE_ANSWER = "\n答案是："
@@ -67,6 +67,7 @@ PROMPTS: dict[str, Prompt] = {
     "six": _english(SIX),
     "ekman": _english(EKMAN),
     "goemotions": _english(GOEMOTIONS),
+    "eleven": _english(ELEVEN),
     "polarity": Prompt(
         "请分析给定文本的情感倾向，正向请选择正，负向请选择负。\n文本如下：",
         CHINESE_ANSWER,
@@ -97,6 +98,7 @@ _FOR_LABELS = {
         ("thirteen", THIRTEEN),
         ("ekman", EKMAN),
         ("goemotions", GOEMOTIONS),
+        ("eleven", ELEVEN),
         ("polarity", POLARITY),
         ("seven", SEVEN),
     )

@@ -76,13 +76,18 @@ def unreadable(path: Path, source: SourceOptions, reason: Exception) -> SourceEr
     return found or SourceError(f"{path}: {reason}. Check `separator`, `quoting` and `encoding` of the source.")
 
 
-def unknown_label(path: Path, column: str, first: tuple[int, str], counts: dict[str, int]) -> SourceError:
-    """A label of the source is in no map; ``first`` is its data row and value, ``counts`` are all such labels."""
-    row, value = first
+def unknown_label(
+    path: Path, source: SourceOptions, first: tuple[int, str, str], counts: dict[str, int]
+) -> SourceError:
+    """A label of the source is in no map; ``first`` is its data row, value and field, ``counts`` all such labels."""
+    row, value, field = first
+    inside = "" if value == field else f" in {field!r}"
+    numbers = "" if source.label_names is None else f" `label_names` has labels 0 to {len(source.label_names) - 1}."
     others = _listed(f"{label!r}: {rows}" for label, rows in counts.items())
     return SourceError(
-        f"{path}, data row {row}, column {column!r}: unknown label {value!r}. Rows with an unknown "
-        f"label: {sum(counts.values())} ({others}). Add it to `label_map` of the source, or set `unknown_labels: drop`."
+        f"{path}, data row {row}, column {source.label_column!r}: unknown label {value!r}{inside}.{numbers} "
+        f"Rows with an unknown label: {sum(counts.values())} ({others}). Add it to `label_map` of the source, or set "
+        "`unknown_labels: drop`."
     )
 
 

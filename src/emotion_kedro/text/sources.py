@@ -17,10 +17,10 @@ import pandas as pd
 from pandas.errors import EmptyDataError, ParserError
 
 from emotion_kedro.options import IngestionOptions, SourceOptions
-from emotion_kedro.taxonomy import LABELS
 from emotion_kedro.text import source_errors
 from emotion_kedro.text.cleaning import clean
 from emotion_kedro.text.source_errors import SourceError
+from emotion_kedro.text.source_labels import LabelReader
 
 __all__ = ["SourceError", "read_columns", "read_source", "read_sources"]
 
@@ -33,8 +33,19 @@ class _Tally:
 
     rows: int = 0
     empty: int = 0
+    several: int = 0
+    several_kept: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
-    first_unknown: tuple[int, str] | None = None
+    first_unknown: tuple[int, str, str] | None = None
+    """Data row, label, and the field that it stands in."""
+
+    def add(self, other: _Tally) -> None:
+        """Add the counts of one file."""
+        self.rows += other.rows
+        self.empty += other.empty
+        self.several += other.several
+        self.several_kept += other.several_kept
+        self.unknown.update(other.unknown)
 
 
 def read_source(
@@ -50,7 +61,9 @@ def read_source(
 
     Returns:
         The records table, and a report: ``files``, ``rows`` (read), ``kept``, ``dropped`` (``empty text``: count,
-        ``unknown label``: label -> count), ``labels`` (label -> count of the kept rows).
+        ``unknown label``: label -> count), ``labels`` (label -> count of the kept rows). For a source with a
+        ``label_separator`` also ``several_labels`` (``rule``, ``rows`` that have several, ``kept``), and in ``dropped``
+        the others of those rows.
 
     Raises:
         SourceError: if a file is missing or malformed, a label is unknown, or no row is left.
@@ -58,23 +71,25 @@ def read_source(
     steps = shared_steps if source.cleaning is None else source.cleaning
     total = _Tally()
     parts: list[pd.DataFrame] = []
+    reader = LabelReader(source)
     for file in source.files:
         path = Path(root) / file
         prefix = name if len(source.files) == 1 else f"{name}:{Path(file).stem}"
         tally = _Tally()
         columns = (source.text_column, source.label_column)
-        parts.extend(_records(chunk, source, steps, prefix, tally) for chunk in read_columns(path, source, columns))
+        parts.extend(
+            _records(chunk, source, steps, prefix, reader, tally) for chunk in read_columns(path, source, columns)
+        )
         _check_file(path, source, tally)
-        total.rows += tally.rows
-        total.empty += tally.empty
-        total.unknown.update(tally.unknown)
+        total.add(tally)
     records = pd.concat(parts, ignore_index=True)
     records["source"] = pd.Series(name, index=records.index, dtype="str")
     if records.empty:
         raise SourceError(
             f"source {name} ({', '.join(source.files)}): of {total.rows} rows none is left; {total.empty} have no "
-            f"text after cleaning, {sum(total.unknown.values())} have an unknown label. "
-            "Check `cleaning` and `label_map`."
+            f"text after cleaning, {sum(total.unknown.values())} have an unknown label, "
+            f"{total.several - total.several_kept} are dropped for their several labels. "
+            "Check `cleaning`, `label_map` and `several_labels`."
         )
     return records, _report(source, total, records)
 
@@ -149,37 +164,54 @@ def _parse(path: Path, source: SourceOptions, columns: Sequence[str]) -> Iterato
 
 
 def _records(
-    chunk: pd.DataFrame, source: SourceOptions, steps: Sequence[str], prefix: str, tally: _Tally
+    chunk: pd.DataFrame,
+    source: SourceOptions,
+    steps: Sequence[str],
+    prefix: str,
+    reader: LabelReader,
+    tally: _Tally,
 ) -> pd.DataFrame:
     """Turn a piece of the raw table into records (without their source), and count what falls out."""
     texts = clean(chunk[source.text_column], steps)
-    labels = chunk[source.label_column]
+    fields = chunk[source.label_column]
     filled = (texts.str.strip() != "").astype(bool)
-    targets = {label: label for label in LABELS} | source.label_map
-    mapped = labels.map(targets)
-    unknown = filled & mapped.isna()
+    labels = fields.map({field: reader(field).target for field in fields.unique()})
+    keep = filled & labels.notna()
     tally.rows += len(chunk)
     tally.empty += int((~filled).sum())
-    tally.unknown.update(labels[unknown].tolist())
-    if tally.first_unknown is None and unknown.any():
-        row = int(chunk.index.to_numpy()[unknown.to_numpy()][0])
-        tally.first_unknown = (row + 1, str(labels[row]))
-    keep = filled & ~unknown
+    _count_labels(fields[filled], reader, tally)
     ids = [f"{prefix}:{row + 1}" for row in chunk.index[keep].tolist()]
     return pd.DataFrame(
         {
             "record_id": pd.Series(ids, dtype="str"),
             "text": texts[keep].astype("str").reset_index(drop=True),
-            "label": mapped[keep].astype("str").reset_index(drop=True),
+            "label": labels[keep].astype("str").reset_index(drop=True),
         }
     )
+
+
+def _count_labels(written: pd.Series, reader: LabelReader, tally: _Tally) -> None:
+    """Count the rows with several labels and those with an unknown one, and note the first of these."""
+    for one, rows in written.value_counts().items():
+        reading = reader(str(one))
+        if reading.several:
+            tally.several += int(rows)
+            tally.several_kept += int(rows) if reading.target is not None else 0
+        if reading.unknown is not None:
+            tally.unknown[reading.unknown] += int(rows)
+    if tally.first_unknown is None and tally.unknown:
+        tally.first_unknown = next(
+            (int(str(row)) + 1, unknown, str(one))
+            for row, one in written.items()
+            if (unknown := reader(str(one)).unknown) is not None
+        )
 
 
 def _check_file(path: Path, source: SourceOptions, tally: _Tally) -> None:
     if tally.rows == 0:
         raise SourceError(f"{path}: there is no row below the header")
     if source.unknown_labels == "error" and tally.first_unknown is not None:
-        raise source_errors.unknown_label(path, source.label_column, tally.first_unknown, dict(tally.unknown))
+        raise source_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown))
 
 
 def _check_encoding(path: Path, source: SourceOptions) -> None:
@@ -199,10 +231,16 @@ def _raise_if(error: SourceError | None) -> None:
 
 
 def _report(source: SourceOptions, total: _Tally, records: pd.DataFrame) -> dict[str, Any]:
+    dropped: dict[str, Any] = {"empty text": total.empty, "unknown label": dict(sorted(total.unknown.items()))}
+    several: dict[str, Any] = {}
+    if source.label_separator is not None:
+        dropped["several labels"] = total.several - total.several_kept
+        several = {"rule": source.several_labels, "rows": total.several, "kept": total.several_kept}
     return {
         "files": list(source.files),
         "rows": total.rows,
         "kept": len(records),
-        "dropped": {"empty text": total.empty, "unknown label": dict(sorted(total.unknown.items()))},
+        "dropped": dropped,
+        **({"several_labels": several} if several else {}),
         "labels": {str(label): int(rows) for label, rows in records["label"].value_counts().sort_index().items()},
     }
