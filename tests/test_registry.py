@@ -22,9 +22,12 @@ SYSTEMS = (
     "masked_prompt_thirteen",
     "chnsenticorp",
     "ocemotion",
+    "lexicon",
+    "lexicon_thirteen",
+    "attributions",
+    "special_sets",
     "iteration",
     "tune",
-    "special_sets",
 )
 
 

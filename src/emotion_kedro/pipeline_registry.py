@@ -7,6 +7,7 @@ from collections.abc import Collection
 from kedro.pipeline import Pipeline
 
 from emotion_kedro.pipelines import (
+    attributions,
     causal_prompt,
     chinese,
     classification,
@@ -14,12 +15,15 @@ from emotion_kedro.pipelines import (
     generation,
     ingestion,
     iteration,
+    lexicon,
     masked_prompt,
+    reference,
     sampling,
     special_sets,
     synthesis,
     tune,
     unification,
+    usability,
 )
 from emotion_kedro.taxonomy import TAXONOMIES
 
@@ -32,7 +36,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     six = stages("six")
     augment = sum(six.values(), Pipeline([]))
     thirteen = as_variant(sum(stages("thirteen").values(), Pipeline([])), "thirteen", own={"unification"})
-    return {"__default__": augment, "augment": augment, "augment_thirteen": thirteen, **six, **systems()}
+    whole = {"__default__": augment, "augment": augment, "augment_thirteen": thirteen}
+    return {**whole, **six, **systems(), "report": reference.create_pipeline()}
 
 
 def stages(taxonomy: str) -> dict[str, Pipeline]:
@@ -64,18 +69,24 @@ def systems() -> dict[str, Pipeline]:
         "causal_prompt_thirteen": system(
             "causal_prompt_thirteen", causal_prompt.create_pipeline(), own={"unification", *causal_prompt.OWN}
         ),
-        "iteration": system(
-            "iteration",
-            iteration.create_pipeline(TAXONOMIES["six"]),
-            own={"loop", "generation", "synthesis", "classification"},
-        ),
-        "tune": on_augment("tune", tune.create_pipeline(), own={"search", "classification"}),
         "masked_prompt": system("masked_prompt", masked_prompt.create_pipeline(), own=masked_prompt.OWN),
         "masked_prompt_thirteen": system(
             "masked_prompt_thirteen", masked_prompt.create_pipeline(), own={"unification", *masked_prompt.OWN}
         ),
         "chnsenticorp": system("chnsenticorp", chinese.create_pipeline((3,)), own=chinese.OWN),
         "ocemotion": system("ocemotion", chinese.create_pipeline((3, 5)), own=chinese.OWN),
+        "lexicon": system("lexicon", lexicon.create_pipeline(), own={"classification", "lexicons"}),
+        "lexicon_thirteen": system(
+            "lexicon_thirteen", lexicon.create_pipeline(), own={"unification", "classification", "lexicons"}
+        ),
+        "iteration": system(
+            "iteration",
+            iteration.create_pipeline(TAXONOMIES["six"]),
+            own={"loop", "generation", "synthesis", "classification"},
+        ),
+        "usability": usability.create_pipeline(),
+        "tune": on_augment("tune", tune.create_pipeline(), own={"search", "classification"}),
+        "attributions": system("attributions", attributions.create_pipeline(), own={"classification", "attributions"}),
     }
 
 

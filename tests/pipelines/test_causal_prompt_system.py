@@ -24,24 +24,6 @@ NAMES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    from emotion_kedro.learning.language_models import LanguageModel, train_tokenizer
-    from emotion_kedro.text.prompts import PROMPTS
-
-    directory = tmp_path_factory.mktemp("tiny_causal")
-    tokenizer = train_tokenizer([PROMPTS[name].before("") for name in ("six", "thirteen")] * 3, vocabulary=400)
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
-    )
-    LanguageModel(GPT2LMHeadModel(config), tokenizer).save(directory)
-    return directory
-
-
 def parameters(base: Path) -> dict[str, Any]:
     training = {"steps": 60, "batch_size": 8, "learning_rate": 5.0e-3, "evaluate_every": 30}
     return {

@@ -4,6 +4,7 @@ Kedro builds these from ``conf/*/parameters`` before any node runs: a misspelt k
 run at once, with the name of the parameter.
 """
 
+from emotion_kedro.options.attributions import AttributionOptions
 from emotion_kedro.options.base import Options
 from emotion_kedro.options.classification import (
     AugmentationOptions,
@@ -21,6 +22,7 @@ from emotion_kedro.options.generation import (
     ScratchOptions,
     SynthesisOptions,
 )
+from emotion_kedro.options.lexicon import LexiconArmsOptions
 from emotion_kedro.options.masked_language_model import MaskedLanguageModelOptions, SmallEncoderOptions
 from emotion_kedro.options.records import (
     CleaningStep,
@@ -34,6 +36,7 @@ from emotion_kedro.options.records import (
 from emotion_kedro.options.training import TrainingOptions
 
 __all__ = [
+    "AttributionOptions",
     "AugmentationOptions",
     "ClassificationOptions",
     "ClassifierOptions",
@@ -43,6 +46,7 @@ __all__ = [
     "FilterOptions",
     "GenerationOptions",
     "IngestionOptions",
+    "LexiconArmsOptions",
     "LexiconOptions",
     "LoraOptions",
     "MaskedLanguageModelOptions",

@@ -30,31 +30,42 @@ SHARED_PARAMETERS = {"params:unification", "params:evaluation", "params:device",
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline ``usability``; it goes on from the tables that ``augment`` left."""
-    figures = [f"usability.{kind}.figures" for kind in KINDS]
-    pages = [
-        node(
-            collect_findings,
-            inputs=[
-                "candidates",
-                "usability.encoder.candidate_predictions",
-                "split_records",
-                "params:generation",
-                "params:evaluation",
-                *figures,
-            ],
-            outputs=["usability.findings", "usability.text_figures"],
-            name="collect_findings",
-            namespace="usability",
-        ),
-        node(
-            write_report,
-            inputs=["usability.findings", "usability.text_figures", "usability.run_log", "params:generation", *figures],
-            outputs=["usability.report_page", "usability.results_page", "usability.summary"],
-            name="write_report",
-            namespace="usability",
-        ),
-    ]
-    return Pipeline([*(_kind(kind) for kind in KINDS), *pages], tags="usability")
+    return Pipeline([*(_kind(kind) for kind in KINDS), _pages()], tags="usability")
+
+
+def _pages() -> Pipeline:
+    figures = [f"{kind}_figures" for kind in KINDS]
+    template = Pipeline(
+        [
+            node(
+                collect_findings,
+                inputs=[
+                    *("candidates", "judged", "split_records", "params:generation", "params:evaluation"),
+                    *figures,
+                ],
+                outputs=["findings", "text_figures"],
+                name="collect_findings",
+            ),
+            node(
+                write_report,
+                inputs=["findings", "text_figures", "run_log", "params:generation", *figures],
+                outputs=["report_page", "results_page", "summary"],
+                name="write_report",
+            ),
+        ]
+    )
+    of_kinds = {f"{kind}_figures": f"usability.{kind}.figures" for kind in KINDS}
+    return Pipeline(
+        template,
+        namespace="usability",
+        inputs={
+            **of_kinds,
+            "judged": "usability.encoder.candidate_predictions",
+            "candidates": "candidates",
+            "split_records": "split_records",
+        },
+        parameters={"params:generation", "params:evaluation"},
+    )
 
 
 def _kind(kind: str) -> Pipeline:
