@@ -28,6 +28,9 @@ SYSTEMS = (
     "special_sets",
     "iteration",
     "tune",
+    "cross_dataset",
+    "usability",
+    "report",
 )
 
 

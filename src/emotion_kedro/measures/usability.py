@@ -27,7 +27,8 @@ def share_with_interval(hits: int, rows: int) -> dict[str, Any]:
 def predicted_labels(predictions: pd.DataFrame) -> pd.Series:
     """Return the likeliest label of each row of a table of predictions."""
     columns = [column for column in predictions.columns if column.startswith(PROBABILITY_PREFIX)]
-    return predictions[columns].idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX)
+    likeliest = [str(name).removeprefix(PROBABILITY_PREFIX) for name in predictions[columns].idxmax(axis=1)]
+    return pd.Series(likeliest, index=predictions.index, dtype="str")
 
 
 def findings_on_text(
@@ -68,7 +69,7 @@ def findings_on_text(
             "distinct-2 of kept texts",
             metric="distinct-2",
             figure=_bare(figures["distinct_2"]),
-            rows=int(figures["kept"]),
+            rows=int(candidates["kept"].sum()),
             note=(
                 f"held-out real texts cut to the same lengths: {figures['real_distinct_2']:.3f}; kept texts have "
                 f"{words.mean():.1f} words on average."

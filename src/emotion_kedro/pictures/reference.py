@@ -45,6 +45,8 @@ def reference_document(findings: Mapping[str, Sequence[Mapping[str, Any]]], logs
 
 def written(one: Mapping[str, Any]) -> str:
     """Write the figure of a finding with its interval; differences with their sign."""
+    if one["metric"] == "rows":
+        return count(one["rows"])
     if missing(estimate(one["figure"])):
         return DASH
     if missing(one["figure"].get("low")):
