@@ -29,6 +29,10 @@ SYSTEMS = (
     "iteration",
     "tune",
     "cross_dataset",
+    "goemotions",
+    "goemotions_ekman",
+    "goemotions_six",
+    "goemotions_thirteen",
     "usability",
     "report",
 )

@@ -14,6 +14,7 @@ from emotion_kedro.pipelines import (
     cross_dataset,
     evaluation,
     generation,
+    goemotions,
     ingestion,
     iteration,
     lexicon,
@@ -30,6 +31,8 @@ from emotion_kedro.taxonomy import TAXONOMIES
 
 OF_AUGMENT = frozenset({"split_records", "candidates", "synthetic_records"})
 """What systems that work on the tables of ``augment`` take from its last run."""
+
+GOEMOTIONS_SYSTEMS = ("goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -85,6 +88,7 @@ def systems() -> dict[str, Pipeline]:
             iteration.create_pipeline(TAXONOMIES["six"]),
             own={"loop", "generation", "synthesis", "classification"},
         ),
+        **{name: system(name, goemotions.create_pipeline(), own=goemotions.OWN) for name in GOEMOTIONS_SYSTEMS},
         "cross_dataset": system("cross_dataset", cross_dataset.create_pipeline(), own=cross_dataset.OWN),
         "usability": usability.create_pipeline(),
         "tune": on_augment("tune", tune.create_pipeline(), own={"search", "classification"}),

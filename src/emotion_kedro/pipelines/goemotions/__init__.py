@@ -1,5 +1,5 @@
 """GoEmotions in its own labels, and in those of other taxonomies."""
 
-from emotion_kedro.pipelines.goemotions.pipeline import create_pipeline
+from emotion_kedro.pipelines.goemotions.pipeline import OWN, create_pipeline
 
-__all__ = ["create_pipeline"]
+__all__ = ["OWN", "create_pipeline"]
