@@ -271,6 +271,8 @@ def test_the_setting_says_what_ran_and_on_what(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.argv", ["somewhere/bin/kedro", "run", "--pipeline=augment"])
     setting = describe_setting()
     assert setting["command"] == "kedro run --pipeline=augment"
+    monkeypatch.setattr("sys.argv", ["kedro", "run", "--params=raw_root=/some/where,device=cpu"])
+    assert describe_setting()["command"] == "kedro run --params=raw_root=FOLDER,device=cpu"
     assert f"{os.cpu_count()} cores" in setting["machine"]
     versions = dict(entry.split(" ") for entry in setting["versions"].split(", "))
     assert versions["emotion-kedro"] == __version__

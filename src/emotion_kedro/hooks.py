@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -240,7 +241,8 @@ def describe_setting() -> dict[str, str]:
         "versions": ", ".join(
             [f"emotion-kedro {__version__}", *(f"{name} {version(name)}" for name in SHOWN_VERSIONS)]
         ),
-        "command": " ".join(["kedro", *sys.argv[1:]]),
+        # Where the raw tables lie differs from machine to machine, and is nobody else's business.
+        "command": re.sub(r"(raw_root=)[^,\s]+", r"\1FOLDER", " ".join(["kedro", *sys.argv[1:]])),
     }
 
 
