@@ -12,6 +12,7 @@ from emotion_kedro.pictures.document import Document
 from emotion_kedro.pictures.numbers import count, interval, p_value, plain, score, share, signed
 from emotion_kedro.pictures.verdict import reading, side_of_zero
 
+HARDLY_LEARNED = 0.15  # macro-F1 of an arm that says nearly always the same
 WAYS = {"mixed": "shuffled in", "continued": "further steps at a lower rate"}
 
 
@@ -35,6 +36,7 @@ def usability_document(kinds: Sequence[Mapping[str, Any]], text: Mapping[str, An
         answer=answer,
         sentence=sentence,
         sections=sections_with_tables(parts),
+        caution=_caution(kinds),
         drawings={"arms": partial(plots.plot_arms, drawn)},
     )
 
@@ -56,6 +58,21 @@ def _answer(kinds: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     parts = [f"helped: {'; '.join(better)}" if better else "", f"harmed: {'; '.join(worse)}" if worse else ""]
     sentence = ". ".join(part[0].upper() + part[1:] for part in parts if part)
     return f"{len(better)} of {len(found)} up, {len(worse)} down.", f"{sentence} ({asked})."
+
+
+def _caution(kinds: Sequence[Mapping[str, Any]]) -> str:
+    """Say what a reader must not take from the differences: single seeds, and kinds that have hardly learned yet."""
+    single = [kind["kind"] for kind in kinds if len(kind["arms"]["real"]["seeds"]) == 1]
+    green = [kind["kind"] for kind in kinds if kind["arms"]["real"]["macro_f1"]["estimate"] < HARDLY_LEARNED]
+    parts = []
+    if single:
+        parts.append(f"One seed for {', '.join(single)}: the intervals cover the test rows only, not training noise.")
+    if green:
+        parts.append(
+            f"On real text alone {', '.join(green)} has hardly left chance in these few steps: that the same steps on "
+            "text that is easier to learn do more is no sign that synthetic text helps a model trained to its end."
+        )
+    return " ".join(parts)
 
 
 def _added(kinds: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
