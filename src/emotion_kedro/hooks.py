@@ -188,7 +188,11 @@ def _lacks(name: str, catalog: CatalogProtocol) -> bool:
     """Whether a table that a run starts from is missing; logs, raw tables and optional documents are not asked for."""
     if name.startswith("params:") or name == "parameters" or name not in catalog:
         return False
-    if name.rpartition(".")[2] == RUN_LOG or isinstance(catalog.get(name), OptionalJSON | RawFolder):
+    dataset = catalog.get(name)
+    if name.rpartition(".")[2] == RUN_LOG or isinstance(dataset, OptionalJSON | RawFolder):
+        return False
+    if getattr(getattr(dataset, "_version", None), "load", None) is not None:
+        # A version was asked for by name: Kedro's own error says which is not there.
         return False
     return not catalog.exists(name)
 
