@@ -35,6 +35,8 @@ def cross_dataset_document(matrix: pd.DataFrame, counts: Mapping[str, Any]) -> D
 
 def _answer(same: pd.DataFrame, other: pd.DataFrame) -> str:
     lower = [bool(pair["high"] < same.loc[same["tested"] == pair["tested"], "low"].max()) for pair in rows_of(other)]
+    if not any(lower):
+        return f"No loss is shown: in none of {len(lower)} pairs do the intervals lie apart."
     return f"Clearly less: in {sum(lower)} of {len(lower)} pairs the intervals lie apart."
 
 
