@@ -100,7 +100,7 @@ def _first(system: ReferenceSystem) -> str:
 def _system(system: ReferenceSystem, found: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     mine = [one for one in found if one["system"] == system.number]
     if system.remark:
-        yield Text(system.remark)
+        yield Text(f"On the report: {system.remark}")
     if not mine:
         commands = ", ".join(f"kedro run --pipeline={name}" for name in system.pipelines)
         yield Text(f"{NOT_RUN.capitalize()}. To run it: {commands}.")
