@@ -66,6 +66,10 @@ def test_every_pair_becomes_a_finding_with_the_reports_name() -> None:
         ("A>B", 4, "a, 2 rows"),
     ]
     assert found[0]["figure"]["estimate"] == pytest.approx(3 / 4)
+    assert found[0]["seeds"] == [0]
+    assert found[0]["figure"]["level"] == 0.95
+    # Two of b's four test rows are relief.
+    assert found[1]["note"] == "always saying the commonest label of b's test rows gives 0.500."
     assert found[0]["figure"]["low"] <= 0.75 <= found[0]["figure"]["high"]
 
 
