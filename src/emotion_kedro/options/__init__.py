@@ -14,6 +14,7 @@ from emotion_kedro.options.classification import (
     PromptOptions,
 )
 from emotion_kedro.options.evaluation import EvaluationOptions
+from emotion_kedro.options.features import FeatureOptions
 from emotion_kedro.options.generation import (
     DecodingOptions,
     FilterOptions,
@@ -22,6 +23,7 @@ from emotion_kedro.options.generation import (
     ScratchOptions,
     SynthesisOptions,
 )
+from emotion_kedro.options.heads import HeadOptions
 from emotion_kedro.options.lexicon import LexiconArmsOptions
 from emotion_kedro.options.masked_language_model import MaskedLanguageModelOptions, SmallEncoderOptions
 from emotion_kedro.options.records import (
@@ -43,8 +45,10 @@ __all__ = [
     "CleaningStep",
     "DecodingOptions",
     "EvaluationOptions",
+    "FeatureOptions",
     "FilterOptions",
     "GenerationOptions",
+    "HeadOptions",
     "IngestionOptions",
     "LexiconArmsOptions",
     "LexiconOptions",

@@ -12,10 +12,10 @@ from emotion_kedro.learning.batches import plan_batches
 from emotion_kedro.learning.classifiers import Classifier, Lesson
 from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.language_models import blocks_of
-from emotion_kedro.options import ClassifierOptions
+from emotion_kedro.options import ClassifierOptions, FeatureOptions
 
 
-def open_tokenizer(name: str, options: ClassifierOptions) -> Any:
+def open_tokenizer(name: str, options: ClassifierOptions | FeatureOptions) -> Any:
     """Return the tokenizer of a model, without what packaged ones may carry: fixed padding, a short limit."""
     from transformers import AutoTokenizer
 
