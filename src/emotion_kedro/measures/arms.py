@@ -121,7 +121,7 @@ def compare_arms(
     accuracy = paired_bootstrap(truth, before, after, len(labels), "accuracy", **options)
     macro_f1 = paired_bootstrap(truth, before, after, len(labels), "macro_f1", **options)
     seeds = sorted(first["seed"].unique())
-    verdict = _verdict(accuracy)
+    verdict = verdict_of(accuracy)
     return {
         "first": names[0],
         "second": names[1],
@@ -146,7 +146,8 @@ def _mcnemar(truth: np.ndarray, before: np.ndarray, after: np.ndarray, seeds: Se
     return [{"seed": int(number), **test, "p_holm": adjusted[number]} for number, test in tests.items()]
 
 
-def _verdict(accuracy: Interval) -> str:
+def verdict_of(accuracy: Interval) -> str:
+    """Say ``helped`` or ``harmed`` where the interval of a difference leaves zero out, else that none is shown."""
     if not accuracy.excludes_zero:
         return "no difference shown"
     return "helped" if accuracy.estimate > 0 else "harmed"

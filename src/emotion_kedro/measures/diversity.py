@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from sacrebleu import sentence_bleu
+from numpy.typing import ArrayLike
+from sacrebleu.metrics.bleu import BLEU
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # Chinese characters, for a regex class
 APOSTROPHES = "'\u2019`"  # some tweet collections write the apostrophe as a backtick
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:'[^\W_{HAN}]+)*")
+LONGEST_GRAM = 4  # words, of BLEU
+UNIT_TOLERANCE = 1e-3  # room for unit vectors that were kept in half precision
 
 
 def words(text: str) -> list[str]:
@@ -21,8 +25,16 @@ def words(text: str) -> list[str]:
     Apostrophes inside a word stay (`don't`), hyphens part two. Unicode is brought to NFKC first, so that
     full-width letters and composed accents do not make new words.
     """
-    plain = re.sub(f"[{APOSTROPHES}]", "'", unicodedata.normalize("NFKC", text).lower())
-    return _WORD.findall(plain)
+    return _WORD.findall(_plain(text).lower())
+
+
+def first_words(text: str, count: int) -> str:
+    """The text up to the end of its `count`-th word, words as in `words`; as it is where it has no more."""
+    plain = _plain(text)
+    found = list(_WORD.finditer(plain))
+    if len(found) <= count:
+        return text
+    return plain[: found[count - 1].end()] if count else ""
 
 
 def distinct_n(texts: Iterable[str], n: int) -> float:
@@ -58,8 +70,30 @@ def self_bleu(texts: Sequence[str], *, sample: int = 100, seed: int = 0) -> floa
         return math.nan
     picked = np.random.default_rng(seed).permutation(len(spaced))[:sample]
     drawn = [spaced[number] for number in picked]
-    scores = [_bleu(line, drawn[:place] + drawn[place + 1 :]) for place, line in enumerate(drawn)]
-    return float(np.mean(scores))
+    return float(np.mean(_bleu_against_others([line.split() for line in drawn])))
+
+
+def vendi_score(vectors: ArrayLike, *, sample: int = 200, seed: int = 0) -> float:
+    """Number of different texts that a set is worth, in 1..n, from unit vectors (n, width); NaN for none.
+
+    Friedman and Dieng 2022, The Vendi Score (arXiv 2210.02410): the exponential of the entropy of the eigenvalues of
+    K / n, where K holds the cosine similarities. `sample` vectors are drawn without replacement (all, if there are
+    fewer); the score grows with n, so compare only samples of the same size.
+
+    Raises ValueError for another shape, or vectors that are not of unit length (to within 1e-3).
+    """
+    rows = np.asarray(vectors, dtype=np.float64)
+    if rows.ndim != 2 or sample < 1:
+        raise ValueError(f"vectors have shape {rows.shape}, sample is {sample}; (n, width) and at least 1 are needed")
+    if not len(rows):
+        return math.nan
+    if not (np.abs(np.linalg.norm(rows, axis=1) - 1) <= UNIT_TOLERANCE).all():
+        raise ValueError("vectors are not all of unit length; divide each by its length first")
+    picked = rows[np.random.default_rng(seed).permutation(len(rows))[:sample]]
+    # The squares of the singular values are the eigenvalues of K, without forming K; they sum to n.
+    shares = np.linalg.svd(picked, compute_uv=False) ** 2
+    shares = shares[shares > 0] / shares.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def repetition(text: str) -> float:
@@ -86,7 +120,36 @@ def _ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
 
 
-def _bleu(line: str, others: Sequence[str]) -> float:
-    score = sentence_bleu(line, others, tokenize="none", use_effective_order=True).score
+def _plain(text: str) -> str:
+    return re.sub(f"[{APOSTROPHES}]", "'", unicodedata.normalize("NFKC", text))
+
+
+def _bleu_against_others(lines: Sequence[Sequence[str]]) -> list[float]:
+    """Sentence BLEU, as by sacrebleu, of each line against all others, without counting those anew each time."""
+    counts = [Counter(gram for n in range(1, LONGEST_GRAM + 1) for gram in _ngrams(line, n)) for line in lines]
+    # The most that any other line has of a gram is the most of all lines or, for the line that has it, the next.
+    most: dict[tuple[str, ...], tuple[int, int]] = {}
+    for line in counts:
+        for gram, count in line.items():
+            first, second = most.get(gram, (0, 0))
+            most[gram] = (max(first, count), max(second, min(first, count)))
+    lengths = Counter(map(len, lines))
+    return [_bleu(len(line), own, most, lengths) for line, own in zip(lines, counts, strict=True)]
+
+
+def _bleu(
+    length: int,
+    own: Counter[tuple[str, ...]],
+    most: dict[tuple[str, ...], tuple[int, int]],
+    lengths: Counter[int],
+) -> float:
+    matched, total = [0] * LONGEST_GRAM, [0] * LONGEST_GRAM
+    for gram, count in own.items():
+        first, second = most[gram]
+        total[len(gram) - 1] += count
+        matched[len(gram) - 1] += min(count, second if count == first else first)
+    others = (other for other, lines in lengths.items() if other != length or lines > 1)
+    nearest = min(others, key=lambda other: (abs(other - length), other))
+    score = BLEU.compute_bleu(matched, total, length, nearest, smooth_method="exp", effective_order=True).score
     # sacrebleu counts in percent and overshoots 100 by rounding.
     return min(score / 100, 1.0)
