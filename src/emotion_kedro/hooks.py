@@ -31,6 +31,7 @@ from emotion_kedro.options import (
     Options,
     UnificationOptions,
 )
+from emotion_kedro.options.study import StudyOptions
 from emotion_kedro.taxonomy import labels_of
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ MODEL_PARAMETERS: dict[str, Any] = {
     "generation": GenerationOptions,
     "classification": ClassificationOptions,
     "masked_language_model": MaskedLanguageModelOptions,
+    "plan": StudyOptions,
 }
 """Parameters that name pretrained models, by the last part of their name."""
 STAGE_NAMESPACES = ("generator", "filter", "classifier")

@@ -123,3 +123,56 @@ class FreeAnswers(Table):
     """The label whose word it begins; empty where that is none, or more than one."""
     inside: Series[bool]
     """Whether it begins any label's word."""
+
+
+class WrittenTexts(Table):
+    """What a study's writers wrote for the rows of a size (``n`` per label) and data seed."""
+
+    writer: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+    data_seed: Series[int]
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
+    label: Series[str]
+
+
+class Cells(Table):
+    """A cell of a study: an arm, at a size, with a data seed."""
+
+    arm: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+    data_seed: Series[int]
+    train_rows: Series[int] = pa.Field(ge=1)
+    added_rows: Series[int] = pa.Field(ge=0)
+    penalty: Series[float] = pa.Field(nullable=True)
+    """The mean over the initialisation seeds of the penalty that validation rows chose."""
+    seconds: Series[float] = pa.Field(nullable=True)
+
+
+class AddedTexts(Table):
+    """What the small cells of a study added, and what a judge that had no part in choosing it reads in it."""
+
+    arm: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+    data_seed: Series[int]
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
+    label: Series[str]
+    weight: Series[float] = pa.Field(gt=0.0)
+    read_as: Series[str]
+
+
+class CellPredictions(pa.DataFrameModel):
+    """A probability per label for each test row, cell and initialisation seed."""
+
+    record_id: Series[str]
+    label: Series[str]
+    source: Series[str]
+    arm: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+    data_seed: Series[int]
+    seed: Series[int]
+    probabilities: Series[pa.Float32] = pa.Field(alias="^p_.+$", regex=True, ge=0.0, le=1.0)
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True

@@ -132,7 +132,7 @@ def prepare_base(
     if options.warm_up is None:
         return Reference(options.base), TrainingLog("base")
     device.seed(options.seed)
-    language_model = _choose_trained(load_language_model(open_name(options.base), device), options)
+    language_model = choose_trained(load_language_model(open_name(options.base), device), options)
     log = _fit(language_model, texts, options, options.warm_up, name="base", device=device, checkpoints=checkpoints)
     return language_model, log
 
@@ -164,7 +164,7 @@ def train_generator(
     if not texts.train:
         raise ValueError(f"the label {label!r} has no train texts; raise sampling.cap or add a source that has it")
     device.seed(options.seed)
-    language_model = _choose_trained(open_directory(base, device, base=under), options)
+    language_model = choose_trained(open_directory(base, device, base=under), options)
     log = _fit(
         language_model,
         texts,
@@ -200,7 +200,7 @@ def _fit(
     )
 
 
-def _choose_trained(language_model: LanguageModel, options: GenerationOptions) -> LanguageModel:
+def choose_trained(language_model: LanguageModel, options: GenerationOptions) -> LanguageModel:
     """Mark the parameters that are tuned; with LoRA, put adapters on them unless the base has them already."""
     model = language_model.model
     if options.tuning == "full" or language_model.adapted:

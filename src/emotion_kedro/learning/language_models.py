@@ -71,6 +71,8 @@ class LanguageModel:
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> list[list[int]]:
         """Return each text's token ids with a boundary on both sides; a text that is cut short has none at its end."""
+        if not texts:  # some versions of the tokenizer stumble over no texts at all
+            return []
         boundary = self.boundary
         encoded = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return [[boundary, *ids, boundary][:max_tokens] for ids in encoded]

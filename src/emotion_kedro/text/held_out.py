@@ -1,0 +1,63 @@
+"""A guard around the rows that nothing in a study may learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.text.near_duplicates import NearIndex, normalise
+from emotion_kedro.text.sampling import UNGROUPED
+
+
+class LeakError(ValueError):
+    """A held-out row stands where something learns from it; the message names the row and the place."""
+
+
+class HeldOut:
+    """The validation and test rows, and whatever is the same text or of the same near-duplicate group.
+
+    Every place of a study that learns from text hands its rows to :meth:`refuse` first.
+    """
+
+    def __init__(self, records: pd.DataFrame, *, near: float = 0.7, shingle: int = 5) -> None:
+        """Take the held-out records (``record_id, text, group``); ``near`` is the Jaccard similarity of near-copies."""
+        self._id_of_text = dict(zip(normalise(records["text"]), records["record_id"], strict=True))
+        groups = records[records["group"] != UNGROUPED]
+        self._id_of_group = dict(zip(groups["group"], groups["record_id"], strict=True))
+        self._index = NearIndex(records["text"].reset_index(drop=True), shingle=shingle)
+        self._near = near
+
+    def refuse(self, rows: pd.DataFrame | Sequence[str], place: str) -> None:
+        """Raise a :class:`LeakError` if one of the rows is held out.
+
+        Args:
+            rows: real rows with ``text``, and ``group`` where there is one; or bare texts.
+            place: what learns from them, for the message.
+        """
+        table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame({"text": pd.Series(list(rows), dtype="str")})
+        for text in normalise(table["text"]):
+            if text in self._id_of_text:
+                raise LeakError(_message(self._id_of_text[text], "its text", place))
+        for group in table.get("group", ()):
+            if group in self._id_of_group:
+                raise LeakError(_message(self._id_of_group[group], "a near-duplicate of it", place))
+
+    def copies(self, texts: Sequence[str]) -> np.ndarray:
+        """Return which of some generated texts are, or nearly are, a held-out text: (texts,) of bool.
+
+        That is no fault of the study: a pretrained model may have met the text. Such texts are thrown away.
+        """
+        table = pd.Series(list(texts), dtype="str")
+        if table.empty:
+            return np.zeros(0, dtype=bool)
+        exact = normalise(table).isin(self._id_of_text.keys()).to_numpy()
+        return np.asarray(exact | (self._index.similarity(table) >= self._near))
+
+
+def _message(record_id: str, what: str, place: str) -> str:
+    return (
+        f"leak: the held-out record {record_id} ({what}) stands in {place}. Train, validation and test rows have to be "
+        "split by near-duplicate groups over all sources before anything else; run the pipeline's sampling stage again"
+    )
