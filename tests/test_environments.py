@@ -19,7 +19,7 @@ from emotion_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 HUB_MODELS = {"gpt2", "bert-base-uncased", "bert-base-chinese"}
-WITHOUT_MODELS = {"ingestion", "unification", "sampling", "evaluation", "report"}
+WITHOUT_MODELS = {"ingestion", "unification", "sampling", "evaluation", "report", "label_noise"}
 OF_THE_REPORT = {
     "causal_prompt": {"gpt2"},
     "causal_prompt_thirteen": {"gpt2"},

@@ -25,6 +25,7 @@ SYSTEMS = (
     "lexicon",
     "lexicon_thirteen",
     "attributions",
+    "label_noise",
     "special_sets",
     "iteration",
     "tune",

@@ -17,6 +17,7 @@ from emotion_kedro.pipelines import (
     goemotions,
     ingestion,
     iteration,
+    label_noise,
     lexicon,
     masked_prompt,
     reference,
@@ -92,6 +93,7 @@ def systems() -> dict[str, Pipeline]:
         "cross_dataset": system("cross_dataset", cross_dataset.create_pipeline(), own=cross_dataset.OWN),
         "usability": usability.create_pipeline(),
         "tune": on_augment("tune", tune.create_pipeline(), own={"search", "classification"}),
+        "label_noise": on_records("label_noise", label_noise.create_pipeline(), own=label_noise.OWN),
         "attributions": system("attributions", attributions.create_pipeline(), own={"classification", "attributions"}),
     }
 
@@ -102,6 +104,11 @@ def system(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline
     ``own`` names the parameters that it has for itself.
     """
     return as_variant(sum(records_stages().values(), pipeline), name, own=own)
+
+
+def on_records(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline:
+    """Return a system that begins with the records as they were read, and settles, samples and splits them itself."""
+    return as_variant(ingestion.create_pipeline() + pipeline, name, own=own)
 
 
 def on_augment(name: str, pipeline: Pipeline, own: Collection[str] = ()) -> Pipeline:
