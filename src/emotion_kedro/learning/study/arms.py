@@ -19,7 +19,7 @@ from emotion_kedro.learning.heads import choose_penalty, fit_heads
 from emotion_kedro.options.study import ArmOptions, StudyOptions
 from emotion_kedro.text.draws import Draw
 from emotion_kedro.text.eda import eda_texts
-from emotion_kedro.text.filters import KEPT, TextFilter, mark_disagreement, mark_duplicates
+from emotion_kedro.text.filters import KEPT, TextFilter, mark_duplicates
 from emotion_kedro.text.held_out import HeldOut
 from emotion_kedro.text.templates import template_texts
 
@@ -133,14 +133,13 @@ SOURCES: dict[str, Callable[[Material], pd.DataFrame]] = {
 
 
 def _agreed(added: pd.DataFrame, material: Material) -> pd.Series:
-    """Keep what the filter reads as its label (LAMBADA, Anaby-Tavor et al. 2020, arXiv 1911.03118)."""
-    read = material.agreement(added["text"].tolist())
-    kept = pd.Series(False, index=added.index)
-    for number, label in enumerate(material.labels):
-        own = (added["label"] == label).to_numpy()
-        marked = mark_disagreement(added[own].assign(reason=KEPT), read[own], number, material.options.filter)
-        kept[own] = marked["reason"] == KEPT
-    return kept
+    """Keep what the filter reads as its label (LAMBADA, Anaby-Tavor et al. 2020, arXiv 1911.03118).
+
+    With ``tau`` 0 it still has to be the likeliest label; it only need not be likelier than some threshold.
+    """
+    read, own = material.agreement(added["text"].tolist()), material.targets(added)
+    sure = read[np.arange(len(added)), own] >= material.options.filter.tau
+    return pd.Series((read.argmax(axis=1) == own) & sure, index=added.index)
 
 
 def _novel(added: pd.DataFrame, material: Material) -> pd.Series:
