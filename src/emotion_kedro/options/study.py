@@ -46,6 +46,8 @@ class AskingOptions(Options):
             raise ValueError("request says {examples} if, and only if, examples is above 0")
         if self.guidance > 1 and self.neutral is None:
             raise ValueError("guidance above 1 needs neutral, the request without the label")
+        if self.neutral is not None and "{label}" in self.neutral:
+            raise ValueError("neutral says {label}; it is the request without the label")
         return self
 
 
@@ -129,6 +131,12 @@ class ConfirmOptions(Options):
     seeds: Seeds = (0,)
     classifier: ClassifierOptions
 
+    @model_validator(mode="after")
+    def _equal_steps(self) -> ConfirmOptions:
+        if self.classifier.training.steps is None:
+            raise ValueError("confirm.classifier.training counts epochs; give steps, so that every arm gets as many")
+        return self
+
 
 class StudyOptions(Options):
     """The grid: arms at sizes, each with data seeds times initialisation seeds."""
@@ -174,7 +182,6 @@ class StudyOptions(Options):
             _check_names(f"arms.{name}.add", arm.add, known)
             _check_names(f"arms.{name}.sizes", arm.sizes or (), self.sizes)
         _check_names("without", self.without, self.arms)
-        _check_names("confirm.arms", self.confirm.arms if self.confirm else (), self.run_arms)
         missing = [name for name in ("real", "template") if name not in self.run_arms]
         if missing:
             raise ValueError(f"arms lacks {missing[0]!r}, or without leaves it out; the others are compared with it")
@@ -189,6 +196,23 @@ class StudyOptions(Options):
             raise ValueError(f"writers.{clash[0]} has the name of a built-in source; give it another")
         if self.filter_seed in self.seeds:
             raise ValueError(f"filter_seed {self.filter_seed} is also a seed of the arms; take another")
+        return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> StudyOptions:
+        drawn = {"sizes": self.sizes, "data_seeds": self.data_seeds, "seeds": self.seeds}
+        twice = [name for name, values in drawn.items() if len(set(values)) < len(values)]
+        if twice:
+            raise ValueError(f"{twice[0]} names one of them twice; its cells would count double")
+        return self
+
+    @model_validator(mode="after")
+    def _confirms_what_is_run(self) -> StudyOptions:
+        if self.confirm is not None:
+            _check_names("confirm.arms", self.confirm.arms, self.run_arms)
+            _check_names("confirm.data_seeds", self.confirm.data_seeds, self.data_seeds)
+            for arm in self.confirm.arms:
+                _check_names(f"confirm.sizes, of {arm},", self.confirm.sizes, self.sizes_of(arm))
         return self
 
     def models(self) -> tuple[str, ...]:

@@ -52,8 +52,11 @@ class HeldOut:
         table = pd.Series(list(texts), dtype="str")
         if table.empty:
             return np.zeros(0, dtype=bool)
-        exact = normalise(table).isin(self._id_of_text.keys()).to_numpy()
-        return np.asarray(exact | (self._index.similarity(table) >= self._near))
+        return np.asarray(self.same(texts) | (self._index.similarity(table) >= self._near))
+
+    def same(self, texts: Sequence[str]) -> np.ndarray:
+        """Return which of some texts are, once normalised, a held-out text: (texts,) of bool."""
+        return np.array([text in self._id_of_text for text in normalise(pd.Series(list(texts), dtype="str"))], bool)
 
 
 def _message(record_id: str, what: str, place: str) -> str:

@@ -52,7 +52,8 @@ class Material:
     def templates(self) -> pd.DataFrame:
         """A text per label that says the label."""
         template = self.options.template
-        return template_texts(self.labels, template.sentence, words=template.words)
+        words = {label: template.words.get(label, label) for label in self.labels}
+        return template_texts(self.labels, template.sentence, words=words)
 
     def agreement(self, texts: list[str]) -> np.ndarray:
         """Return what the filter reads in texts, (texts, labels): a head of another seed, on this cell's rows alone.
@@ -94,8 +95,10 @@ def _repeats(material: Material) -> pd.DataFrame:
 
 
 def _eda(material: Material) -> pd.DataFrame:
+    """Rows of the cell with small accidents; one that came out as a held-out text by chance is thrown away."""
     options = material.options
-    return eda_texts(material.rows, options.added_rows, strength=options.eda_strength, seed=material.draw.seed)
+    made = eda_texts(material.rows, options.added_rows, strength=options.eda_strength, seed=material.draw.seed)
+    return made[~material.held_out.same(made["text"].tolist())]
 
 
 def _template(material: Material) -> pd.DataFrame:
@@ -104,7 +107,9 @@ def _template(material: Material) -> pd.DataFrame:
 
 def _more_real(material: Material) -> pd.DataFrame:
     """The next real rows of the same draw: what else a text could have been paid for."""
-    return material.draw.rows(material.size + material.options.added_rows, after=material.size)[COLUMNS]
+    further = material.draw.rows(material.size + material.options.added_rows, after=material.size)
+    material.held_out.refuse(further, "the further real rows")
+    return further[COLUMNS]
 
 
 def _unlabelled(material: Material) -> pd.DataFrame:
@@ -167,9 +172,9 @@ def compose(arm: str, material: Material) -> pd.DataFrame:
         LeakError: if a held-out row is among them.
     """
     options = material.options.arms[arm]
+    material.held_out.refuse(material.rows, f"the real rows of the arm {arm}")
     parts = [_added(name, options, material) for name in options.add]
     table = joined(material.rows, *parts)
-    material.held_out.refuse(material.rows, f"the real rows of the arm {arm}")
     material.held_out.refuse(table["text"].tolist(), f"the training rows of the arm {arm}")
     return table
 

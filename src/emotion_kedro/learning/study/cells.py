@@ -66,7 +66,7 @@ class Sides:
         return cls(train, validation, test, drawn[["record_id", "text", "group"]].reset_index(drop=True))
 
     def held_out(self, options: StudyOptions) -> HeldOut:
-        """Return the guard of the validation and test rows; all of them, drawn or not."""
+        """Return the guard of the validation rows, all of them, and of the test rows that cells are tested on."""
         held = pd.concat([self.validation, self.test], ignore_index=True)
         return HeldOut(held, near=options.filter.near_copy, shingle=options.filter.shingle)
 
@@ -286,6 +286,7 @@ class Judge:
     def of(cls, study: Study) -> Judge:
         """Fit it."""
         train = study.sides.train
+        study.held_out.refuse(train, "the rows of the judge")
         options, validation = study.options, study.sides.validation
         counts = train["label"].map(train["label"].value_counts())
         heads = fit_heads(

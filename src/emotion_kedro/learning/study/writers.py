@@ -7,6 +7,7 @@ only asked. What a writer has written is kept; it is written again only where it
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -84,20 +85,19 @@ def write(name: str, rows: pd.DataFrame, options: WriterOptions, desk: Desk, *, 
         desk.held_out.refuse(desk.unlabelled, f"the unlabelled texts of the writer {name}")
     identity = identity_of(rows, options, desk, seed)
     found = desk.store.load(WRITTEN, identity)
-    if found is not None:
-        return found
-    started = time.perf_counter()
-    texts = KINDS[options.kind](rows, options, desk, name, seed)
-    table = pd.DataFrame(
-        [(text, label) for label, some in texts.items() for text in some], columns=["text", "label"], dtype="str"
-    )
-    table = table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
-    copies = desk.held_out.copies(table["text"].tolist())
+    if found is None:
+        started = time.perf_counter()
+        texts = KINDS[options.kind](rows, options, desk, name, seed)
+        table = pd.DataFrame(
+            [(text, label) for label, some in texts.items() for text in some], columns=["text", "label"], dtype="str"
+        )
+        table = table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
+        found = desk.store.save(WRITTEN, identity, table, seconds=time.perf_counter() - started)
+    # Kept texts too: a study that holds out other rows may have had them written.
+    copies = desk.held_out.copies(found["text"].tolist())
     if copies.any():
         logger.warning("%s: %d texts are copies of held-out ones and are thrown away", name, int(copies.sum()))
-    return desk.store.save(
-        WRITTEN, identity, table[~copies].reset_index(drop=True), seconds=time.perf_counter() - started
-    )
+    return found[~copies].reset_index(drop=True)
 
 
 def _per_label(rows: pd.DataFrame, options: WriterOptions, desk: Desk, name: str, seed: int) -> dict[str, list[str]]:
@@ -150,11 +150,15 @@ def _base_of(options: WriterOptions, desk: Desk) -> Path:
     if not target.is_dir():
         checkpoints = Checkpoints(desk.checkpoints, "study.base", identity)
         model, _ = prepare_base(Texts(texts, ()), tuning, device=desk.device, checkpoints=checkpoints)
-        staging = target.with_name(f".partial-{identity}")
+        staging = target.with_name(f".partial-{identity}-{os.getpid()}")
         discard(staging)
         staging.mkdir(parents=True)
         model.save(staging)
-        staging.rename(target)
+        try:
+            staging.rename(target)
+        except OSError:
+            # Another study, run at the same time, was faster; its base is as good as ours.
+            discard(staging)
         checkpoints.clear()
     return target
 
@@ -195,6 +199,8 @@ def _conditioned(rows: pd.DataFrame, options: WriterOptions, desk: Desk, name: s
     generator = merged(Generator("", language_model, {}))
     written = {}
     for number, label in enumerate(desk.labels):
+        if not (rows["label"] == label).any():
+            continue
         request = Request(tuple(headings[label]))
         answers = _answers(generator.language_model, [request] * options.texts, options, 1.0, desk.device, seed, number)
         written[label] = [" ".join(text.split()) for text in answers]

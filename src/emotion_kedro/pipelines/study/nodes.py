@@ -73,9 +73,8 @@ def run_cells(
     for cell, table, rows in run_cells(study):
         predictions[cell] = table
         cells.append(describe_cell(cell, table, rows))
-        if cell.size <= SMALL:
-            new = rows.loc[rows["origin"] == "added", ["text", "label", "weight"]]
-            added.append(new.assign(arm=cell.arm, n=cell.size, data_seed=cell.data_seed))
+        new = rows.loc[(rows["origin"] == "added") & (cell.size <= SMALL), ["text", "label", "weight"]]
+        added.append(new.assign(arm=cell.arm, n=cell.size, data_seed=cell.data_seed))
     judge = Judge.of(study)
     texts = pd.concat(added, ignore_index=True)
     texts["read_as"] = pd.Series(judge.reads(texts["text"].tolist()), dtype="str")
@@ -184,7 +183,7 @@ def write_report(
         "writers": ", ".join(sorted({writer.model for writer in plan.writers.values()})) or "none",
     }
     document = study_document(figures, cost, setting, name=plan.name, generated=figures["generated"])
-    return study_pages(document, [], run_log, setting)
+    return study_pages(document, [], run_log, setting, picture_folder=f"images/{plan.name}")
 
 
 def _study(
