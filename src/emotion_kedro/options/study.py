@@ -16,6 +16,8 @@ from emotion_kedro.options.training import TrainingOptions
 
 BUILT_IN = ("repeats", "eda", "template", "more_real", "unlabelled")
 """Sources of added rows that need no writer."""
+SCRATCH = "scratch"
+"""The base that is no pretrained model."""
 Sizes = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
 
@@ -79,7 +81,7 @@ class WriterOptions(Options):
             raise ValueError(f"kind: {self.kind} takes {'asking and base' if asked else 'tuning'}, and nothing else")
         if self.unlabelled is not None and self.kind != "per_label":
             raise ValueError("unlabelled is for kind: per_label")
-        if self.tuning is not None and self.tuning.base == "scratch" and self.unlabelled is None:
+        if self.tuning is not None and self.tuning.base == SCRATCH and self.unlabelled is None:
             raise ValueError("a model from scratch learns to write from the unlabelled texts: give unlabelled")
         return self
 
@@ -217,9 +219,10 @@ class StudyOptions(Options):
 
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
-        used = {name for arm in self.run_arms.values() for name in arm.add} & set(self.writers)
+        used = sorted({name for arm in self.run_arms.values() for name in arm.add} & set(self.writers))
+        written = (self.writers[name].model for name in used)
         own = () if self.confirm is None else (self.confirm.classifier.base,)
-        return (*self.features.models(), *(self.writers[name].model for name in sorted(used)), *own)
+        return (*self.features.models(), *(model for model in written if model != SCRATCH), *own)
 
     @property
     def run_arms(self) -> dict[str, ArmOptions]:
