@@ -77,10 +77,14 @@ def study_of(split_records: pd.DataFrame, options: StudyOptions, device: Device,
 
 
 def written(labels: tuple[str, ...], *, number: int = 0, texts: int = 6) -> pd.DataFrame:
-    """Return what a writer could have written: texts that share no word but their label's name."""
-    rows = [
-        (f"{label} {' '.join(chr(97 + (number + 7 * row + 3 * word) % 26) * 4 for word in range(4))}", label)
-        for label in labels
-        for row in range(texts)
-    ]
+    """Return what a writer could have written: the second text of a label repeats the first, the third names another.
+
+    The others have no word in common but their label's name.
+    """
+    rows = []
+    for place, label in enumerate(labels):
+        for row in range(texts):
+            said = labels[place - 1] if row == 2 else label
+            start = number + 31 * place + 7 * (0 if row == 1 else row)
+            rows.append((f"{said} {' '.join(chr(97 + (start + 3 * word) % 26) * 4 for word in range(4))}", label))
     return pd.DataFrame(rows, columns=["text", "label"]).astype("str")

@@ -179,7 +179,7 @@ class StudyOptions(Options):
 
     @model_validator(mode="after")
     def _arms_known(self) -> StudyOptions:
-        known = {*BUILT_IN, *self.writers}
+        known = (*BUILT_IN, *self.writers)
         for name, arm in self.arms.items():
             _check_names(f"arms.{name}.add", arm.add, known)
             _check_names(f"arms.{name}.sizes", arm.sizes or (), self.sizes)
