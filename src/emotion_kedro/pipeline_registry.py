@@ -39,10 +39,6 @@ OF_AUGMENT = frozenset({"split_records", "candidates", "synthetic_records"})
 GOEMOTIONS_SYSTEMS = ("goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen")
 
 
-STUDIES = ("study", *SETS)
-"""Studies of one set of records each: the first of whatever sources are in use."""
-
-
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that ``kedro run --pipeline=`` takes."""
     six = stages("six")
@@ -55,7 +51,10 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 def studies_of_sets() -> dict[str, Pipeline]:
     """Return the study on whatever sources are in use, and on each of the sets by itself."""
-    return {name: system(name, study.create_pipeline(), own=study.OWN) for name in STUDIES}
+    return {
+        "study": system("study", study.create_pipeline(), own={"plan"}),
+        **{name: system(name, study.create_pipeline(), own=study.OWN) for name in SETS},
+    }
 
 
 def stages(taxonomy: str) -> dict[str, Pipeline]:

@@ -158,11 +158,11 @@ def test_full_fine_tunes_are_set_beside_the_grid() -> None:
     assert block(study_document(figures, [], {}), "Full fine-tunes of the encoder").rows[0][0] == "filtered"
 
 
-def test_the_cost_is_summed_up() -> None:
-    (section,) = [section for section in page().sections if section.anchor == "cost"]
-    assert section.blocks[1].rows[-1] == ("all", "–", "–", "–", "5 min 50 s", "6 min 00 s")
-    unknown = study_document(invented.figures(), [{**invented.COST[0], "spent": None}, invented.COST[1]], {})
-    assert "Really spent" not in words(unknown, "cost")
+def test_what_was_estimated_and_what_was_spent_are_summed_up_apart() -> None:
+    assert block(page(), "Estimated").rows[-1] == ("all", "–", "–", "–", "5 min 50 s")
+    known = study_document({**invented.figures(), "spent": invented.SPENT}, invented.COST, {})
+    assert block(known, "Spent").rows[-1] == ("all", "–", "–", "6 min 00 s")
+    assert "each piece timed as it was made" not in words(page(), "cost")
 
 
 def test_the_markdown_shows_the_pictures_and_the_html_needs_no_other_file() -> None:

@@ -63,7 +63,7 @@ def study_document(
         figures: what the measures of the study found: `cells`, `differences`, `exchange`, `quality`, `relation`,
             `confirmed` and what they are about.
         cost: `part`, `units`, `unit`, `seconds_per_unit` and `seconds`, as a probe estimated them, and, where they
-            are known, the seconds really `spent`.
+            are known; `spent` in the figures is what was really spent.
         setting: what the study was about; `data` (the set in words) stands in the title if it is there.
         name: of the study; its pictures are called `<name>_curves` and so on, so that those of several studies can
             lie in one folder.
@@ -80,7 +80,7 @@ def study_document(
         ("exchange", "What an added row is worth", _exchange(figures)),
         ("text", "The added text", _quality(figures, name)),
         ("confirmed", "Full fine-tunes", _confirmed(figures)),
-        ("cost", "What it cost", _cost(cost)),
+        ("cost", "What it cost", _cost(cost, figures.get("spent", ()))),
         ("limits", "Limits", _limits(figures)),
     )
     drawings = {
@@ -259,26 +259,26 @@ def _confirmed(figures: Figures) -> Iterator[Block]:
         yield Text("No cell has been confirmed by full fine-tunes of the encoder: all figures are of frozen features.")
 
 
-def _cost(cost: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
-    if not cost:
-        return
-    known = [one["spent"] for one in cost if not missing(one.get("spent"))]
-    total = {
-        "part": "all",
-        "seconds": sum(one["seconds"] for one in cost),
-        "spent": sum(known) if len(known) == len(cost) else None,
-    }
-    yield Text(
-        "Worked out beforehand: a probe ran a few units of each part, and the time of one unit times the number of "
-        f"units gave {duration(total['seconds'])} in all."
-        + (f" Really spent: {duration(total['spent'])}." if total["spent"] is not None else "")
-    )
-    columns: list[Column] = [
-        *(("part", "part", plain), ("units", "units", count), ("unit", "unit", plain)),
-        *(("seconds_per_unit", "seconds a unit", _seconds), ("seconds", "estimated", duration)),
-        ("spent", "really spent", duration),
-    ]
-    yield table([*cost, total], columns)
+def _cost(cost: Sequence[Mapping[str, Any]], spent: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
+    if cost:
+        total = {"part": "all", "seconds": sum(one["seconds"] for one in cost)}
+        yield Text(
+            "Worked out before the last run, for what was not there yet: a probe ran a few units of each part, and the "
+            f"time of one unit times the number of units gave {duration(total['seconds'])} in all."
+        )
+        columns: list[Column] = [
+            *(("part", "part", plain), ("units", "units", count), ("unit", "unit", plain)),
+            *(("seconds_per_unit", "seconds a unit", _seconds), ("seconds", "estimated", duration)),
+        ]
+        yield table([*cost, total], columns, title="Estimated")
+    if spent:
+        total = {"part": "all", "seconds": sum(one["seconds"] for one in spent)}
+        columns = [
+            *(("part", "part", plain), ("units", "units", count), ("unit", "unit", plain)),
+            ("seconds", "spent", duration),
+        ]
+        yield Text("What was made in whichever run, each piece timed as it was made; encoding of texts comes on top.")
+        yield table([*spent, total], columns, title="Spent")
 
 
 def _seconds(value: Any) -> str:

@@ -257,7 +257,7 @@ def predictions_of(cells: Mapping[Cell, pd.DataFrame], test: pd.DataFrame) -> pd
         named = table.drop(columns=["penalty"], errors="ignore").join(about, on="record_id")
         named = named.assign(arm=cell.arm, n=cell.size, data_seed=cell.data_seed)
         first = ["record_id", "label", "source", "arm", "n", "data_seed", "seed"]
-        tables.append(named[[*first, *(name for name in named if name.startswith(PROBABILITY_PREFIX))]])
+        tables.append(named[[*first, *(name for name in named if str(name).startswith(PROBABILITY_PREFIX))]])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from emotion_kedro.learning.heads import fit_heads
 from emotion_kedro.learning.study.arms import joined
 from emotion_kedro.learning.study.cells import Cell, Study, confirmed_cells, fine_tune, grid, pieces
-from emotion_kedro.learning.study.store import Store
+from emotion_kedro.learning.study.store import SECONDS, Store
 from emotion_kedro.learning.study.writers import WRITTEN, Desk, identity_of, write
 from emotion_kedro.options.study import ConfirmOptions, WriterOptions
 
@@ -174,6 +174,25 @@ def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def spent(study: Study, cells: pd.DataFrame, confirmed: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return what the kept pieces took when they were made: ``part, units, unit, seconds``."""
+    taken: dict[str, list[float]] = {}
+    for piece in pieces(study.options, study.sizes):
+        options = study.options.writers[piece.writer]
+        table = study.store.load(WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed))
+        if table is not None:
+            taken.setdefault(piece.writer, []).append(table.attrs[SECONDS])
+    parts = [_spent(f"writer {name}", seconds, "draws of rows") for name, seconds in taken.items()]
+    parts.append(_spent("heads", cells["seconds"].tolist(), "cells"))
+    return (
+        [*parts, _spent("fine-tuning to confirm", confirmed["seconds"].tolist(), "cells")] if len(confirmed) else parts
+    )
+
+
+def _spent(part: str, seconds: list[float], unit: str) -> dict[str, Any]:
+    return {"part": part, "units": len(seconds), "unit": unit, "seconds": round(sum(seconds), 1)}
 
 
 def say(parts: list[dict[str, Any]], study: Study) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -211,7 +211,7 @@ def _heading(language_model: LanguageModel, label: str) -> list[int]:
     return [language_model.boundary, *language_model.tokenizer(f"{label}:", add_special_tokens=False)["input_ids"]]
 
 
-def _led(texts: Sequence[str]) -> list[str]:
+def _led(texts: Iterable[str]) -> list[str]:
     """A text that follows a heading begins with a space, as it would in running text."""
     return [f" {text}" for text in texts]
 

@@ -124,6 +124,7 @@ def measure_study(
     checkpoints: str,
 ) -> dict[str, Any]:
     """Return the figures of the study, from saved predictions and texts alone."""
+    from emotion_kedro.learning.study.costs import spent
     from emotion_kedro.measures.added_text import SMALL, describe_added, relate
     from emotion_kedro.measures.learning_curves import exchange
     from emotion_kedro.measures.study import measure_study
@@ -161,13 +162,13 @@ def measure_study(
         "quality": quality,
         "relation": relate(quality, found["differences"]),
         "confirmed": confirmed,
+        "spent": spent(study, cells, confirmed_cells),
     }
 
 
 def write_report(
     figures: dict[str, Any],
     cost: list[dict[str, Any]],
-    cells: pd.DataFrame,
     split_records: pd.DataFrame,
     run_log: dict[str, Any],
     plan: StudyOptions,
@@ -217,6 +218,6 @@ def _texts_of(written_texts: pd.DataFrame | None) -> Mapping[Any, pd.DataFrame]:
     if written_texts is None:
         return {}
     return {
-        Piece(str(writer), int(size), int(seed)): table[["text", "label"]].reset_index(drop=True)
+        Piece(str(writer), int(str(size)), int(str(seed))): table[["text", "label"]].reset_index(drop=True)
         for (writer, size, seed), table in written_texts.groupby(PIECE, sort=False)
     }

@@ -47,7 +47,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 write_report,
-                inputs=["figures", "cost", "cells", "split_records", "run_log", "params:plan"],
+                inputs=["figures", "cost", "split_records", "run_log", "params:plan"],
                 outputs=["report_page", "results_page", "summary", "pictures"],
                 name="write_report",
             ),
