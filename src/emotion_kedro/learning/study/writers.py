@@ -181,7 +181,7 @@ def _conditioned(rows: pd.DataFrame, options: WriterOptions, desk: Desk, name: s
     encoded = [
         [*headings[label], *ids[1:]][: tuning.max_tokens]
         for label, ids in zip(
-            rows["label"], language_model.encode(_led(rows["text"]), max_tokens=tuning.max_tokens), strict=True
+            rows["label"], language_model.encode(_led(rows["text"].tolist()), max_tokens=tuning.max_tokens), strict=True
         )
     ]
     store = Checkpoints(desk.checkpoints, f"study.{name}", fingerprint(rows[["text", "label"]], tuning, seed))
