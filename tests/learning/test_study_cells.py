@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from study_pieces import ARMS, ASKED, options_of, split_of, study_of, written
 from emotion_kedro.learning import heads
 from emotion_kedro.learning.device import Device
 from emotion_kedro.learning.study import cells
+from emotion_kedro.learning.study.arms import compose
 from emotion_kedro.learning.study.cells import (
     Cell,
     Judge,
     Sides,
     Study,
+    cell_identity,
     confirm_cells,
     confirmed_cells,
     describe_cell,
@@ -318,3 +321,28 @@ def test_confirmed_arms_take_equal_steps_over_as_many_rows_and_are_kept(
         )
     anew = {cell: table for cell, table, _ in confirm_cells(study_of(split, options_of(tmp_path / "b"), cpu), confirm)}
     pd.testing.assert_frame_equal(anew[Cell("asked", 3, 0)], found[Cell("asked", 3, 0)], check_exact=True)
+
+
+def test_a_cell_depends_on_the_files_of_a_model_that_is_a_directory(
+    split: pd.DataFrame, cpu: Device, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    base = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, base)
+    study = study_of(split, options_of(tmp_path, features={"kind": "encoder", "base": str(base)}), cpu)
+    cell, rows = Cell("real", 3, 0), compose("real", study.material(3, 0))
+    before = cell_identity(cell, rows, study)
+    assert cell_identity(cell, rows, study) == before
+    (base / "vocab.txt").write_text("another one", encoding="utf-8")
+    assert cell_identity(cell, rows, study) != before
+
+
+def test_what_was_kept_of_the_packaged_model_is_still_found(
+    split: pd.DataFrame, cpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name stands in the fingerprint as it is: hours of work hang on it."""
+    study = study_of(split, options_of(tmp_path), cpu)
+    study.options = options_of(tmp_path, features={"kind": "encoder", "base": "package:minilm"})
+    parts: list[Any] = []
+    monkeypatch.setattr(cells, "fingerprint", lambda *given: parts.extend(given))
+    cell_identity(Cell("real", 3, 0), compose("real", study.material(3, 0)), study)
+    assert parts[-2:] == [["package:minilm"], "cpu"]

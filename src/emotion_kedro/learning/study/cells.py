@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -213,10 +214,13 @@ def run_cells(study: Study) -> Iterator[tuple[Cell, pd.DataFrame, pd.DataFrame]]
 def cell_identity(cell: Cell, rows: pd.DataFrame, study: Study) -> str:
     """Return the fingerprint of everything that a cell's predictions depend on."""
     options, validation = study.options, study.sides.validation_of(cell.size, study.options)
+    # JSON holds names; of a model that is a directory, its files stand there.
+    models = [contents_of(name) for name in options.features.models()]
+    models = [fingerprint(model) if isinstance(model, Path) else model for model in models]
     return fingerprint(
         *(rows[["text", "label", "weight"]], validation[["text", "label"]]),
         *(study.sides.test[["record_id", "text"]], list(study.labels), options.heads, list(options.seeds)),
-        *(options.features, [contents_of(name) for name in options.features.models()], study.device.kind),
+        *(options.features, models, study.device.kind),
     )
 
 
