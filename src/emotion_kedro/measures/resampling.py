@@ -6,6 +6,7 @@ Also two figures that need no truth among the emotions: AUC for another label, a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +52,7 @@ def bootstrap_statistic(
     random = np.random.default_rng(seed)
     values = []
     for _ in range(samples):
-        picked = np.concatenate([_draw(members, random) for members in sets])
+        picked = np.concatenate([clusters.draw(random) for clusters in sets])
         values.append(statistic(picked, random.integers(seeds, size=seeds)))
     known = np.asarray(values, dtype=np.float64)
     known = known[~np.isnan(known)]
@@ -114,7 +115,26 @@ def entropy(shares: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(-(table * logs).sum(axis=-1) / np.log(table.shape[-1]))
 
 
-def _members(groups: ArrayLike | None, strata: ArrayLike | None, rows: int) -> list[list[NDArray[np.int64]]]:
+@dataclass(frozen=True)
+class _Clusters:
+    """The rows of one set, those of a group beside each other."""
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def draw(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Return the rows of as many groups as there are, drawn with replacement."""
+        picked = random.integers(len(self.sizes), size=len(self.sizes))
+        sizes = self.sizes[picked]
+        ends = np.cumsum(sizes)
+        # Place in the draw -> place in rows, for all groups at once: tens of thousands of them in a millisecond.
+        shift = np.repeat(self.starts[picked] - (ends - sizes), sizes)
+        found: NDArray[np.int64] = self.rows[shift + np.arange(ends[-1])]
+        return found
+
+
+def _members(groups: ArrayLike | None, strata: ArrayLike | None, rows: int) -> list[_Clusters]:
     """Return for each set the rows of each of its groups."""
     names = np.arange(rows) if groups is None else np.asarray(groups)
     sets = np.zeros(rows, dtype=np.int64) if strata is None else np.asarray(strata)
@@ -124,13 +144,8 @@ def _members(groups: ArrayLike | None, strata: ArrayLike | None, rows: int) -> l
     for name in np.unique(sets):
         inside = np.flatnonzero(sets == name)
         _, member = np.unique(names[inside], return_inverse=True)
-        order = np.argsort(member, kind="stable")
-        found.append(np.split(inside[order], np.cumsum(np.bincount(member))[:-1]))
-    if any(len(members) < 2 for members in found):
+        sizes = np.bincount(member)
+        found.append(_Clusters(inside[np.argsort(member, kind="stable")], np.cumsum(sizes) - sizes, sizes))
+    if any(len(clusters.sizes) < 2 for clusters in found):
         raise ValueError("at least two rows or groups are needed in each set")
     return found
-
-
-def _draw(members: list[NDArray[np.int64]], random: np.random.Generator) -> NDArray[np.int64]:
-    picked = random.integers(len(members), size=len(members))
-    return np.concatenate([members[number] for number in picked])
