@@ -75,9 +75,9 @@ def results(*, texts: int = 90, kappa_high: float = 0.1, gains: tuple[float, ...
 @pytest.mark.parametrize(
     ("changes", "answer"),
     [
-        ({}, "Hardly at all. A few words read its labels far better than the other's."),
-        ({"gains": (0.2, -0.1)}, "Hardly at all."),
-        ({"kappa_high": 0.3, "gains": (-0.1, -0.1)}, "In part."),
+        ({}, "The two hardly agree; a few words read EABOT's labels better than EIT's."),
+        ({"gains": (0.2, -0.1)}, "The two hardly agree."),
+        ({"kappa_high": 0.3, "gains": (-0.1, -0.1)}, "The two agree in part."),
         ({"gains": ()}, "On 90 shared texts too little to tell."),
         ({"texts": 0, "gains": ()}, "The two tables share no text under one label each: labels cannot be compared."),
     ],

@@ -90,7 +90,7 @@ def test_labels_that_lie_in_a_word_are_found_out(on_invented: Project) -> None:
     assert learned["compared"]
     best = {(one["pieces"], one["leaves"], one["labels_of"]): one for one in learned["rules"]}
     assert best["words", 2, "doubted"]["accuracy"]["estimate"] == 1.0
-    assert "Hardly at all. A few words read its labels" in page(on_invented)
+    assert "The two hardly agree; a few words read EABOT's labels better than EIT's." in page(on_invented)
 
 
 def test_merging_costs_the_plain_splits_texts_their_labels(on_invented: Project) -> None:

@@ -100,8 +100,9 @@ def _answer(results: NoiseResults, options: LabelNoiseOptions) -> str:
         return f"On {count(shared['texts'])} shared texts too little to tell."
     agree = shared["kappa"]
     apart = not missing(estimate(agree)) and agree["high"] < SLIGHT
-    first = "Hardly at all." if apart else "In part."
-    return f"{first} A few words read its labels far better than the other's." if results.lies_in_words else first
+    first = "The two hardly agree" if apart else "The two agree in part"
+    words = f"; a few words read {options.doubted.upper()}'s labels better than {options.trusted.upper()}'s"
+    return f"{first}{words if results.lies_in_words else ''}."
 
 
 def _sentence(results: NoiseResults, options: LabelNoiseOptions) -> str:
@@ -202,10 +203,10 @@ def _learned(results: NoiseResults, options: LabelNoiseOptions) -> Iterator[Bloc
     yield Text(
         "A decision tree that asks which pieces a text contains, learned without the patterns above and read out of "
         f"fold: {asked.folds} folds, near-duplicates in the same one. A tree of 16 leaves asks for 15 pieces at most; "
-        "all sizes that were tried stand here. The two sources' labels are not equally many and even, so accuracies "
-        "do not compare; errors removed does better, though it cannot make up for all of that: the share of the "
-        "errors of always saying the commonest label that are gone, 0 for no skill, below 0 for worse than that, 1 "
-        "for no error left."
+        "several sizes stand here, and none is picked for its figure. The two sources' labels are not equally many "
+        "and even, so accuracies do not compare; errors removed does better, though it cannot make up for all of "
+        "that: the share of the errors of always saying the commonest label that are gone, 0 for no skill, below 0 "
+        "for worse than that, 1 for no error left."
     )
     yield Text(_compared(results, options))
     names = {"doubted": options.doubted, "trusted": options.trusted}
