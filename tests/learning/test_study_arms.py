@@ -203,13 +203,20 @@ def test_sources_share_what_the_added_rows_are_worth(material: Build) -> None:
     np.testing.assert_allclose(new[~sentences].groupby("label")["weight"].sum(), 4.0)
 
 
-def test_what_no_check_leaves_gets_no_weight(material: Build) -> None:
+def test_real_rows_stand_in_for_labels_of_which_no_check_leaves_a_text(material: Build) -> None:
     cell = material()
     cell = replace(cell, written=lambda _: pd.DataFrame({"text": ["odd", "even"], "label": ["joy", "fear"]}))
     reading(cell, {"odd": [1.0, 0, 0, 0], "even": [1.0, 0, 0, 0]})
     table = compose("asked_agreed", cell)
     assert added(table).empty
-    assert table["weight"].dtype == np.float64
+    np.testing.assert_allclose(table["weight"], 1.0 + WORTH / (len(table) / 4))
+    texts = pd.DataFrame({"text": ["odd", "even"], "label": ["joy", "fear"]})
+    half = replace(cell, written=lambda _: texts)
+    reading(half, {"odd": [0, 0, 1.0, 0], "even": [1.0, 0, 0, 0]})
+    one = compose("asked_agreed", half)
+    assert added(one)["label"].tolist() == ["joy"]
+    totals = one.groupby("label")["weight"].sum()
+    np.testing.assert_allclose(totals, totals.iloc[0])
     both = compose("asked_template", replace(cell, written=lambda _: cell.written("asked").head(0)))
     assert added(both)["weight"].tolist() == [WORTH / 2] * 4
 

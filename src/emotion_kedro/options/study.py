@@ -73,6 +73,7 @@ class WriterOptions(Options):
     """Of ``asked``."""
     decoding: DecodingOptions = DecodingOptions()
     seed: int = 0
+    """Added to the data seed."""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> WriterOptions:

@@ -166,7 +166,8 @@ def compose(arm: str, material: Material) -> pd.DataFrame:
     """Return the training rows of an arm: ``text, label, weight, origin`` (``real`` or ``added``).
 
     A real row weighs 1. The added rows of a label weigh together as much as ``worth`` real ones, whatever their
-    number; several sources share that. A label of which nothing is left gets nothing.
+    number; several sources share that. Of a label of which nothing is left, the real rows weigh so much more: met less
+    often than other labels, it would be said less often, which is no matter of text.
 
     Raises:
         LeakError: if a held-out row is among them.
@@ -175,6 +176,10 @@ def compose(arm: str, material: Material) -> pd.DataFrame:
     material.held_out.refuse(material.rows, f"the real rows of the arm {arm}")
     parts = [_added(name, options, material) for name in options.add]
     table = joined(material.rows, *parts)
+    if options.add and not options.full:
+        share = worth_of(options, material.options)
+        for part in parts:
+            table = _with_stand_ins(table, sorted(set(material.rows["label"]) - set(part["label"])), share)
     material.held_out.refuse(table["text"].tolist(), f"the training rows of the arm {arm}")
     return table
 
@@ -192,7 +197,19 @@ def _added(source: str, options: ArmOptions, material: Material) -> pd.DataFrame
         trust = material.agreement(made["text"].tolist())[np.arange(len(made)), material.targets(made)]
     if options.full:
         return made.assign(weight=1.0 if trust is None else trust)
-    return weighed(made, (options.worth or material.options.worth) / len(options.add), trust)
+    return weighed(made, worth_of(options, material.options), trust)
+
+
+def worth_of(arm: ArmOptions, study: StudyOptions) -> float:
+    """Return how many real rows the added rows of a label from one of the arm's sources count as."""
+    return (arm.worth or study.worth) / len(arm.add)
+
+
+def _with_stand_ins(table: pd.DataFrame, labels: list[str], worth: float) -> pd.DataFrame:
+    """Return the table in which the real rows of some labels weigh ``worth`` more together."""
+    real = (table["origin"] == "real") & table["label"].isin(labels)
+    rows = table["label"].map(table.loc[real, "label"].value_counts())
+    return table.assign(weight=table["weight"].mask(real, table["weight"] + worth / rows))
 
 
 def weighed(table: pd.DataFrame, worth: float, trust: np.ndarray | None = None) -> pd.DataFrame:

@@ -173,8 +173,8 @@ def write_texts(study: Study) -> Iterator[tuple[Piece, pd.DataFrame]]:
     for done, piece in enumerate(wanted, start=1):
         options = study.options.writers[piece.writer]
         rows = study.rows_of(piece)
-        there = study.store.has(WRITTEN, identity_of(rows, options, study.desk, piece.data_seed))
-        table = write(piece.writer, rows, options, study.desk, seed=piece.data_seed)
+        there = study.store.has(WRITTEN, identity_of(rows, options, study.desk, piece.data_seed + options.seed))
+        table = write(piece.writer, rows, options, study.desk, seed=piece.data_seed + options.seed)
         if not there:
             spent = time.perf_counter() - began
             left = spent / done * (len(wanted) - done)

@@ -49,7 +49,9 @@ def _writers(study: Study) -> Iterator[dict[str, Any]]:
             piece
             for piece in wanted
             if piece.writer == name
-            and not study.store.has(WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed))
+            and not study.store.has(
+                WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed + options.seed)
+            )
         ]
         if not left:
             continue
@@ -181,7 +183,9 @@ def spent(study: Study, cells: pd.DataFrame, confirmed: pd.DataFrame) -> list[di
     taken: dict[str, list[float]] = {}
     for piece in pieces(study.options, study.sizes):
         options = study.options.writers[piece.writer]
-        table = study.store.load(WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed))
+        table = study.store.load(
+            WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed + options.seed)
+        )
         if table is not None:
             taken.setdefault(piece.writer, []).append(table.attrs[SECONDS])
     parts = [_spent(f"writer {name}", seconds, "draws of rows") for name, seconds in taken.items()]
