@@ -109,7 +109,7 @@ class ArmOptions(Options):
     full: bool = False
     """Every added row counts as much as a real one, whatever ``worth`` says."""
     sizes: Sizes | None = None
-    """Sizes at which it is run; None: all of the study."""
+    """Sizes at which it is run, as far as the study has them; None: all of the study."""
 
     @property
     def generated(self) -> bool:
@@ -126,7 +126,10 @@ class TemplateOptions(Options):
 
 
 class ConfirmOptions(Options):
-    """Cells that are run again with the whole encoder trained, since frozen features are a shortcut."""
+    """Cells that are run again with the encoder trained, since frozen features are a shortcut.
+
+    Of the arms, sizes and data seeds named here, those that the study runs are taken.
+    """
 
     arms: Annotated[tuple[str, ...], Field(min_length=2)]
     sizes: Sizes
@@ -146,6 +149,8 @@ class StudyOptions(Options):
 
     name: str = "study"
     """Begins the names of the pictures."""
+    note: str = ""
+    """What a reader of the page has to know of this set."""
     sizes: Sizes = (10, 25, 50, 100, 200, 400, 800)
     """Real train rows per label; sizes of which no label has so many rows are left out."""
     data_seeds: Seeds = (0, 1, 2, 3, 4)
@@ -183,8 +188,8 @@ class StudyOptions(Options):
         known = (*BUILT_IN, *self.writers)
         for name, arm in self.arms.items():
             _check_names(f"arms.{name}.add", arm.add, known)
-            _check_names(f"arms.{name}.sizes", arm.sizes or (), self.sizes)
         _check_names("without", self.without, self.arms)
+        _check_names("confirm.arms", () if self.confirm is None else self.confirm.arms, self.arms)
         missing = [name for name in ("real", "template") if name not in self.run_arms]
         if missing:
             raise ValueError(f"arms lacks {missing[0]!r}, or without leaves it out; the others are compared with it")
@@ -209,15 +214,6 @@ class StudyOptions(Options):
             raise ValueError(f"{twice[0]} names one of them twice; its cells would count double")
         return self
 
-    @model_validator(mode="after")
-    def _confirms_what_is_run(self) -> StudyOptions:
-        if self.confirm is not None:
-            _check_names("confirm.arms", self.confirm.arms, self.run_arms)
-            _check_names("confirm.data_seeds", self.confirm.data_seeds, self.data_seeds)
-            for arm in self.confirm.arms:
-                _check_names(f"confirm.sizes, of {arm},", self.confirm.sizes, self.sizes_of(arm))
-        return self
-
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
         used = sorted({name for arm in self.run_arms.values() for name in arm.add} & set(self.writers))
@@ -231,8 +227,9 @@ class StudyOptions(Options):
         return {name: arm for name, arm in self.arms.items() if name not in self.without}
 
     def sizes_of(self, arm: str) -> tuple[int, ...]:
-        """Return the sizes at which an arm is run."""
-        return self.arms[arm].sizes or self.sizes
+        """Return the sizes of the study at which an arm is run: none, where it names only others."""
+        wanted = self.arms[arm].sizes
+        return self.sizes if wanted is None else tuple(size for size in self.sizes if size in wanted)
 
 
 def _check_names(place: str, names: Collection[object], known: Collection[object]) -> None:

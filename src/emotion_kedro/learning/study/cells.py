@@ -29,7 +29,7 @@ from emotion_kedro.text.sampling import thin_out
 
 logger = logging.getLogger(__name__)
 
-CELLS, CONFIRMED, JUDGED = "cells", "confirmed", "judged"
+CELLS, CONFIRMED = "cells", "confirmed"
 JUDGE_SEED = 2000
 
 
@@ -135,6 +135,11 @@ class Study:
         """Return the train rows that a writer sees."""
         return self.draw(piece.data_seed).rows(piece.size)
 
+    def identity_of(self, piece: Piece) -> str:
+        """Return the fingerprint of what a writer writes."""
+        options = self.options.writers[piece.writer]
+        return identity_of(self.rows_of(piece), options, self.desk, piece.data_seed + options.seed)
+
     def written(self, writer: str, size: int, data_seed: int) -> pd.DataFrame:
         """Return what a writer wrote for the rows of a size."""
         piece = Piece(writer, min(size, self.options.writers[writer].rows or size), data_seed)
@@ -169,19 +174,32 @@ class Study:
 def write_texts(study: Study) -> Iterator[tuple[Piece, pd.DataFrame]]:
     """Let every writer write what is not there yet; yield each piece with its texts."""
     wanted = pieces(study.options, study.sizes)
-    began = time.perf_counter()
-    for done, piece in enumerate(wanted, start=1):
+    missing = [piece for piece in wanted if not study.store.has(WRITTEN, study.identity_of(piece))]
+    pace = Pace(len(missing))
+    for piece in wanted:
         options = study.options.writers[piece.writer]
-        rows = study.rows_of(piece)
-        there = study.store.has(WRITTEN, identity_of(rows, options, study.desk, piece.data_seed + options.seed))
-        table = write(piece.writer, rows, options, study.desk, seed=piece.data_seed + options.seed)
-        if not there:
-            spent = time.perf_counter() - began
-            left = spent / done * (len(wanted) - done)
-            logger.info(
-                "study: %d of %d written (%s); %.0f s, about %.0f s left", done, len(wanted), piece, spent, left
-            )
+        table = write(piece.writer, study.rows_of(piece), options, study.desk, seed=piece.data_seed + options.seed)
+        if piece in missing:
+            logger.info("study: %s written; %s", piece, pace.step())
         yield piece, table
+
+
+class Pace:
+    """How far a piece of work is, and how long the rest will take at the pace so far."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, time.perf_counter()
+
+    def skip(self) -> None:
+        """Leave one out of the count: it was there already."""
+        self._total -= 1
+
+    def step(self) -> str:
+        """Count one more as done; return where that leaves the work."""
+        self._done += 1
+        spent = time.perf_counter() - self._began
+        left = spent / self._done * (self._total - self._done)
+        return f"{self._done} of {self._total} in {spent:.0f} s, about {left:.0f} s left"
 
 
 def run_cells(study: Study) -> Iterator[tuple[Cell, pd.DataFrame, pd.DataFrame]]:
@@ -190,8 +208,8 @@ def run_cells(study: Study) -> Iterator[tuple[Cell, pd.DataFrame, pd.DataFrame]]
     Predictions are ``record_id, seed, penalty, p_<label>...``, saved as the cell ends.
     """
     cells = grid(study.options, study.sizes)
-    began, ran, material = time.perf_counter(), 0, None
-    for done, cell in enumerate(cells, start=1):
+    kept, material, pace = 0, None, Pace(len(cells))
+    for cell in cells:
         if material is None or (material.size, material.draw.seed) != (cell.size, cell.data_seed):
             material = study.material(cell.size, cell.data_seed)
         rows = compose(cell.arm, material)
@@ -201,14 +219,12 @@ def run_cells(study: Study) -> Iterator[tuple[Cell, pd.DataFrame, pd.DataFrame]]
             started = time.perf_counter()
             found = _fit_cell(rows, material, study)
             found = study.store.save(CELLS, identity, found, seconds=time.perf_counter() - started)
-            ran += 1
-            spent = time.perf_counter() - began
-            logger.info(
-                "study: cell %d of %d (%s); %.0f s, about %.0f s left",
-                *(done, len(cells), cell, spent, spent / done * (len(cells) - done)),
-            )
+            logger.info("study: cell %s; %s", cell, pace.step())
+        else:
+            kept += 1
+            pace.skip()
         yield cell, found, rows
-    logger.info("study: %d cells, %d of them were there already", len(cells), len(cells) - ran)
+    logger.info("study: %d cells, %d of them were there already", len(cells), kept)
 
 
 def cell_identity(cell: Cell, rows: pd.DataFrame, study: Study) -> str:
@@ -318,16 +334,14 @@ class Judge:
 def confirmed_cells(study: Study, options: ConfirmOptions) -> list[Cell]:
     """Return the cells that are run again."""
     return [
-        Cell(arm, size, data_seed)
-        for data_seed in options.data_seeds
-        for size in options.sizes
-        for arm in options.arms
-        if size in study.sizes
+        cell
+        for cell in grid(study.options, study.sizes)
+        if cell.arm in options.arms and cell.size in options.sizes and cell.data_seed in options.data_seeds
     ]
 
 
 def confirm_cells(study: Study, options: ConfirmOptions) -> Iterator[tuple[Cell, pd.DataFrame, pd.DataFrame]]:
-    """Run chosen cells again with the whole encoder trained, with the same rows, weights and steps in every arm."""
+    """Run chosen cells again with the encoder trained, with the same rows, weights and steps in every arm."""
     cells = confirmed_cells(study, options)
     for done, cell in enumerate(cells, start=1):
         rows = compose(cell.arm, study.material(cell.size, cell.data_seed))
@@ -345,7 +359,7 @@ def confirm_cells(study: Study, options: ConfirmOptions) -> Iterator[tuple[Cell,
 
 
 def fine_tune(cell: Cell, rows: pd.DataFrame, study: Study, options: ConfirmOptions, seed: int) -> pd.DataFrame:
-    """Fit the whole encoder on a cell's rows; return the predictions of the test rows."""
+    """Fit the encoder on a cell's rows; return the predictions of the test rows."""
     training = options.classifier.training
     mix = resampled(rows, training.steps_for(len(rows)) * training.batch_size, seed)
     name = f"study.{cell.arm}.{cell.size}.{cell.data_seed}"

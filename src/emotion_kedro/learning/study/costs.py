@@ -1,6 +1,7 @@
 """What a study will cost: counts of its work, times what a unit of it takes on this machine, measured by a probe.
 
-Texts that are written already are not counted; cells are, since which of them are there is known only when they come.
+Texts that are written already are not counted; cells and features are, since which of them are there is known only
+when they come.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emotion_kedro.learning.features import open_features
 from emotion_kedro.learning.heads import fit_heads
 from emotion_kedro.learning.study.arms import joined
 from emotion_kedro.learning.study.cells import Cell, Study, confirmed_cells, fine_tune, grid, pieces
 from emotion_kedro.learning.study.store import SECONDS, Store
-from emotion_kedro.learning.study.writers import WRITTEN, Desk, identity_of, write
+from emotion_kedro.learning.study.writers import WRITTEN, Desk, write
 from emotion_kedro.options.study import ConfirmOptions, WriterOptions
 
 logger = logging.getLogger(__name__)
@@ -46,12 +48,7 @@ def _writers(study: Study) -> Iterator[dict[str, Any]]:
     for name in dict.fromkeys(piece.writer for piece in wanted):
         options = study.options.writers[name]
         left = [
-            piece
-            for piece in wanted
-            if piece.writer == name
-            and not study.store.has(
-                WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed + options.seed)
-            )
+            piece for piece in wanted if piece.writer == name and not study.store.has(WRITTEN, study.identity_of(piece))
         ]
         if not left:
             continue
@@ -109,20 +106,20 @@ def _tiny(options: WriterOptions, steps: int, tokens: int, texts: int) -> Writer
 
 
 def _features(study: Study) -> dict[str, Any]:
-    """Count the texts whose features the cells need; those that are kept already cost next to nothing."""
+    """Count the texts whose features the study needs, at most; those that are kept already cost next to nothing."""
     cells = grid(study.options, study.sizes)
-    real = {
-        record
-        for data_seed in study.options.data_seeds
-        for record in study.draw(data_seed).rows(study.sizes[-1])["record_id"]
-    }
     per_cell = study.options.added_rows * len(study.labels)
     new = sum("eda" in study.options.arms[cell.arm].add for cell in cells) * per_cell
     written = sum(study.options.writers[piece.writer].texts for piece in pieces(study.options, study.sizes))
-    texts = len(real) + len(study.sides.test) + len(study.sides.validation) + new + written * len(study.labels)
-    return _part(
-        "features", texts, "texts", _seconds(lambda: study.vectors(study.sides.test.head(PROBE_TEXTS))) / PROBE_TEXTS
-    )
+    # The judge reads all train rows.
+    texts = sum(map(len, (study.sides.train, study.sides.test, study.sides.validation)))
+    texts += new + written * len(study.labels)
+    probe = study.sides.test["text"].head(PROBE_TEXTS).tolist()
+    with tempfile.TemporaryDirectory() as folder:
+        # Elsewhere, since what is kept already would cost nothing; the first text pays for opening the encoder.
+        fresh = open_features(study.options.features, folder=folder, device=study.device)
+        fresh(probe[:1])
+        return _part("features", texts, "texts", _seconds(lambda: fresh(probe)) / len(probe))
 
 
 def _cells(study: Study) -> dict[str, Any]:
@@ -182,10 +179,7 @@ def spent(study: Study, cells: pd.DataFrame, confirmed: pd.DataFrame) -> list[di
     """Return what the kept pieces took when they were made: ``part, units, unit, seconds``."""
     taken: dict[str, list[float]] = {}
     for piece in pieces(study.options, study.sizes):
-        options = study.options.writers[piece.writer]
-        table = study.store.load(
-            WRITTEN, identity_of(study.rows_of(piece), options, study.desk, piece.data_seed + options.seed)
-        )
+        table = study.store.load(WRITTEN, study.identity_of(piece))
         if table is not None:
             taken.setdefault(piece.writer, []).append(table.attrs[SECONDS])
     parts = [_spent(f"writer {name}", seconds, "draws of rows") for name, seconds in taken.items()]

@@ -109,7 +109,9 @@ def _per_label(rows: pd.DataFrame, options: WriterOptions, desk: Desk, name: str
         texts = Texts(rows.loc[rows["label"] == label, "text"].tolist(), ())
         if not texts.train:
             continue
-        store = Checkpoints(desk.checkpoints, f"study.{name}.{label}", fingerprint(list(texts.train), tuning, seed))
+        # The base is named too: a checkpoint of the same texts on another base would be another model.
+        identity = fingerprint(list(texts.train), tuning, seed, base.name)
+        store = Checkpoints(desk.checkpoints, f"study.{name}.{label}", identity)
         generator, _ = train_generator(base, texts, label=label, options=tuning, device=desk.device, checkpoints=store)
         written[label] = _sampled(merged(generator), options, desk.device, seed)
         store.clear()

@@ -144,8 +144,10 @@ def measure_study(
     confirmed = None
     if len(confirmed_cells):
         confirmed = measure_study(confirmed_predictions, confirmed_cells, labels, **shared)
+        confirmed["layers"] = _trained_layers(plan)
     return {
         "taxonomy": unification.taxonomy,
+        "note": plan.note,
         "labels": list(labels),
         "train_rows": len(study.sides.train),
         "test_rows": len(study.sides.test),
@@ -165,6 +167,12 @@ def measure_study(
         "confirmed": confirmed,
         "spent": spent(study, cells, confirmed_cells),
     }
+
+
+def _trained_layers(plan: StudyOptions) -> str:
+    assert plan.confirm is not None
+    frozen = plan.confirm.classifier.frozen_layers
+    return "all layers trained" if not frozen else f"the embeddings and the lowest {frozen} layers frozen"
 
 
 def write_report(
