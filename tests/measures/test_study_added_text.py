@@ -60,7 +60,7 @@ def test_figures_are_means_over_data_seeds(found: dict[str, dict[str, Any]]) -> 
     one = found["generated"]
     assert one["rows"] == 2
     assert one["fidelity"] == pytest.approx((1 / 3 + 1) / 2)
-    assert one["copies"] == 0.5
+    assert one["copies"] == pytest.approx((1 / 3 + 0) / 2)  # a share of the added rows
     # Data seed 0: 0, 0 and 6 words; data seed 1: none.
     assert one["longest_shared_ngram"] == pytest.approx((6 / 3 + 0) / 2)
     similar = [
@@ -125,6 +125,33 @@ def test_without_held_out_text_the_novelty_stands_alone() -> None:
     (one,) = describe_added(ADDED.iloc[:2], Vectors(), TRAIN, [])
     assert (one["fidelity"], one["longest_shared_ngram"]) == (1.0, 0.0)
     assert [one[name] for name in ("vendi", "real_vendi", "real_nearest_similarity")] == [None, None, None]
+
+
+def test_texts_without_words_are_added_but_not_compared() -> None:
+    vectors = Vectors()
+
+    def features(texts: Sequence[str]) -> np.ndarray:
+        assert all(text.strip() for text in texts)
+        return vectors(texts)
+
+    emoji = [row("new", "\U0001f600 !!"), row("new", "\u2764", "sadness")]
+    held_out = [*HELD_OUT, "\U0001f600"]
+    (with_words,) = describe_added(ADDED.iloc[2:4].assign(arm="new"), vectors, TRAIN, HELD_OUT)
+    (one,) = describe_added(
+        pd.DataFrame([*ADDED.iloc[2:4].assign(arm="new").to_dict("records"), *emoji]), features, TRAIN, held_out
+    )
+    assert (one["rows"], one["fidelity"]) == (4, 0.5)
+    same = ("vendi", "real_vendi", "distinct_2", "real_distinct_2", "self_bleu", "longest_shared_ngram")
+    assert [one[name] for name in same] == [with_words[name] for name in same]
+    (alone,) = describe_added(pd.DataFrame(emoji), features, TRAIN, held_out)
+    assert (alone["rows"], alone["fidelity"], alone["copies"]) == (2, 0.5, 0.0)
+    assert {alone[name] for name in (*same, "nearest_similarity", "real_nearest_similarity")} == {None}
+
+
+def test_copies_are_a_share_whatever_the_number_of_rows() -> None:
+    texts = [*["a long cold rain fell"] * 72, *(f"new text {number}" for number in range(216))]
+    (one,) = describe_added(pd.DataFrame([row("eda", text) for text in texts]), Vectors(), TRAIN, HELD_OUT)
+    assert (one["rows"], one["copies"]) == (288, 0.25)
 
 
 def test_nothing_added_gives_nothing() -> None:

@@ -31,7 +31,7 @@ class _Sides:
     added: list[str]
     real: list[str]
     fidelity: float
-    copies: int
+    copies: float
     rows: int
 
 
@@ -53,14 +53,15 @@ def describe_added(
         train_texts: the real train texts of each (n, data seed); novelty is measured against them.
         held_out: real texts that nothing learnt from; as many of them as there are added ones, cut to the same lengths
             in words, give the ``real_`` columns.
-        sample: texts drawn from each cell and data seed at most, for all but fidelity and copies.
+        sample: texts drawn from each cell and data seed at most, for all but fidelity and copies; texts without words
+            (of emoji alone, say) are not drawn, as there is nothing in them to compare.
         seed: of the samples.
 
     Returns:
         ``arm, n, rows`` (added, over all labels), ``fidelity`` (share that the judge reads as its label),
         ``distinct_2, self_bleu, vendi`` and ``real_`` of each (on equally many texts of both), mean
         ``longest_shared_ngram`` and ``nearest_similarity`` with the train texts and ``real_`` of each, ``copies``
-        (texts that are a train text); None where there is nothing to measure.
+        (share of the added rows that are a train text); None where there is nothing to measure.
 
     Raises:
         ValueError: if the train texts of an (n, data seed) are lacking.
@@ -123,7 +124,7 @@ class _Pool:
     """Held-out texts, given out by length: most can stay whole, so that few of them have to be read anew."""
 
     def __init__(self, texts: Sequence[str], seed: int) -> None:
-        self._texts, self._seed = list(texts), seed
+        self._texts, self._seed = [text for text in texts if words(text)], seed
         self._lengths = [len(words(text)) for text in self._texts]
 
     def like(self, texts: Sequence[str], data_seed: int) -> list[str]:
@@ -150,12 +151,13 @@ def _copies(added: pd.DataFrame, train_texts: Mapping[tuple[int, int], Sequence[
 
 
 def _sides(table: pd.DataFrame, pool: _Pool, *, sample: int, seed: int) -> _Sides:
-    drawn = table["text"].sample(n=min(sample, len(table)), random_state=seed).tolist()
+    readable = table.loc[[bool(words(text)) for text in table["text"]], "text"]
+    drawn = readable.sample(n=min(sample, len(readable)), random_state=seed).tolist()
     return _Sides(
         added=drawn,
         real=pool.like(drawn, int(table["data_seed"].iloc[0])),
         fidelity=float((table["read_as"] == table["label"]).mean()),
-        copies=int(table["copy"].sum()),
+        copies=float(table["copy"].mean()),
         rows=len(table),
     )
 
