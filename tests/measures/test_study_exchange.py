@@ -108,5 +108,21 @@ def test_noise_gives_an_interval_around_the_estimate() -> None:
     assert row["accuracy"] == pytest.approx(np.mean([right["new", 10, data_seed, 0] for data_seed in range(3)]))
 
 
+def test_where_labels_run_out_of_rows_the_rows_that_there_were_count() -> None:
+    right = {
+        (arm, n, 0, 0): share_right(value, 200)
+        for (arm, n), value in {("real", 10): 0.3, ("real", 100): 0.5, ("new", 10): 0.4, ("new", 100): 0.5}.items()
+    }
+    predictions = predictions_of(right)
+    cells = cells_of(predictions, {"new": 30})
+    cells.loc[cells["n"] == 100, "train_rows"] = 120  # 40 a label, not 100
+    small, large = exchange(predictions, cells, LABELS, **OPTIONS)
+    assert (small["n"], small["rows_per_label"], large["n"], large["rows_per_label"]) == (10, 10, 100, 40)
+    assert small["equal_to"]["estimate"] == pytest.approx(20)  # half-way from 10 to 40 in log
+    assert small["worth"] == pytest.approx((20 - 10) / 10)
+    assert large["equal_to"]["estimate"] == pytest.approx(40)
+    assert large["worth"] == pytest.approx(0)
+
+
 def test_one_size_is_no_curve() -> None:
     assert study({("real", 10): 0.3, ("new", 10): 0.5}) == {}

@@ -29,7 +29,8 @@ def exchange(
     """Return, for every other (arm, n), with how many real rows per label ``real`` alone gets the same accuracy.
 
     The curve is ``real``'s mean accuracy by n, made to rise (isotonic regression) and taken to be linear in log n
-    between sizes. Every resample draws the same test rows, data seeds and runs for the arm and for the whole curve.
+    between sizes, n being the real rows per label that there were: where labels run out of rows, these are fewer than
+    were asked for. Every resample draws the same test rows, data seeds and runs for the arm and for the whole curve.
 
     Args:
         predictions: as for :func:`emotion_kedro.measures.study.measure_study`, as are the other arguments.
@@ -42,24 +43,27 @@ def exchange(
         real: the arm of real rows alone.
 
     Returns:
-        ``arm, n, accuracy, equal_to, beyond, added_rows, worth``. ``equal_to`` is an interval in real rows per label,
-        None where the accuracy lies beyond the curve's ends (``beyond`` says ``below`` or ``above``); an end of the
-        interval is None where it does. ``added_rows`` is per label; ``worth`` is how many real rows one added row is
-        worth, None where nothing was added or ``equal_to`` is None. Nothing at all where ``real`` was run at fewer
-        than two n.
+        ``arm, n, rows_per_label, accuracy, equal_to, beyond, added_rows, worth``. ``rows_per_label`` is the mean of
+        the real rows. ``equal_to`` is an interval in real rows per label, None where the accuracy lies beyond the
+        curve's ends (``beyond`` says ``below`` or ``above``); an end of the interval is None where it does.
+        ``added_rows`` is per label; ``worth`` is how many real rows one added row is worth at the weight that it has,
+        None where nothing was added or ``equal_to`` is None. Nothing at all where ``real`` was run at fewer than
+        two n.
     """
     runs = in_order(cell_runs(predictions, labels), cells)
-    sizes = sorted(n for arm, n in runs if arm == real)
-    if len(sizes) < 2:
+    asked = sorted(n for arm, n in runs if arm == real)
+    if len(asked) < 2:
         return []
+    sizes = [_rows_per_label(cells, (real, n), labels) for n in asked]
     options = {"groups": groups_for(runs, groups), "samples": samples, "seed": seed}
     means = {key: _accuracy_means(cell, options) for key, cell in runs.items()}
-    curve = rising(np.stack([means[real, n] for n in sizes], axis=1), sizes)
+    curve = rising(np.stack([means[real, n] for n in asked], axis=1), sizes)
     rows = []
     for key, values in means.items():
         if key[0] != real:
             equal = equal_sizes(values, curve, sizes)
-            rows.append(_row(key, float(values[0]), equal, rows_of(cells, key, "added_rows") / len(labels), level))
+            real_rows, added = (_rows_per_label(cells, key, labels, column) for column in ("train_rows", "added_rows"))
+            rows.append(_row(key, float(values[0]), equal, real_rows, added, level))
     return rows
 
 
@@ -76,7 +80,7 @@ def rising(accuracies: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
     return fitted
 
 
-def equal_sizes(accuracies: ArrayLike, curves: ArrayLike, sizes: Sequence[int]) -> NDArray[np.float64]:
+def equal_sizes(accuracies: ArrayLike, curves: ArrayLike, sizes: Sequence[float]) -> NDArray[np.float64]:
     """Return the size at which each rising curve (curves, sizes) reaches each accuracy (curves,), linear in log size.
 
     Where a curve stays level at that accuracy, the smallest such size. Minus and plus infinity stand for below the
@@ -95,6 +99,10 @@ def equal_sizes(accuracies: ArrayLike, curves: ArrayLike, sizes: Sequence[int]) 
     return np.asarray(np.where(place == len(sizes), np.inf, found))
 
 
+def _rows_per_label(cells: pd.DataFrame, key: CellKey, labels: Sequence[str], column: str = "train_rows") -> float:
+    return rows_of(cells, key, column) / len(labels)
+
+
 def _accuracy_means(cell: CellRuns, options: dict[str, Any]) -> NDArray[np.float64]:
     """Return the mean accuracy on all rows and then that on each resample: (1 + samples,)."""
     # Accuracy needs but hit and miss, two classes instead of all labels: the same figures, much faster.
@@ -104,17 +112,20 @@ def _accuracy_means(cell: CellRuns, options: dict[str, Any]) -> NDArray[np.float
     return np.concatenate([[scores.estimate.mean()], resampled])
 
 
-def _row(key: CellKey, accuracy: float, equal: NDArray[np.float64], added: float, level: float) -> dict[str, Any]:
+def _row(
+    key: CellKey, accuracy: float, equal: NDArray[np.float64], real_rows: float, added: float, level: float
+) -> dict[str, Any]:
     estimate = float(equal[0])
     known = bool(np.isfinite(estimate))
     return {
         "arm": key[0],
         "n": key[1],
+        "rows_per_label": real_rows,
         "accuracy": accuracy,
         "equal_to": _interval(equal, level) if known else None,
         "beyond": None if known else (BELOW if estimate < 0 else ABOVE),
         "added_rows": added,
-        "worth": (estimate - key[1]) / added if known and added > 0 else None,
+        "worth": (estimate - real_rows) / added if known and added > 0 else None,
     }
 
 
