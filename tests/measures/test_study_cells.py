@@ -11,7 +11,13 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from study_tables import LABELS, Run, cells_of, predictions_of, share_right
 
-from emotion_kedro.measures.intervals import bootstrap_score, paired_bootstrap
+from emotion_kedro.measures.fine_resamples import accuracy_means
+from emotion_kedro.measures.intervals import (
+    bootstrap_score,
+    mean_over_seeds,
+    paired_bootstrap,
+    score_runs,
+)
 from emotion_kedro.measures.scores import score
 from emotion_kedro.measures.study import measure_study
 
@@ -75,7 +81,7 @@ def test_cells_are_those_of_the_bootstrap(found: dict[str, Any], right: dict[Run
     assert cell["macro_f1"]["estimate"] == pytest.approx(
         np.mean([f1_score(truth, run, average="macro") for run in said])
     )
-    assert (cell["runs"], cell["train_rows"], cell["added_rows"]) == (4, 75, 60)
+    assert (cell["runs"], cell["train_rows"], cell["added_rows"], cell["rows_per_label"]) == (4, 75, 60, 25)
     hits = (said == truth).mean(axis=1)
     assert cell["per_data_seed"] == pytest.approx({"3": hits[:2].mean(), "4": hits[2:].mean()})
 
@@ -88,8 +94,11 @@ def test_calibration_is_the_mean_over_runs(found: dict[str, Any], right: dict[Ru
         for _, table in predictions.groupby(["data_seed", "seed"])
     ]
     by_arm = {cell["arm"]: cell["ece"] for cell in found["cells"] if cell["n"] == 10}
-    assert by_arm["eda"] == pytest.approx(np.mean(eces))
-    assert difference(found, "real", "eda", 10)["ece"] == pytest.approx(by_arm["eda"] - by_arm["real"])
+    assert by_arm["eda"]["estimate"] == pytest.approx(np.mean(eces))
+    one = difference(found, "real", "eda", 10)["ece"]
+    assert one["estimate"] == pytest.approx(by_arm["eda"]["estimate"] - by_arm["real"]["estimate"])
+    assert one["low"] < one["estimate"] < one["high"]
+    assert by_arm["eda"]["samples"] == one["samples"] == 200
 
 
 def test_differences_are_those_of_the_paired_bootstrap(found: dict[str, Any], right: dict[Run, list[bool]]) -> None:
@@ -105,12 +114,21 @@ def test_differences_are_those_of_the_paired_bootstrap(found: dict[str, Any], ri
     assert difference(found, "real", "eda", 10)["verdict"] == "no difference shown"
 
 
-def test_holm_runs_over_the_arms_of_one_baseline_and_size(found: dict[str, Any]) -> None:
+def test_holm_runs_over_all_arms_and_the_sizes_up_to_50_of_one_baseline(found: dict[str, Any]) -> None:
     for against in ("real", "template"):
-        for n in (10, 25):
-            rows = [row for row in found["differences"] if (row["against"], row["n"]) == (against, n)]
-            adjusted = multipletests([row["p"] for row in rows], method="holm")[1]
-            assert [row["p_holm"] for row in rows] == pytest.approx(adjusted)
+        rows = [row for row in found["differences"] if row["against"] == against]
+        assert {row["n"] for row in rows} == {10, 25}
+        adjusted = multipletests([row["p"] for row in rows], method="holm")[1]
+        assert [row["p_holm"] for row in rows] == pytest.approx(adjusted)
+
+
+def test_sizes_beyond_50_are_a_family_of_their_own() -> None:
+    predictions = predictions_of(noisy({"real": 0.2, "eda": 0.25, "generated": 0.3}, (10, 50, 60, 100)))
+    rows = measure_study(predictions, cells_of(predictions), LABELS, **OPTIONS)["differences"]
+    assert [row["n"] for row in rows] == [10, 10, 50, 50, 60, 60, 100, 100]
+    for family in (rows[:4], rows[4:]):
+        adjusted = multipletests([row["p"] for row in family], method="holm")[1]
+        assert [row["p_holm"] for row in family] == pytest.approx(adjusted)
 
 
 def test_mcnemar_is_corrected_over_all_runs_of_all_arms(found: dict[str, Any], right: dict[Run, list[bool]]) -> None:
@@ -124,6 +142,22 @@ def test_mcnemar_is_corrected_over_all_runs_of_all_arms(found: dict[str, Any], r
     assert significant[2] > significant[1] == 0
     for arm, number in zip(("template", "eda", "generated"), significant, strict=True):
         assert difference(found, "real", arm, 25)["mcnemar"] == {"runs": 4, "significant": number}
+
+
+def test_p_values_rest_on_the_resamples_of_the_intervals_and_more(right: dict[Run, list[bool]]) -> None:
+    truth, first = classes(right, "real", 10)
+    _, second = classes(right, "eda", 10)
+    groups, seeds = np.arange(90) // 2, [3, 3, 4, 4]
+    scores = [
+        score_runs(truth, said, 3, ["accuracy"], groups=groups, samples=50)["accuracy"] for said in (first, second)
+    ]
+    correct = {"real": first == truth, "eda": second == truth}
+    means = accuracy_means(correct, dict.fromkeys(correct, seeds), groups=groups, samples=120, seed=0)
+    assert len(means["eda"]) == 120
+    expected = mean_over_seeds(scores[1], seed_groups=seeds)
+    np.testing.assert_allclose(means["eda"][:50], expected)
+    gain = mean_over_seeds(scores[1] - scores[0], seed_groups=seeds)
+    np.testing.assert_allclose((means["eda"] - means["real"])[:50], gain)
 
 
 def test_a_known_difference_and_its_data_seeds() -> None:
@@ -156,7 +190,7 @@ def test_the_same_gain_everywhere_is_certain() -> None:
     predictions = predictions_of(right)
     (one,) = measure_study(predictions, cells_of(predictions), LABELS, **OPTIONS)["differences"]
     assert [one["accuracy"][name] for name in ("estimate", "low", "high")] == [1.0, 1.0, 1.0]
-    assert one["p"] == one["p_holm"] == pytest.approx(2 / 201)
+    assert one["p"] == one["p_holm"] == pytest.approx(2 / 20_001)
     assert (one["seeds_up"], one["mcnemar"]) == (2, {"runs": 4, "significant": 4})
 
 
@@ -168,8 +202,8 @@ def test_near_duplicates_are_drawn_together() -> None:
     groups = pd.Series(range(31), index=[*rows[::-1], "elsewhere"]) // 3
     (one,) = measure_study(predictions, cells_of(predictions), LABELS, groups=groups, **OPTIONS)["differences"]
     truth = np.arange(30) % 3
-    arms = [np.where(hits, truth, (truth + 1) % 3)[np.newaxis] for hits in right.values()]
-    expected = paired_bootstrap(truth, *arms, 3, "accuracy", groups=groups.loc[rows].to_numpy(), samples=200)
+    first, second = (np.where(hits, truth, (truth + 1) % 3)[np.newaxis] for hits in right.values())
+    expected = paired_bootstrap(truth, first, second, 3, "accuracy", groups=groups.loc[rows].to_numpy(), samples=200)
     assert one["accuracy"] == expected.as_dict()
 
 

@@ -13,11 +13,13 @@ from emotion_kedro.measures.intervals import (
     RunScores,
     bootstrap_score,
     difference_p_value,
+    drawn_weights,
     interval_of,
     mean_over_seeds,
     paired_bootstrap,
     score_runs,
 )
+from emotion_kedro.measures.scores import expected_calibration_error
 
 Classes = NDArray[np.int64]
 
@@ -110,6 +112,44 @@ def test_five_data_seeds_give_too_narrow_an_interval() -> None:
 def test_refuses_data_seeds_that_do_not_fit(seed_groups: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mean_over_seeds(without_rows([0.0, 0.1, 0.2, 0.3]), seed_groups=seed_groups)
+
+
+def likely_of(random: np.random.Generator, rows: int, runs: int) -> NDArray[np.float64]:
+    return random.dirichlet(np.ones(3) / 2, size=(runs, rows))
+
+
+def test_calibration_error_on_all_rows_and_on_each_resample_is_that_of_guo() -> None:
+    random = np.random.default_rng(3)
+    truth, likely, groups = random.integers(3, size=60), likely_of(random, 60, 2), np.arange(60) // 3
+    said, sure = likely.argmax(axis=2), likely.max(axis=2)
+    options: dict[str, Any] = {"confidence": sure, "bins": 7, "groups": groups, "samples": 20, "seed": 1}
+    found = score_runs(truth, said, 3, ["accuracy", "ece"], **options)["ece"]
+    whole = [expected_calibration_error(truth, run, bins=7) for run in likely]
+    np.testing.assert_allclose(found.estimate, whole)
+    (weights,) = drawn_weights(20, 20, 1)
+    for place, times in enumerate(weights.astype(int)):
+        rows = np.repeat(np.arange(60), times[groups])
+        drawn = [expected_calibration_error(truth[rows], run[rows], bins=7) for run in likely]
+        np.testing.assert_allclose(found.resampled[place], drawn)
+
+
+def test_calibration_of_two_arms_is_paired() -> None:
+    random = np.random.default_rng(4)
+    truth, likely = random.integers(3, size=80), likely_of(random, 80, 3)
+    options: dict[str, Any] = {"confidence": likely.max(axis=2), "samples": 50}
+    one, other = (score_runs(truth, likely.argmax(axis=2), 3, ["ece"], **options)["ece"] for _ in range(2))
+    assert not (one - other).resampled.any()
+    # Surer by .05 in every row, none of which changes its bin, where all are too sure already.
+    always: dict[str, Any] = {"confidence": np.full((3, 80), 0.82), "bins": 5, "samples": 50}
+    surer = always | {"confidence": np.full((3, 80), 0.87)}
+    wrong = (truth + 1)[np.newaxis].repeat(3, axis=0) % 3
+    first, second = (score_runs(truth, wrong, 3, ["ece"], **known)["ece"] for known in (always, surer))
+    np.testing.assert_allclose((second - first).resampled, 0.05)
+
+
+def test_calibration_needs_confidence() -> None:
+    with pytest.raises(ValueError, match=r"confidence has shape \(0,\)"):
+        score_runs([0, 1], [[0, 1]], 2, ["ece"])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,13 @@ def difference(against: str, arm: str, size: int, change: Change, p_holm: float 
     verdict = "helped" if low > 0 else "harmed" if high < 0 else "no difference shown"
     return {
         **{"against": against, "arm": arm, "n": size, "accuracy": interval(*change), "macro_f1": interval(*change)},
-        **{"ece": -0.01, "p": min(p_holm, 0.9) / 10, "p_holm": p_holm, "mcnemar": {"runs": 6, "significant": 4}},
+        **{
+            "ece": around(-0.01),
+            "p_samples": 20000,
+            "p": min(p_holm, 0.9) / 10,
+            "p_holm": p_holm,
+            "mcnemar": {"runs": 6, "significant": 4},
+        },
         **{"seeds_up": 5, "seeds": 6, "verdict": verdict},
     }
 
@@ -44,7 +50,12 @@ def difference(against: str, arm: str, size: int, change: Change, p_holm: float 
 def cell(arm: str, size: int, accuracy: float) -> dict[str, Any]:
     return {
         **{"arm": arm, "n": size, "runs": 6, "train_rows": 6 * size, "added_rows": 0 if arm == "real" else 300},
-        **{"accuracy": around(accuracy), "macro_f1": around(accuracy - 0.03), "ece": 0.05},
+        **{
+            "accuracy": around(accuracy),
+            "macro_f1": around(accuracy - 0.03),
+            "ece": around(0.05),
+            "rows_per_label": size,
+        },
         "per_data_seed": {"0": accuracy, "1": accuracy},
     }
 
@@ -88,6 +99,7 @@ def figures(
 def exchange(one: Mapping[str, Any]) -> dict[str, Any]:
     known = one["n"] < 200
     row = {"arm": one["arm"], "n": one["n"], "accuracy": one["accuracy"]["estimate"], "added_rows": 50}
+    row["rows_per_label"] = one["rows_per_label"]
     equal = interval(one["n"] * 1.5, one["n"] * 1.1, one["n"] * 2.0) if known else None
     return {**row, "equal_to": equal, "worth": one["n"] * 0.5 / 50 if known else None}
 

@@ -7,32 +7,19 @@ from typing import Any
 
 import invented_study as invented
 import numpy as np
-import pytest
+import pandas as pd
+from study_page_parts import DOWN, MORE, UP, block, words
 
+from emotion_kedro.measures.added_text import describe_added
 from emotion_kedro.pictures import curves
-from emotion_kedro.pictures.blocks import Table, Text
 from emotion_kedro.pictures.document import Document
 from emotion_kedro.pictures.studies import studies_document
 from emotion_kedro.pictures.study import study_document, study_pages
 from emotion_kedro.pictures.study_words import confirmed_sentence, holm_sentence, words_at
 
-UP, MORE, DOWN = (0.05, 0.03, 0.07), (0.03, 0.01, 0.05), (-0.04, -0.06, -0.02)
-
 
 def page(**known: Any) -> Document:
     return study_document(invented.figures(**known), invented.COST, {"data": "EIT"}, generated=invented.GENERATED)
-
-
-def block(document: Document, title: str) -> Table:
-    (found,) = [
-        one for section in document.sections for one in section.blocks if isinstance(one, Table) and one.title == title
-    ]
-    return found
-
-
-def words(document: Document, anchor: str) -> str:
-    (section,) = [section for section in document.sections if section.anchor == anchor]
-    return " ".join(one.text for one in section.blocks if isinstance(one, Text))
 
 
 def test_a_gain_over_both_is_named_with_its_size_and_intervals() -> None:
@@ -96,15 +83,16 @@ def test_more_real_rows_are_a_yardstick_and_no_added_text() -> None:
     assert words_at(figures, 10).endswith("To measure by, more real rows: more_real +.050 [+.030, +.070].")
     assert "more_real" in {row[0] for row in block(document, "Against real text alone").rows}
     over_all = studies_document({"eit": figures, "edft": figures}, {}, ["more_real"])
-    assert over_all.answer == "Not shown on 2 sets for any of 0 generated arms."
+    assert over_all.answer == "Not shown on sets of 2 sources for any of 0 generated arms."
 
 
 def test_comparisons_are_counted() -> None:
     figures = invented.figures({("filtered", 10): UP, ("generated", 10): DOWN}, {("filtered", 10): MORE})
     assert holm_sentence(figures) == (
         "35 comparisons were made, each with a 95% interval of its own: 2 lie above zero and 1 below it, where chance "
-        "alone would put about 2 on one side or the other. Holm's correction, made over the arms that are set against "
-        "the same arm at the same size, leaves 2 above and 1 below."
+        "alone would put about 2 on one side or the other. Holm's correction, made over all arms and sizes "
+        "that are set against the same arm (up to 50 real rows per label together, and more together), leaves 2 above "
+        "and 1 below."
     )
 
 
@@ -112,7 +100,7 @@ def test_too_few_resamples_for_the_correction_are_owned_up_to() -> None:
     figures = invented.figures({("filtered", 10): (0.05, 0.03, 0.07)}, p_holm=0.2)
     assert "says nothing" not in study_document(figures, [], {}).sentence
     for one in figures["differences"]:
-        one["accuracy"]["samples"] = 100
+        one["p_samples"] = 100
     assert "With 100 resamples no p can be smaller" in study_document(figures, [], {}).sentence
 
 
@@ -128,7 +116,7 @@ def test_each_size_lists_every_arm_on_its_side() -> None:
 def test_every_arm_stands_at_every_size_in_the_table() -> None:
     rows = block(page(), "Accuracy, macro-F1 and ECE").rows
     assert {(row[0], row[1]) for row in rows} == {(arm, str(size)) for arm in invented.ARMS for size in invented.SIZES}
-    assert rows[0] == ("real", "10", ".470 [.450, .490]", ".440 [.420, .460]", ".050", "60", "0", "6")
+    assert rows[0] == ("real", "10", ".470 [.450, .490]", ".440 [.420, .460]", ".050 [.030, .070]", "60", "0", "6")
 
 
 def test_an_exchange_beyond_the_curve_has_no_number() -> None:
@@ -142,7 +130,50 @@ def test_an_exchange_beyond_the_curve_has_no_number() -> None:
     document = study_document(figures, [], {})
     cells = [row[3:] for row in block(document, "What an added row is worth").rows]
     assert cells == [("above the curve", "50", "–"), ("15 [12, above the curve]", "50", "0.110")]
-    assert "each of its added rows counts for 0.11 real ones" in words(document, "exchange")
+    assert "each of its added texts, at its weight, counts for 0.11 real ones" in words(document, "exchange")
+
+
+def test_the_largest_worth_is_not_that_of_an_arm_with_a_handful_of_rows() -> None:
+    figures = invented.figures()
+    figures["exchange"] = [
+        {"arm": arm, "n": 10, "accuracy": 0.4, "added_rows": added, "worth": worth}
+        | {"equal_to": {"estimate": 15.0, "low": 12.0, "high": 20.0}}
+        for arm, added, worth in (("template", 1, 5.0), ("filtered", 50, 0.1))
+    ]
+    said = words(study_document(figures, [], {}), "exchange")
+    assert "The most that a row is worth: filtered at 10" in said
+    assert "It is the largest of 1, and so likely flattered; arms with fewer than 5 added rows per label" in said
+    assert "at the weight that the study gives it" in said
+    assert [row[-1] for row in block(study_document(figures, [], {}), "What an added row is worth").rows] == [
+        "5.000",
+        "0.100",
+    ]
+
+
+def test_sizes_at_which_labels_run_out_of_rows_are_named_under_the_curves() -> None:
+    figures = invented.figures()
+    assert "run out" not in words(study_document(figures, [], {}), "curves")
+    for one in figures["cells"]:
+        one["rows_per_label"] = {100: 91.0, 200: 131.5}.get(one["n"], one["n"])
+    said = words(study_document(figures, [], {}), "curves")
+    assert "fewer on average than the size says: 132 instead of 200. What an added row" in said
+
+
+def test_copies_are_written_as_a_share_of_the_added_rows() -> None:
+    added = pd.DataFrame({"text": ["same words", *["other words here"] * 3], "arm": "eda", "n": 10, "data_seed": 0})
+    added = added.assign(label="joy", read_as="joy")
+    (row,) = describe_added(added, lambda texts: np.eye(9)[: len(texts)], {(10, 0): ["same words"]}, ["held out"])
+    document = study_document({**invented.figures(), "quality": [row]}, [], {})
+    assert block(document, "Measures of the added text").rows[0][-1] == "25.0%"
+
+
+def test_calibration_has_intervals_and_a_note_stands_in_the_caution() -> None:
+    document = page()
+    row = block(document, "Against real text alone").rows[0]
+    assert row[4] == "−.010 [−.030, +.010]"
+    assert "better calibrated" in words(document, "differences")
+    noted = study_document({**invented.figures(), "note": "The requests were chosen here."}, [], {})
+    assert noted.caution == f"{document.caution} The requests were chosen here."
 
 
 def test_full_fine_tunes_are_set_beside_the_grid() -> None:
@@ -151,11 +182,17 @@ def test_full_fine_tunes_are_set_beside_the_grid() -> None:
     again = [invented.difference("real", "filtered", 10, UP), invented.difference("real", "generated", 10, UP)]
     figures["confirmed"] = {"cells": [invented.cell("filtered", 10, 0.6)], "differences": again}
     assert confirmed_sentence(figures) == (
-        "2 comparisons were made again with full fine-tunes of the encoder: 2 lie above zero there, 0 below it, 0 show "
+        "2 comparisons were made again with fine-tunes of the encoder: 2 lie above zero there, 0 below it, 0 show "
         "no difference. Of the 2 that lie off zero on frozen features, 1 lie on the same side again, 0 show no "
         "difference, 1 lie on the other side."
     )
-    assert block(study_document(figures, [], {}), "Full fine-tunes of the encoder").rows[0][0] == "filtered"
+    assert block(study_document(figures, [], {}), "Fine-tunes of the encoder").rows[0][0] == "filtered"
+    figures["confirmed"]["layers"] = "the top 2 of 6 layers trained"
+    document = study_document(figures, [], {})
+    assert "again with fine-tunes of the encoder (the top 2 of 6 layers trained): 2 lie" in words(document, "confirmed")
+    assert "fine-tunes of the encoder (the top 2 of 6 layers trained) stand above" in words(document, "limits")
+    html = study_pages(document, [], invented.RUN_LOG, {})[0]
+    assert "full fine-tune" not in html.lower()
 
 
 def test_what_was_estimated_and_what_was_spent_are_summed_up_apart() -> None:
@@ -177,82 +214,6 @@ def test_the_markdown_shows_the_pictures_and_the_html_needs_no_other_file() -> N
     assert "| encoder | invented |" in markdown
     assert "fit_heads" in html
     assert "No difference shown." in summary
-
-
-def several(*known: dict[str, Any], p_holm: float = 0.001) -> Document:
-    studies = {name: invented.figures(**one, p_holm=p_holm) for name, one in zip("abc", known, strict=False)}
-    says = {"generated": "as it was drawn"}
-    return studies_document(studies, says, invented.GENERATED, failures=["The large model did not fit."])
-
-
-BEATS = {"real": {("generated", 25): UP}, "template": {("generated", 25): MORE}}
-
-
-def test_the_bar_is_met_by_one_arm_on_two_sets() -> None:
-    document = several(BEATS, BEATS, {})
-    assert (document.kind, document.answer) == ("helped", "Yes, on at least 2 sets: 1 of 2 generated arms.")
-    assert document.sentence.endswith(
-        "Met by generated on a (25) and b (25). After Holm's correction within each set: generated."
-    )
-    rows = {row[0]: row[1:] for row in document.sections[0].blocks[1].rows}
-    assert list(rows) == ["oversampled", "template", "generated", "filtered"]
-    assert rows["generated"][:6] == ("yes", "25", "25", "–", "2", "2")
-
-
-def test_the_bar_met_by_intervals_alone_is_not_called_met() -> None:
-    document = several(BEATS, BEATS, p_holm=0.2)
-    assert document.kind == "open"
-    assert document.answer.startswith("By intervals alone, on at least 2 sets: 1 of 2 generated arms")
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {},
-        {"real": {("generated", 25): UP}, "template": {("generated", 10): MORE}},  # at two sizes
-        {"real": {("generated", 100): UP}, "template": {("generated", 100): MORE}},  # with many rows
-        {"real": {("filtered", 25): UP}, "template": {("filtered", 25): MORE}},  # another arm
-        {"real": {("oversampled", 25): UP}, "template": {("oversampled", 25): MORE}},  # not generated
-    ],
-)
-def test_the_bar_is_missed(other: dict[str, Any]) -> None:
-    document = several(BEATS, other)
-    assert (document.kind, document.answer) == ("open", "Not shown on 2 sets for any of 2 generated arms.")
-    assert "On one set: generated on a (25)" in document.sentence
-
-
-def test_the_page_of_all_sets_says_when_it_helps_and_what_failed() -> None:
-    document = several(BEATS, {"real": {("filtered", 10): DOWN}})
-    when, failed = words(document, "when"), words(document, "failed")
-    assert "a: some arm is above real text alone at 25 real rows per label (after Holm's correction at 25)" in when
-    assert "b: no arm is shown to be above real text alone at any size; below real text alone at 10 (filtered)." in when
-    assert "Text of language models: of 12 cells 1 above real text alone, 1 above the template as well, 1 below" in when
-    assert "In the same direction on every set: fidelity (more of it, more gain: .610 to .610)" in when
-    assert "On no set and at no size above real text alone: oversampled, template and filtered." in failed
-    assert "Below real text alone: b: filtered (at 10)." in failed
-    assert "The large model did not fit." in failed
-    (section,) = [section for section in document.sections if section.anchor == "arms"]
-    assert ("generated", "as it was drawn", "yes", "a, b") in section.blocks[0].rows
-    assert [row[0] for row in section.blocks[0].rows] == list(invented.ARMS)
-
-
-def test_a_set_without_an_arm_leaves_its_place_blank() -> None:
-    studies = {"a": invented.figures(), "b": invented.figures(arms=("real", "template", "generated"), sizes=(10, 50))}
-    document = studies_document(studies, {}, invented.GENERATED)
-    table = block(
-        document,
-        "Difference in accuracy to real text alone / to the template; * interval clear of zero, ** also after Holm",
-    )
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["filtered, 10"] == ["+.004 / +.004", "–"]
-    assert rows["template, 25"] == ["+.004 / –", "–"]
-    assert len(document.drawings["studies_overview"]().axes) == 3  # two sets and the scale
-    assert len(document.drawings["studies_curves"]().axes) == 2
-
-
-def test_many_rows_alone_leave_no_picture_of_few() -> None:
-    figures = invented.figures(sizes=(100, 200))
-    assert set(studies_document({"a": figures}, {}, invented.GENERATED).drawings) == {"studies_curves"}
 
 
 def test_curves_have_a_panel_an_arm_with_real_and_template_on_a_log_axis() -> None:

@@ -7,15 +7,16 @@ each arm, `mean_over_seeds` once for each comparison.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Metric = Literal["accuracy", "macro_f1"]
+Metric = Literal["accuracy", "macro_f1", "ece"]
 METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1")
+"""What needs no more than the classes that were predicted; `ece` needs the confidence in them as well."""
 WEIGHTS_IN_MEMORY = 4_000_000  # resampling weights held at once: 32 MB
 
 
@@ -128,6 +129,8 @@ def score_runs(
     labels_count: int,
     metrics: Sequence[Metric] = METRICS,
     *,
+    confidence: ArrayLike | None = None,
+    bins: int = 15,
     groups: ArrayLike | None = None,
     samples: int = 2000,
     seed: int = 0,
@@ -135,12 +138,18 @@ def score_runs(
     """Each metric of each run, on all rows and on `samples` resamples of the rows (or `groups`).
 
     Calls with the same `samples`, `seed`, rows and groups draw the same resamples: the scores of two arms may be
-    subtracted. Arguments and errors are those of `bootstrap_score`.
+    subtracted. Arguments and errors are those of `bootstrap_score`; the metric `ece`, the expected calibration error
+    of `scores.expected_calibration_error`, needs `confidence` (S, n), the highest probability of each row, and the
+    number of its `bins`. A resample of few rows has a larger error than all rows have, so that its interval lies
+    somewhat high; in the difference of two arms that falls away for the most part.
     """
     rows, (runs,) = _checked(truth, [predicted], labels_count)
     _check_options(metrics, samples)
-    counts = _counts(rows, runs, labels_count, _clusters(groups, len(rows)))
-    totals, resampled = counts.sum(axis=0), _resampled(counts, metrics, samples, seed)
+    member = clusters_of(groups, len(rows))
+    tables = [_counts(rows, runs, labels_count, member)]
+    if "ece" in metrics:
+        tables.append(_gaps(rows, runs, confidence, member, bins))
+    totals, resampled = [table.sum(axis=0) for table in tables], _resampled(tables, metrics, samples, seed)
     return {metric: RunScores(_metric(totals, metric), resampled[metric]) for metric in metrics}
 
 
@@ -151,7 +160,7 @@ def mean_over_seeds(scores: RunScores, *, seed: int = 0, seed_groups: ArrayLike 
     seeds see the same draws.
     """
     samples, runs = scores.resampled.shape
-    picked = _picked_runs(samples, runs, seed, seed_groups)
+    picked = picked_runs(samples, runs, seed, seed_groups)
     means: NDArray[np.float64] = np.take_along_axis(scores.resampled, picked, axis=1).mean(axis=1)
     return means
 
@@ -198,13 +207,13 @@ def _checked(
 
 def _check_options(metrics: Sequence[str], samples: int) -> None:
     for metric in metrics:
-        if metric not in METRICS:
-            raise ValueError(f"metric is {metric!r}; one of {list(METRICS)} is needed")
+        if metric not in get_args(Metric):
+            raise ValueError(f"metric is {metric!r}; one of {list(get_args(Metric))} is needed")
     if samples < 2:
         raise ValueError(f"samples is {samples}; at least 2 are needed")
 
 
-def _clusters(groups: ArrayLike | None, rows: int) -> NDArray[np.int64]:
+def clusters_of(groups: ArrayLike | None, rows: int) -> NDArray[np.int64]:
     """The cluster number (n,) of each row: its group, or itself where there are no groups."""
     names = np.arange(rows) if groups is None else np.asarray(groups)
     if names.shape != (rows,):
@@ -234,36 +243,71 @@ def _counts(
     return np.stack(runs, axis=1)
 
 
-def _metric(totals: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """From totals (..., 3, L) of rows hit, predicted and true to the metric (...)."""
-    hit, predicted, true = np.moveaxis(totals, -2, 0)
+def _gaps(
+    truth: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    confidence: ArrayLike | None,
+    member: NDArray[np.int64],
+    bins: int,
+) -> NDArray[np.float64]:
+    """Sum of confidence minus rows hit, for each cluster, run and bin of confidence: (G, runs, bins).
+
+    The calibration error is the sum over bins of the absolute totals, divided by the rows.
+    """
+    sure = np.asarray(confidence if confidence is not None else [], dtype=np.float64)
+    if sure.shape != predicted.shape or bins < 1:
+        raise ValueError(
+            f"confidence has shape {sure.shape}, bins is {bins}; {predicted.shape} and at least 1 are needed"
+        )
+    clusters = int(member.max()) + 1
+    places = np.digitize(sure, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    runs = [
+        np.bincount(member * bins + place, weights=values, minlength=clusters * bins).reshape(clusters, bins)
+        for place, values in zip(places, sure - (predicted == truth), strict=True)
+    ]
+    return np.stack(runs, axis=1)
+
+
+def _metric(totals: Sequence[NDArray[np.float64]], metric: Metric) -> NDArray[np.float64]:
+    """From totals, (..., 3, L) of rows hit, predicted and true and (..., bins) of gaps, to the metric (...)."""
+    hit, predicted, true = np.moveaxis(totals[0], -2, 0)
+    if metric == "ece":
+        return np.asarray(np.abs(totals[1]).sum(axis=-1) / true.sum(axis=-1))
     if metric == "accuracy":
         return np.asarray(hit.sum(axis=-1) / true.sum(axis=-1))
     # A label neither true nor predicted has F1 0, as in `scores.score`: with no hits, any divisor will do.
     return np.asarray((2 * hit / np.maximum(predicted + true, 1)).mean(axis=-1))
 
 
-def _resampled(
-    counts: NDArray[np.float64], metrics: Sequence[Metric], samples: int, seed: int
-) -> dict[Metric, NDArray[np.float64]]:
-    """Each metric of each run on each resample of the clusters: (samples, runs)."""
+def drawn_weights(clusters: int, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each resample draws each cluster, (resamples, clusters), a part of the resamples at a time."""
     random = np.random.default_rng([seed, 0])
-    clusters = len(counts)
-    flat, chunk = counts.reshape(clusters, -1), max(1, WEIGHTS_IN_MEMORY // clusters)
-    values: dict[Metric, list[NDArray[np.float64]]] = {metric: [] for metric in metrics}
+    chunk = max(1, WEIGHTS_IN_MEMORY // clusters)
     for start in range(0, samples, chunk):
         draws = min(chunk, samples - start)
         picked = random.integers(clusters, size=(draws, clusters))
         # Each resample counts in its own range of numbers, so that one bincount serves them all.
         cells = (picked + clusters * np.arange(draws)[:, np.newaxis]).ravel()
-        weights = np.bincount(cells, minlength=draws * clusters).reshape(draws, clusters)
-        totals = (weights.astype(np.float64) @ flat).reshape(draws, *counts.shape[1:])
+        yield np.bincount(cells, minlength=draws * clusters).reshape(draws, clusters).astype(np.float64)
+
+
+def _resampled(
+    tables: Sequence[NDArray[np.float64]], metrics: Sequence[Metric], samples: int, seed: int
+) -> dict[Metric, NDArray[np.float64]]:
+    """Each metric of each run on each resample of the clusters: (samples, runs)."""
+    values: dict[Metric, list[NDArray[np.float64]]] = {metric: [] for metric in metrics}
+    flat = [table.reshape(len(table), -1) for table in tables]
+    for weights in drawn_weights(len(tables[0]), samples, seed):
+        totals = [
+            (weights @ columns).reshape(len(weights), *table.shape[1:])
+            for columns, table in zip(flat, tables, strict=True)
+        ]
         for metric in metrics:
             values[metric].append(_metric(totals, metric))
     return {metric: np.concatenate(parts) for metric, parts in values.items()}
 
 
-def _picked_runs(samples: int, runs: int, seed: int, seed_groups: ArrayLike | None) -> NDArray[np.int64]:
+def picked_runs(samples: int, runs: int, seed: int, seed_groups: ArrayLike | None) -> NDArray[np.int64]:
     """The numbers of the runs that each resample draws: (samples, runs)."""
     names = np.arange(runs) if seed_groups is None else np.asarray(seed_groups)
     if names.shape != (runs,):

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emotion_kedro.measures.added_text import SMALL
 from emotion_kedro.measures.arms import verdict_of
+from emotion_kedro.measures.fine_resamples import accuracy_means
 from emotion_kedro.measures.intervals import (
-    METRICS,
     Interval,
     Metric,
     RunScores,
@@ -26,11 +27,14 @@ from emotion_kedro.measures.intervals import (
     mean_over_seeds,
     score_runs,
 )
-from emotion_kedro.measures.scores import expected_calibration_error, probabilities
+from emotion_kedro.measures.scores import probabilities
 from emotion_kedro.measures.significance import holm, mcnemar
 
 CellKey = tuple[str, int]
 RUN = ["data_seed", "seed"]
+METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1", "ece")
+P_SAMPLES = 20_000
+"""Resamples of p-values at least: Holm's correction over many comparisons needs finer ones than an interval."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class CellRuns:
     """(data seed, seed) of each run."""
     records: NDArray[Any]
     """(rows,), record ids."""
-    ece: NDArray[np.float64]
-    """(S,); empty where it was not asked for."""
+    confidence: NDArray[np.float64]
+    """(S, rows), the probability of what was predicted."""
 
     @property
     def data_seeds(self) -> NDArray[np.int64]:
@@ -54,13 +58,12 @@ class CellRuns:
         return np.array([data_seed for data_seed, _ in self.runs])
 
 
-def cell_runs(predictions: pd.DataFrame, labels: Sequence[str], *, bins: int | None = None) -> dict[CellKey, CellRuns]:
+def cell_runs(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[CellKey, CellRuns]:
     """Return the runs of every (arm, n) of a table of predictions.
 
     Args:
         predictions: ``record_id, label, arm, n, data_seed, seed, p_<label>...``.
         labels: the taxonomy.
-        bins: of the calibration error; None: leave it out.
 
     Raises:
         ValueError: for runs that were not tested on the same rows with the same labels.
@@ -68,7 +71,7 @@ def cell_runs(predictions: pd.DataFrame, labels: Sequence[str], *, bins: int | N
     found = {}
     for key, table in predictions.groupby(["arm", "n"], sort=False, observed=True):
         arm, n = cast(CellKey, key)
-        found[str(arm), int(n)] = _runs_of(f"arm {arm!r} at n={n}", table, labels, bins)
+        found[str(arm), int(n)] = _runs_of(f"arm {arm!r} at n={n}", table, labels)
     if not found:
         raise ValueError("the table of predictions is empty; run the study first")
     first = next(iter(found))
@@ -81,7 +84,7 @@ def cell_runs(predictions: pd.DataFrame, labels: Sequence[str], *, bins: int | N
     return found
 
 
-def _runs_of(name: str, table: pd.DataFrame, labels: Sequence[str], bins: int | None) -> CellRuns:
+def _runs_of(name: str, table: pd.DataFrame, labels: Sequence[str]) -> CellRuns:
     table = table.sort_values([*RUN, "record_id"])
     runs = table[RUN].drop_duplicates()
     rows, rest = divmod(len(table), len(runs))
@@ -102,7 +105,7 @@ def _runs_of(name: str, table: pd.DataFrame, labels: Sequence[str], bins: int | 
         predicted=likely.argmax(axis=2),
         runs=tuple((int(data_seed), int(seed)) for data_seed, seed in runs.itertuples(index=False)),
         records=tested[0][0],
-        ece=np.array([expected_calibration_error(truth, run, bins=bins) for run in likely] if bins else []),
+        confidence=likely.max(axis=2),
     )
 
 
@@ -121,14 +124,16 @@ def measure_study(
     seed: int,
     bins: int,
     baselines: Sequence[str] = ("real", "template"),
+    p_samples: int = P_SAMPLES,
 ) -> dict[str, Any]:
     """Return ``cells``, the scores of every arm at every n, and ``differences``, its gain over each baseline at that n.
 
     Intervals come from resamples of the test rows and, on two levels, of the data seeds and their runs. A verdict rests
     on the interval of the difference in accuracy alone, which is stated before looking. ``p`` is the bootstrap's;
-    ``p_holm`` is adjusted over all arms set against the same baseline at the same n. McNemar's test is made for each
-    run, and adjusted over all runs of all those arms. ``ece`` of a difference below 0 means better calibrated. An arm
-    or baseline that was not run at an n is left out there.
+    ``p_holm`` is adjusted over all arms and sizes set against the same baseline, those of up to 50 rows per label
+    together and the larger together. McNemar's test is made for each run, and adjusted over all runs of all arms at
+    that n. ``ece`` of a difference below 0 means better calibrated. An arm or baseline that was not run at an n is
+    left out there.
 
     Args:
         predictions: ``record_id, label, arm, n, data_seed, seed, p_<label>...``, the same test rows in every run.
@@ -140,28 +145,32 @@ def measure_study(
         seed: of the bootstrap.
         bins: of the calibration error.
         baselines: arms that all others are set against.
+        p_samples: bootstrap samples of the p-values; as many as of the intervals where those are more.
 
     Raises:
         ValueError: for cells without a row in ``cells``, or not tested on the same rows with the same seeds.
     """
-    runs = in_order(cell_runs(predictions, labels, bins=bins), cells)
+    runs = in_order(cell_runs(predictions, labels), cells)
     for arm, n in runs:
         for against in baselines:
             if (against, n) in runs:
                 _check_seeds((against, n), (arm, n), runs)
-    options: dict[str, Any] = {"groups": groups_for(runs, groups), "samples": samples, "seed": seed}
-    scores = {key: score_runs(cell.truth, cell.predicted, len(labels), **options) for key, cell in runs.items()}
-    study = _Study(runs, scores, level, seed)
-    sizes = sorted({n for _, n in runs})
+    options: dict[str, Any] = {"groups": groups_for(runs, groups), "samples": samples, "seed": seed, "bins": bins}
+    scores = {
+        key: score_runs(cell.truth, cell.predicted, len(labels), METRICS, confidence=cell.confidence, **options)
+        for key, cell in runs.items()
+    }
+    fine = accuracy_means(
+        {key: cell.predicted == cell.truth for key, cell in runs.items()},
+        {key: cell.data_seeds for key, cell in runs.items()},
+        groups=options["groups"],
+        samples=max(samples, p_samples),
+        seed=seed,
+    )
+    study = _Study(runs, scores, fine, level, seed)
     return {
-        "cells": [_cell(study, key, cells) for key in runs],
-        "differences": [
-            difference
-            for against in baselines
-            for n in sizes
-            if (against, n) in runs
-            for difference in _differences(study, against, n)
-        ],
+        "cells": [_cell(study, key, cells, len(labels)) for key in runs],
+        "differences": [one for against in baselines for one in _against(study, against)],
     }
 
 
@@ -202,25 +211,24 @@ def rows_of(cells: pd.DataFrame, key: CellKey, column: str) -> float:
 class _Study:
     runs: dict[CellKey, CellRuns]
     scores: dict[CellKey, dict[Metric, RunScores]]
+    fine: dict[CellKey, NDArray[np.float64]]
     level: float
     seed: int
 
-    def means(self, scores: RunScores, key: CellKey) -> NDArray[np.float64]:
-        return mean_over_seeds(scores, seed=self.seed, seed_groups=self.runs[key].data_seeds)
-
     def interval(self, scores: RunScores, key: CellKey) -> Interval:
-        return interval_of(scores, self.means(scores, key), self.level)
+        means = mean_over_seeds(scores, seed=self.seed, seed_groups=self.runs[key].data_seeds)
+        return interval_of(scores, means, self.level)
 
 
-def _cell(study: _Study, key: CellKey, cells: pd.DataFrame) -> dict[str, Any]:
+def _cell(study: _Study, key: CellKey, cells: pd.DataFrame, labels: int) -> dict[str, Any]:
     runs = study.runs[key]
     return {
         "arm": key[0],
         "n": key[1],
         "runs": len(runs.runs),
         **{column: rows_of(cells, key, column) for column in ("train_rows", "added_rows")},
+        "rows_per_label": rows_of(cells, key, "train_rows") / labels,
         **{metric: study.interval(study.scores[key][metric], key).as_dict() for metric in METRICS},
-        "ece": float(runs.ece.mean()),
         "per_data_seed": {
             str(data_seed): value for data_seed, value in _by_data_seed(runs, study.scores[key]["accuracy"]).items()
         },
@@ -233,31 +241,44 @@ def _by_data_seed(runs: CellRuns, scores: RunScores) -> dict[int, float]:
     return {int(number): float(scores.estimate[of_run == number].mean()) for number in np.unique(of_run)}
 
 
+def _against(study: _Study, against: str) -> list[dict[str, Any]]:
+    """Return the differences to one arm, by size; Holm's correction is over the small sizes, and over the others."""
+    found = []
+    for small in (True, False):
+        sizes = sorted(n for arm, n in study.runs if arm == against and (n <= SMALL) == small)
+        family = [difference for n in sizes for difference in _differences(study, against, n)]
+        adjusted = holm({str(place): difference["p"] for place, difference in enumerate(family)})
+        found += [{**difference, "p_holm": adjusted[str(place)]} for place, difference in enumerate(family)]
+    return found
+
+
 def _differences(study: _Study, against: str, n: int) -> list[dict[str, Any]]:
-    """Return the differences of all arms that were run at n to one of them, corrected for their number."""
+    """Return the differences of all arms that were run at n to one of them."""
     keys = [key for key in study.runs if key[1] == n and key[0] != against]
-    found = {key[0]: _difference(study, (against, n), key) for key in keys}
-    p_holm = holm({arm: difference["p"] for arm, difference in found.items()})
     significant = _mcnemar(study, (against, n), keys)
     return [
-        {**difference, "p_holm": p_holm[arm], "mcnemar": significant[arm], **_seeds(study, (against, n), (arm, n))}
-        for arm, difference in found.items()
+        {
+            **_difference(study, (against, n), key),
+            "mcnemar": significant[key[0]],
+            **_seeds(study, (against, n), key),
+        }
+        for key in keys
     ]
 
 
 def _difference(study: _Study, base: CellKey, key: CellKey) -> dict[str, Any]:
-    first, second = study.runs[base], study.runs[key]
-    gains = {metric: study.scores[key][metric] - study.scores[base][metric] for metric in METRICS}
-    accuracy = study.interval(gains["accuracy"], key)
+    intervals = {
+        metric: study.interval(study.scores[key][metric] - study.scores[base][metric], key) for metric in METRICS
+    }
     return {
         "against": base[0],
         "arm": key[0],
         "n": key[1],
-        "accuracy": accuracy.as_dict(),
-        "macro_f1": study.interval(gains["macro_f1"], key).as_dict(),
-        "ece": float(second.ece.mean() - first.ece.mean()),
-        "p": difference_p_value(study.means(gains["accuracy"], key)),
-        "verdict": verdict_of(accuracy),
+        **{metric: found.as_dict() for metric, found in intervals.items()},
+        # Rounded, so that what is equal but for rounding counts as a tie.
+        "p": difference_p_value(np.round(study.fine[key] - study.fine[base], 12)),
+        "p_samples": len(study.fine[key]),
+        "verdict": verdict_of(intervals["accuracy"]),
     }
 
 

@@ -30,6 +30,8 @@ from emotion_kedro.pictures.study_words import (
     answer_of,
     confirmed_sentence,
     reading_of,
+    run_out_sentence,
+    tuned_words,
     words_at,
 )
 
@@ -38,6 +40,7 @@ __all__ = ["caution_of", "drawings_of", "study_document", "study_pages"]
 QUESTION = "Does added text help, and at which size?"
 FOLDED_FROM = 30  # rows of a table
 FEW_DATA_SEEDS = 10
+FEW_ADDED = 5  # added rows per label: with fewer, the worth of one says more of its weight than of its words
 QUALITY = {
     "distinct_2": ("distinct-2", score),
     "self_bleu": ("self-BLEU", score),
@@ -61,7 +64,8 @@ def study_document(
 
     Args:
         figures: what the measures of the study found: `cells`, `differences`, `exchange`, `quality`, `relation`,
-            `confirmed` and what they are about.
+            `confirmed` (its `layers` says in words which were trained) and what they are about; `note` is a caution of
+            its own.
         cost: `part`, `units`, `unit`, `seconds_per_unit` and `seconds`, as a probe estimated them, and, where they
             are known; `spent` in the figures is what was really spent.
         setting: what the study was about; `data` (the set in words) stands in the title if it is there.
@@ -74,12 +78,12 @@ def study_document(
     kind, answer, sentence = answer_of(figures)
     parts = (
         ("sizes", "At each size", _sizes(figures, name)),
-        ("curves", "The curves", _curves(name)),
+        ("curves", "The curves", _curves(figures, name)),
         ("arms", "Every arm at every size", _cells(figures["cells"])),
         ("differences", "Differences", _differences(figures["differences"], figures["level"])),
         ("exchange", "What an added row is worth", _exchange(figures)),
         ("text", "The added text", _quality(figures, name)),
-        ("confirmed", "Full fine-tunes", _confirmed(figures)),
+        ("confirmed", "Confirmed by fine-tuning", _confirmed(figures)),
         ("cost", "What it cost", _cost(cost, figures.get("spent", ()))),
         ("limits", "Limits", _limits(figures)),
     )
@@ -103,14 +107,13 @@ def study_document(
 
 
 def caution_of(figures: Figures) -> str:
-    """Say what the intervals cover, and that few seeds make them narrow."""
+    """Say what the intervals cover, that few seeds make them narrow, and what else the study notes."""
     data, seeds = len(figures["data_seeds"]), len(figures["seeds"])
     drawn = f"{data} draws of the real rows" if data > 1 else "one draw of the real rows"
     starts = f"{seeds} initialisations" if seeds > 1 else "one initialisation"
     few = " So few draws make them somewhat too narrow." if data < FEW_DATA_SEEDS else ""
-    return (
-        f"Intervals ({figures['level']:.0%}) cover {count(figures['test_rows'])} test rows, {drawn} and {starts}.{few}"
-    )
+    covered = f"{count(figures['test_rows'])} test rows, {drawn} and {starts}.{few}"
+    return f"Intervals ({figures['level']:.0%}) cover {covered} {figures.get('note') or ''}".strip()
 
 
 def _sizes(figures: Figures, name: str) -> Iterator[Block]:
@@ -123,19 +126,20 @@ def _sizes(figures: Figures, name: str) -> Iterator[Block]:
         yield Text(words_at(figures, size))
 
 
-def _curves(name: str) -> Iterator[Block]:
+def _curves(figures: Figures, name: str) -> Iterator[Block]:
     yield Text(
         "Real text alone (grey, with the band of its interval) and the template stand in every panel; the arm that the "
         "panel is named after has its interval as a band."
     )
     yield Picture(f"{name}_curves", "Accuracy over real rows per label", wide=True)
     yield Picture(f"{name}_gains", "The same as differences to real text alone", wide=True)
+    yield Text(run_out_sentence(figures))
 
 
 def _cells(cells: Sequence[Mapping[str, Any]], title: str = "Accuracy, macro-F1 and ECE") -> Iterator[Block]:
     columns: list[Column] = [
         *(("arm", "arm", plain), ("n", "real rows per label", count), ("accuracy", "accuracy", interval)),
-        *(("macro_f1", "macro-F1", interval), ("ece", "ECE", score), ("train_rows", "train rows", count)),
+        *(("macro_f1", "macro-F1", interval), ("ece", "ECE", interval), ("train_rows", "train rows", count)),
         *(("added_rows", "added rows", count), ("runs", "runs", count)),
     ]
     yield table(cells, columns, title=title, folded=len(cells) > FOLDED_FROM)
@@ -143,11 +147,13 @@ def _cells(cells: Sequence[Mapping[str, Any]], title: str = "Accuracy, macro-F1 
 
 def _differences(differences: Sequence[Mapping[str, Any]], level: float) -> Iterator[Block]:
     """Yield a table for each arm that others are set against."""
+    if differences:
+        yield Text("A difference in ECE below zero: better calibrated than the arm set against.")
     for against in dict.fromkeys(one["against"] for one in differences):
         rows = [_difference_row(one, level) for one in differences if one["against"] == against]
         columns: list[Column] = [
             *(("arm", "arm", plain), ("n", "real rows per label", count), ("accuracy", "accuracy", _signed_interval)),
-            *(("macro_f1", "macro-F1", _signed_interval), ("ece", "ECE", signed), ("p", "p", p_value)),
+            *(("macro_f1", "macro-F1", _signed_interval), ("ece", "ECE", _signed_interval), ("p", "p", p_value)),
             *(("p_holm", "p after Holm", p_value), ("significant", "McNemar significant", plain)),
             *(("up", "data seeds up", plain), ("reading", "reads as", plain)),
         ]
@@ -171,17 +177,24 @@ def _exchange(figures: Figures) -> Iterator[Block]:
         return
     yield Text(
         "How many real rows per label real text alone would need for the accuracy that an arm has with fewer, read off "
-        "its curve; one added row is worth the rows so gained, divided by the rows added. Where the accuracy lies "
-        "above or below all of the curve, or no row was added, there is no such number. Below zero: the arm does what "
-        "fewer real rows do without it."
+        "its curve; one added row is worth the rows so gained, divided by the rows added. That is per text, at the "
+        "weight that the study gives it: the added texts of a label weigh together the same whatever their number, "
+        "save where an arm lets each count as a real row, so that each is worth the more the fewer they are. Where the "
+        "accuracy lies above or below all of the curve, or no row was added, there is no such number. Below zero: the "
+        "arm does what fewer real rows do without it."
     )
-    known = [row for row in rows if not missing(row["worth"]) and row["arm"] not in figures["yardsticks"]]
+    known = [
+        row
+        for row in rows
+        if not missing(row["worth"]) and row["arm"] not in figures["yardsticks"] and row["added_rows"] >= FEW_ADDED
+    ]
     if known:
         best = max(known, key=lambda row: row["worth"])
         yield Text(
             f"The most that a row is worth: {best['arm']} at {count(best['n'])} real rows per label does what "
-            f"{_equal_to(best)} do alone, so that each of its added rows counts for {best['worth']:.2g} real ones. It "
-            f"is the largest of {count(len(known))}, and so likely flattered."
+            f"{_equal_to(best)} do alone, so that each of its added texts, at its weight, counts for "
+            f"{best['worth']:.2g} real ones. It is the largest of {count(len(known))}, and so likely flattered; arms "
+            f"with fewer than {FEW_ADDED} added rows per label are left out of it."
         )
     columns: list[Column] = [
         *(("arm", "arm", plain), ("n", "real rows per label", count), ("accuracy", "accuracy", score)),
@@ -253,10 +266,10 @@ def _confirmed(figures: Figures) -> Iterator[Block]:
     again = figures.get("confirmed")
     if again:
         yield Text(confirmed_sentence(figures))
-        yield from _cells(again["cells"], title="Full fine-tunes of the encoder")
+        yield from _cells(again["cells"], title="Fine-tunes of the encoder")
         yield from _differences(again["differences"], figures["level"])
     else:
-        yield Text("No cell has been confirmed by full fine-tunes of the encoder: all figures are of frozen features.")
+        yield Text("No cell has been confirmed by fine-tunes of the encoder: all figures are of frozen features.")
 
 
 def _cost(cost: Sequence[Mapping[str, Any]], spent: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
@@ -288,12 +301,18 @@ def _seconds(value: Any) -> str:
 def _limits(figures: Figures) -> Iterator[Block]:
     yield Text(
         "Frozen features: the encoder does not move, a linear head is fitted on what it makes of a text. What added "
-        "text does to a fully tuned encoder is another question, answered only where full fine-tunes stand above."
+        f"text does to an encoder that is tuned is another question, answered only where {tuned_words(figures)} stand "
+        "above."
     )
     yield Text(
         f"Few draws: {len(figures['data_seeds'])} draws of the real rows and {len(figures['seeds'])} initialisations. "
         "A bootstrap over few sees less than all of their spread, and the intervals are somewhat too narrow: in a "
         "simulation of five draws with two runs each, intervals called 95 % held the truth in 83 % to 92 % of repeats."
+    )
+    yield Text(
+        "Calibration: the ECE of few rows is larger than that of many, and a resample has fewer different rows than "
+        "the test side, so that the interval of an ECE lies somewhat high. In the difference of two arms most of that "
+        "falls away."
     )
     yield Text(
         "One test split: every cell is tested on the same rows of one set. The largest of many differences is likely "

@@ -158,8 +158,8 @@ def holm_sentence(figures: Figures) -> str:
         f"{count(len(sides))} comparisons were made, each with a {level:.0%} interval of its own: "
         f"{count(sides.count(ABOVE))} lie above zero and {count(sides.count(BELOW))} below it, where chance alone "
         f"would put about {count(round((1 - level) * len(sides)))} on one side or the other. Holm's correction, made "
-        f"over the arms that are set against the same arm at the same size, leaves {count(kept.count(ABOVE))} above "
-        f"and {count(kept.count(BELOW))} below."
+        f"over all arms and sizes that are set against the same arm (up to {FEW_ROWS} real rows per label together, "
+        f"and more together), leaves {count(kept.count(ABOVE))} above and {count(kept.count(BELOW))} below."
     )
 
 
@@ -169,7 +169,7 @@ def resolution_sentence(figures: Figures) -> str:
     if not known:
         return ""
     least = min(known, key=lambda one: one["p"])
-    samples = least["accuracy"].get("samples") or 0
+    samples = least.get("p_samples") or least["accuracy"].get("samples") or 0
     if least["p_holm"] < 1 - figures["level"] or not samples or least["p"] > 2.5 / samples:
         return ""
     return (
@@ -212,7 +212,7 @@ def _group(title: str, found: Mapping[Cell, Mapping[str, Any]], cells: Sequence[
 
 
 def confirmed_sentence(figures: Figures) -> str:
-    """Say how many of the grid's differences full fine-tunes bear out; empty where none were made."""
+    """Say how many of the grid's differences fine-tunes bear out; empty where none were made."""
     again = figures.get("confirmed")
     if not again:
         return ""
@@ -226,10 +226,28 @@ def confirmed_sentence(figures: Figures) -> str:
     same, lost = sum(a == b for a, b in clear), sum(b == NEITHER for _, b in clear)
     sides = [side for _, side in pairs]
     return (
-        f"{count(len(pairs))} comparisons were made again with full fine-tunes of the encoder: "
+        f"{count(len(pairs))} comparisons were made again with {tuned_words(figures)}: "
         f"{sides.count(ABOVE)} lie above zero there, {sides.count(BELOW)} below it, {sides.count(NEITHER)} show no "
         f"difference. Of the {len(clear)} that lie off zero on frozen features, {same} lie on the same side again, "
         f"{lost} show no difference, {len(clear) - same - lost} lie on the other side."
+    )
+
+
+def tuned_words(figures: Figures) -> str:
+    """Write what the cells were confirmed by, and which layers were trained where that is known."""
+    layers = (figures.get("confirmed") or {}).get("layers")
+    return f"fine-tunes of the encoder ({layers})" if layers else "fine-tunes of the encoder"
+
+
+def run_out_sentence(figures: Figures) -> str:
+    """Say at which sizes labels have so few rows that the mean is more than a tenth below the size; empty for none."""
+    rows = {one["n"]: one.get("rows_per_label") for one in figures["cells"] if one["arm"] == REAL}
+    few = [f"{count(round(rows[n]))} instead of {count(n)}" for n in sorted(rows) if rows[n] and rows[n] < 0.9 * n]
+    if not few:
+        return ""
+    return (
+        f"Some labels run out of rows, so that the real rows per label are fewer on average than the size says: "
+        f"{listed(few)}. What an added row is worth is worked out from the rows that there were."
     )
 
 
