@@ -10,12 +10,17 @@ from emotion_kedro.pictures import curves
 from emotion_kedro.pictures.blocks import Block, Column, Picture, Table, Text, table
 from emotion_kedro.pictures.document import Document
 from emotion_kedro.pictures.numbers import DASH, count, interval, p_value, plain, signed, unique, yes
-from emotion_kedro.pictures.studies_words import (
+from emotion_kedro.pictures.studies_bar import (
     Studies,
     added_arms,
     all_arms,
     bar_of,
     beaten,
+    partial_sentence,
+    run_at,
+    sources_of,
+)
+from emotion_kedro.pictures.studies_words import (
     counts_by_size,
     fading_sentence,
     kinds_sentence,
@@ -55,6 +60,8 @@ def studies_document(
     generated: Collection[str],
     *,
     name: str = "studies",
+    origins: Mapping[str, str] | None = None,
+    chosen_on: Mapping[str, str] | None = None,
     failures: Sequence[str] = (),
     yardsticks: Collection[str] = YARDSTICKS,
 ) -> Document:
@@ -65,20 +72,24 @@ def studies_document(
         descriptions: arm -> what it is, in words.
         generated: the arms whose text a language model wrote. The bar is theirs: one of them has to lie above real
             text alone and above the template, each with an interval clear of zero, at one and the same size of at
-            most 50 real rows per label, on at least two sets.
+            most 50 real rows per label, on sets of at least two origins.
         name: what the names of the pictures begin with.
+        origins: name of a set -> where its texts are from; sets of one origin count once. A set that is not there is
+            its own.
+        chosen_on: name of a set -> a sentence on what was chosen on it; the bar is answered without it as well.
         failures: sentences on what was tried and did not come to figures.
         yardsticks: as for a single study.
     """
     studies = {one: {**figures, "yardsticks": list(yardsticks)} for one, figures in studies.items()}
-    kind, answer, sentence = bar_of(studies, generated)
-    shown = leading(studies, generated)
+    origins = origins or {}
+    kind, answer, sentence = bar_of(studies, generated, origins, chosen_on)
+    shown = leading(studies, generated, origins)
     drawings = {f"{name}_curves": partial(curves.plot_sets_curves, studies, shown)}
     if any(size <= FEW_ROWS for figures in studies.values() for size in figures["sizes"]):
         drawings[f"{name}_overview"] = partial(curves.plot_sets_heat_map, studies)
         drawings[f"{name}_template"] = partial(curves.plot_sets_heat_map, studies, TEMPLATE)
     parts = (
-        ("bar", "Every arm on every set", _bar(studies, generated)),
+        ("bar", "Every arm on every set", _bar(studies, generated, origins)),
         ("few", f"Up to {FEW_ROWS} real rows per label", _few(studies, name)),
         ("curves", "All sets side by side", _curves(shown, name)),
         ("when", "When it helps and when not", _when(studies, generated)),
@@ -100,15 +111,18 @@ def studies_document(
     )
 
 
-def _bar(studies: Studies, generated: Collection[str]) -> Iterator[Block]:
+def _bar(studies: Studies, generated: Collection[str], origins: Mapping[str, str]) -> Iterator[Block]:
     found, firm = beaten(studies), beaten(studies, after_holm=True)
     yield Text(
         f"On each set: the sizes of at most {FEW_ROWS} real rows per label at which the arm lies above real text alone "
-        "and above the template, both intervals clear of zero. A dash: at none; blank: the arm is not in that set."
+        "and above the template, both intervals clear of zero. A dash: at none; blank: the arm is not in that set. "
+        "Sets of the same texts count as one source."
     )
+    yield Text(partial_sentence(studies))
     rows = [
         {
-            **{"arm": arm, "generated": arm in generated, "beaten": len(sets), "firm": len(firm[arm])},
+            **{"arm": arm, "generated": arm in generated},
+            **{"beaten": len(sources_of(sets, origins)), "firm": len(sources_of(firm[arm], origins))},
             **{name: _beaten_on(figures, arm, sets.get(name)) for name, figures in studies.items()},
             "mean": mean_over_sets(studies, arm),
         }
@@ -118,8 +132,8 @@ def _bar(studies: Studies, generated: Collection[str]) -> Iterator[Block]:
         *(("arm", "arm", plain), ("generated", "text of a language model", yes)),
         *((name, name, str) for name in studies),
         *(
-            ("beaten", "sets", count),
-            ("firm", "sets, after Holm", count),
+            ("beaten", "sources", count),
+            ("firm", "sources, after Holm", count),
             ("mean", f"mean gain over real, up to {FEW_ROWS}", signed),
         ),
     ]
@@ -188,7 +202,7 @@ def _few_rows(name: str, figures: Figures) -> Iterator[dict[str, Any]]:
 def _curves(shown: Sequence[str], name: str) -> Iterator[Block]:
     yield Text(
         f"Real text alone with the band of its interval, the template, and {listed(shown)}: the arms that are above "
-        f"both on the most sets, then with the largest mean gain up to {FEW_ROWS} real rows per label. They were "
+        f"both on the most sources, then with the largest mean gain up to {FEW_ROWS} real rows per label. They were "
         "picked by these very figures, so that the curves flatter them; every other arm stands on the page of its set."
     )
     yield Picture(f"{name}_curves", "Accuracy over real rows per label, every set", wide=True)
@@ -241,12 +255,12 @@ def _arms(studies: Studies, descriptions: Mapping[str, str], generated: Collecti
     rows = [
         {
             **{"arm": arm, "what": descriptions.get(arm), "generated": arm in generated},
-            "sets": [name for name, figures in studies.items() if arm in figures["arms"]],
+            **{name: [count(size) for size in run_at(figures, arm)] for name, figures in studies.items()},
         }
         for arm in arms
     ]
     columns: list[Column] = [
         *(("arm", "arm", plain), ("what", "what it is", plain), ("generated", "text of a language model", yes)),
-        ("sets", "sets", plain),
+        *((name, f"{name}: run at", plain) for name in studies),
     ]
     yield table(rows, columns)

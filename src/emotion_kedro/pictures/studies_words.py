@@ -1,4 +1,4 @@
-"""What several studies say together: the bar, and when added text helps and when not."""
+"""What several studies say together: when added text helps and when not. The bar is in `studies_bar`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from emotion_kedro.pictures.numbers import count, score, unique
+from emotion_kedro.pictures.studies_bar import Studies, beaten, sources_of
 from emotion_kedro.pictures.study_words import (
     ABOVE,
     BELOW,
     FEW_ROWS,
-    HELPED,
-    REAL,
     TEMPLATE,
-    YARDSTICKS,
     Figures,
     above_both,
     arms_of,
@@ -25,68 +23,15 @@ from emotion_kedro.pictures.study_words import (
     standing,
 )
 
-SETS_FOR_THE_BAR = 2
+SETS_FOR_A_DIRECTION = 2
 SHOWN = 4  # arms in the curves of all sets
-Studies = Mapping[str, Figures]
 
 
-def beaten(studies: Studies, *, after_holm: bool = False) -> dict[str, dict[str, list[int]]]:
-    """Return arm of added text -> set -> the sizes up to 50 at which it lies above real text alone and the template."""
-    found: dict[str, dict[str, list[int]]] = {arm: {} for arm in added_arms(studies)}
-    for name, figures in studies.items():
-        cells = above_both(figures)
-        if after_holm:
-            firm = set(standing(figures, cells))
-            cells = [cell for cell in standing(figures, cells, TEMPLATE) if cell in firm]
-        for arm, size in cells:
-            if size <= FEW_ROWS:
-                found[arm].setdefault(name, []).append(size)
-    return found
-
-
-def bar_of(studies: Studies, generated: Collection[str]) -> tuple[str, str, str]:
-    """Return colour, answer and sentence: whether a generated arm beats both on at least two sets."""
-    found = {arm: sets for arm, sets in beaten(studies).items() if arm in generated}
-    firm = {arm: sets for arm, sets in beaten(studies, after_holm=True).items() if arm in generated}
-    over = [arm for arm, sets in found.items() if len(sets) >= SETS_FOR_THE_BAR]
-    firm_over = [arm for arm in over if len(firm[arm]) >= SETS_FOR_THE_BAR]
-    asked = (
-        "Asked for: a generated arm above real text alone and above the template, both intervals clear of zero, at "
-        f"one size of at most {FEW_ROWS} real rows per label, on at least {SETS_FOR_THE_BAR} of {len(studies)} sets."
-    )
-    if over:
-        who = "; ".join(f"{arm} on {_sets(found[arm])}" for arm in sorted(over, key=lambda arm: -len(found[arm])))
-        after = f"After Holm's correction within each set: {', '.join(firm_over) or 'none of them'}."
-        arms, sets = f"of {len(found)} generated arms", f"on at least {SETS_FOR_THE_BAR} sets"
-        answer = f"Yes, {sets}: {len(firm_over)} {arms}." if firm_over else ""
-        answer = answer or f"By intervals alone, {sets}: {len(over)} {arms}; not after Holm's correction."
-        return HELPED if firm_over else "open", answer, f"{asked} Met by {who}. {after}"
-    once = [f"{arm} on {_sets(sets)}" for arm, sets in found.items() if sets]
-    nearest = f"On one set: {'; '.join(once)}." if once else "None does so on any set."
-    return "open", f"Not shown on {SETS_FOR_THE_BAR} sets for any of {len(found)} generated arms.", f"{asked} {nearest}"
-
-
-def leading(studies: Studies, generated: Collection[str]) -> list[str]:
-    """Return the arms for the curves of all sets: above both on the most sets, then with the largest mean gain."""
-    found = beaten(studies)
+def leading(studies: Studies, generated: Collection[str], origins: Mapping[str, str] | None = None) -> list[str]:
+    """Return the arms for the curves of all sets: above both on the most sources, then with the largest mean gain."""
+    found = {arm: sources_of(sets, origins or {}) for arm, sets in beaten(studies).items()}
     arms = [arm for arm in found if arm in generated] or [arm for arm in found if arm != TEMPLATE]
     return sorted(arms, key=lambda arm: (-len(found[arm]), -mean_over_sets(studies, arm)))[:SHOWN]
-
-
-def all_arms(studies: Studies) -> list[str]:
-    """Return the arms of all sets but `real`, each once."""
-    return unique(arm for figures in studies.values() for arm in figures["arms"] if arm != REAL)
-
-
-def added_arms(studies: Studies) -> list[str]:
-    """Return the arms of all sets that add text, each once: neither `real` nor a yardstick."""
-    return [
-        arm
-        for arm in all_arms(studies)
-        if any(
-            arm in figures["arms"] and arm not in figures.get("yardsticks", YARDSTICKS) for figures in studies.values()
-        )
-    ]
 
 
 def mean_over_sets(studies: Studies, arm: str) -> float:
@@ -94,11 +39,6 @@ def mean_over_sets(studies: Studies, arm: str) -> float:
     gains = [_mean_gain(figures, arm, FEW_ROWS) for figures in studies.values()]
     known = [gain for gain in gains if gain is not None]
     return sum(known) / len(known) if known else float("nan")
-
-
-def _sets(found: Mapping[str, Sequence[int]]) -> str:
-    """Write eit (10 and 25) and goemotions (10)."""
-    return listed(f"{name} ({listed(map(count, sizes))})" for name, sizes in found.items())
 
 
 def counts_by_size(studies: Studies, generated: Collection[str], words: bool) -> Iterator[dict[str, Any]]:
@@ -164,7 +104,7 @@ def kinds_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def steady_sentence(related: Sequence[Mapping[str, Any]], sets: Sequence[str]) -> str:
     """Say which measures go with the gain in the same direction on every set."""
-    if len(sets) < SETS_FOR_THE_BAR or not related:
+    if len(sets) < SETS_FOR_A_DIRECTION or not related:
         return ""
     steady = []
     for row in related:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emotion_kedro.pipelines.studies.sets import SETS
+from emotion_kedro.pipelines.studies.sets import CHOSEN_ON, ORIGINS, SETS
 
 
 def write_studies(run_log: dict[str, Any], *documents: Any) -> tuple[str, str, str, dict[str, bytes]]:
@@ -26,7 +26,7 @@ def write_studies(run_log: dict[str, Any], *documents: Any) -> tuple[str, str, s
             f"no study has run; run one first: kedro run --pipeline={next(iter(SETS))} (with the same --env)"
         )
     says, generated = _arms(found)
-    document = studies_document(found, says, generated)
+    document = studies_document(found, says, generated, origins=ORIGINS, chosen_on=CHOSEN_ON)
     return study_pages(document, [], run_log, {"sets": ", ".join(found)}, picture_folder="images/studies")
 
 
