@@ -57,6 +57,7 @@ def test_the_bar_is_answered_without_the_set_on_which_something_was_chosen() -> 
     assert "Not on this page" not in document.sentence
     document = several(BEATS, BEATS, BEATS, chosen_on=chosen)
     assert document.answer.endswith("at most on 3 of 3 different sources. Without a: met by 1 of them.")
+    assert document.sentence.endswith("on sets of 2 different sources: met by 1 of them. By arm: generated.")
     document = several(BEATS, BEATS, BEATS, chosen_on=chosen, origins={"b": "tweets", "c": "tweets"})
     assert document.answer.endswith("at most on 2 of 2 different sources. Without a: not met.")
 
@@ -70,8 +71,7 @@ def test_arms_that_were_not_run_everywhere_are_named_with_their_places() -> None
     }.items():
         studies[name]["cells"] = [one for one in studies[name]["cells"] if (one["arm"], one["n"]) not in lacking]
     said = (
-        "Not every arm was run everywhere, as text costs time: oversampled on a (at 10) and b (at all sizes); "
-        "generated only on a, at 10."
+        "Not every arm was run everywhere: oversampled on a (at 10) and b (at all sizes); generated only on a, at 10."
     )
     assert partial_sentence(studies).startswith(said)
     document = studies_document(studies, {}, invented.GENERATED)

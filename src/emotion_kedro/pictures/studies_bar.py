@@ -74,7 +74,7 @@ def bar_of(
         rest, left = _Bar.of(others, generated, origins), len(sources_of(others, origins))
         without = f"Without {listed(chosen)}"
         answer += f" {without}: {rest.short()}."
-        parts += [*chosen.values(), f"{without}, on sets of {_sources(left)}: {rest.short()}. {rest.sentence()}"]
+        parts += [*chosen.values(), f"{without}, on sets of {_sources(left)}: {rest.short()}. {rest.who()}"]
     return bar.kind(), answer, " ".join(parts)
 
 
@@ -121,6 +121,11 @@ class _Bar:
         if self._met(self.firm):
             return f"met by {len(self._met(self.firm))} of them"
         return "met by intervals alone, not after Holm's correction" if self._met(self.found) else "not met"
+
+    def who(self) -> str:
+        """Name the arms by which it is met, without places, or say what comes nearest."""
+        arms = self._met(self.firm) or self._met(self.found)
+        return f"By arm: {listed(arms)}." if arms else self.sentence()
 
     def sentence(self) -> str:
         """Say by which arms it is met, or what comes nearest."""
@@ -188,7 +193,7 @@ def partial_sentence(studies: Studies) -> str:
     if not where:
         return ""
     said = "; ".join(f"{listed(arms)} {place}" for place, arms in where.items())
-    return f"Not every arm was run everywhere, as text costs time: {said}. Elsewhere nothing is known of them."
+    return f"Not every arm was run everywhere: {said}. Elsewhere nothing is known of them."
 
 
 def _places(studies: Studies, there: Mapping[str, Sequence[int]]) -> str:
