@@ -9,6 +9,8 @@ from study_page_parts import DOWN, MORE, UP, block, words
 from emotion_kedro.pictures.document import Document
 from emotion_kedro.pictures.studies import studies_document
 from emotion_kedro.pictures.studies_bar import partial_sentence
+from emotion_kedro.pipelines.studies.nodes import write_studies
+from emotion_kedro.pipelines.studies.sets import CHOSEN_ON, ORIGINS, SETS
 
 
 def several(*known: dict[str, Any], p_holm: float = 0.001, **options: Any) -> Document:
@@ -137,3 +139,13 @@ def test_a_set_without_an_arm_leaves_its_place_blank() -> None:
 def test_many_rows_alone_leave_no_picture_of_few() -> None:
     figures = invented.figures(sizes=(100, 200))
     assert set(studies_document({"a": figures}, {}, invented.GENERATED).drawings) == {"studies_curves"}
+
+
+def test_the_node_knows_which_sets_share_texts_and_which_had_a_part_in_choices() -> None:
+    assert {*ORIGINS, *CHOSEN_ON} <= set(SETS.values())
+    figures = {**invented.figures(**BEATS), "says": {}, "generated": list(invented.GENERATED)}
+    found = {"study_eit": figures, "study_edft": figures, "study_edft_thirteen": figures}
+    page = write_studies(invented.RUN_LOG, *(found.get(name) for name in SETS))[1]
+    assert "at most on 2 of 2 different sources. Without EIT: not met." in page
+    assert "EDFT, six labels and EDFT, thirteen labels are the same texts" in page
+    assert CHOSEN_ON["EIT"] in page

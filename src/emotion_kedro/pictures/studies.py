@@ -104,7 +104,8 @@ def studies_document(
         sections=filled(parts),
         caution=(
             "Every set was studied by itself, with few draws of its real rows and one test split. The arms were many, "
-            "and the best of many looks better than it is; that an arm does it on several sources speaks against chance."
+            "and the best of many looks better than it is; that an arm does it on several sources speaks against "
+            "chance."
         ),
         kind=kind,
         drawings=drawings,
