@@ -188,12 +188,17 @@ def write_report(
 
     setting = {
         "data": describe_rows(split_records),
-        "features": plan.features.base if plan.features.kind == "encoder" else "hashed characters",
+        "features": _called(plan.features.base) if plan.features.kind == "encoder" else "hashed characters",
         "heads": f"{plan.heads.steps} steps of {plan.heads.batch_size} rows in every cell",
-        "writers": ", ".join(sorted({writer.model for writer in plan.writers.values()})) or "none",
+        "writers": ", ".join(sorted({_called(writer.model) for writer in plan.writers.values()})) or "none",
     }
     document = study_document(figures, cost, setting, name=plan.name, generated=figures["generated"])
     return study_pages(document, [], run_log, setting, picture_folder=f"images/{plan.name}")
+
+
+def _called(model: str) -> str:
+    """Return how a page calls a model: where it lies on this machine is nobody's business."""
+    return Path(model).name if Path(model).is_dir() else model
 
 
 def _study(
