@@ -17,6 +17,8 @@ from emotion_kedro.pictures.document import (
     document_summary,
 )
 
+COLOURS = 128
+
 
 def study_pages(
     document: Document,
@@ -37,12 +39,18 @@ def study_pages(
 
 
 def drawings_of(document: Document) -> dict[str, bytes]:
-    """Draw the pictures of a page: name -> the bytes of a PNG file."""
+    """Draw the pictures of a page: name -> the bytes of a PNG file.
+
+    They lie beside the documentation and are written anew by every run, so they are made small: few colours will do.
+    """
+    from PIL import Image
+
     pictures = {}
     for name, draw in document.drawings.items():
-        buffer = io.BytesIO()
-        draw().savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-        pictures[name] = buffer.getvalue()
+        drawn, small = io.BytesIO(), io.BytesIO()
+        draw().savefig(drawn, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        Image.open(drawn).convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
+        pictures[name] = small.getvalue()
     return pictures
 
 
