@@ -31,7 +31,7 @@ SHARED = {
     "filter": {"min_words": 1, "max_repetition": 1.0},
     "writers": {"warmed_up": {**WARMED_UP, "tuning": {"scratch": SCRATCH, "training": TRAINING}}},
 }
-FEW = ("generated", "generated_agreed", "generated_filtered", "generated_weighted", "conditioned")
+FEW = ("generated", "generated_novel", "generated_agreed", "generated_filtered", "generated_weighted", "conditioned")
 ENGLISH, CHINESE = "study_eit", "study_chnsenticorp"
 
 
@@ -43,12 +43,13 @@ def english(encoder: Path, causal: Path) -> dict[str, Any]:
         **SHARED,
         "features": {"base": str(encoder), "max_tokens": 24},
         "arms": {name: {"sizes": [3]} for name in (*FEW, "generated_full")},
-        "without": ["generated_full", "asked_weighted"],
+        "without": ["generated_full", "asked_weighted", "named_template"],
         "writers": {
             **SHARED["writers"],
             "per_label": tuned,
             "conditioned": tuned,
             "asked": {**asked, "asking": request},
+            "named": {**asked, "asking": {"request": "{label}", "neutral": "any"}},
             "continued": {**asked, "asking": {"request": "{label}", "neutral": "any", "requests": 2}},
         },
         "confirm": {
@@ -96,13 +97,13 @@ def test_the_cost_is_said_before_the_first_text_is_written(finished: tuple[Proje
     project, whole = finished
     printed = " ".join(whole.split())
     said = printed.index("test rows; about")
-    assert said < printed.index("written (writer") < printed.index("study: cell 1 of")
+    assert said < printed.index(" written; 1 of") < printed.index("study: cell real, n=3")
     assert printed.index("heads") > said
     cost = json.loads((project.path / f"data/08_reporting/{ENGLISH}/cost.json").read_text(encoding="utf-8"))
     parts = [one["part"] for one in cost]
     assert parts[-3:] == ["features", "heads", "fine-tuning to confirm"]
     assert {part.split(":")[0] for part in parts[:-3]} == {
-        *("per_label", "conditioned", "asked", "continued", "warmed_up")
+        *("per_label", "conditioned", "asked", "continued", "named", "warmed_up")
     }
     for one in cost:
         assert one["seconds"] == pytest.approx(one["units"] * one["seconds_per_unit"], rel=0.1, abs=0.1)
@@ -154,7 +155,7 @@ def test_a_second_run_writes_nothing_and_fits_no_cell(finished: tuple[Project, s
     printed = " ".join(project.kedro("run", f"--pipeline={ENGLISH}").split())
     cells, found = there_already(printed)
     assert cells == found
-    assert "written (writer" not in printed
+    assert " written; " not in printed
     assert "fine-tuned cell" not in printed
     pd.testing.assert_frame_equal(predictions_of(project, ENGLISH), before, check_exact=True)
 
@@ -180,7 +181,7 @@ def test_a_run_that_is_killed_among_its_cells_goes_on_and_ends_the_same(
     printed = disturbed.kedro("run", f"--pipeline={ENGLISH}")
     cells, found = there_already(printed)
     assert 3 <= found < cells
-    assert "written (writer" not in printed
+    assert " written; " not in printed
     pd.testing.assert_frame_equal(
         predictions_of(disturbed, ENGLISH), predictions_of(undisturbed, ENGLISH), check_exact=True
     )

@@ -223,8 +223,8 @@ class StudyOptions(Options):
 
     @property
     def run_arms(self) -> dict[str, ArmOptions]:
-        """The arms that are run here, by name."""
-        return {name: arm for name, arm in self.arms.items() if name not in self.without}
+        """The arms that are run here, at one size at least, by name."""
+        return {name: arm for name, arm in self.arms.items() if name not in self.without and self.sizes_of(name)}
 
     def sizes_of(self, arm: str) -> tuple[int, ...]:
         """Return the sizes of the study at which an arm is run: none, where it names only others."""
