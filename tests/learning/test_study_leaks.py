@@ -130,7 +130,7 @@ PLACES: dict[str, tuple[Callable[[Leak], object], str]] = {
     "filter": (_in_filter, "the rows of the filter"),
     "further real rows": (_in_more_real, "the further real rows"),
     "judge": (_in_judge, "the rows of the judge"),
-    "fine-tuning": (_in_fine_tuning, "the real rows of the arm template"),
+    "fine-tuning": (_in_fine_tuning, "the real rows of the arm real"),
     "probe of a writer": (_in_probe, "the train rows of the writer probe"),
 }
 
