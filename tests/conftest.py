@@ -17,7 +17,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from emotion_kedro.learning.device import Device
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.models.device import Device
 
 WORDS = {
     "anger": ("furious", "shouting", "unfair", "slammed"),
@@ -52,6 +53,11 @@ def records() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def labels() -> tuple[str, ...]:
     return tuple(WORDS)
+
+
+@pytest.fixture(scope="session")
+def taxonomy() -> TaxonomyConfig:
+    return TaxonomyConfig.from_labels(WORDS)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 def kill_in_the_middle(code: str, *arguments: str, sign: Path) -> None:
     """Run Python ``code`` until the file ``sign`` is there, then kill the process so that it can clean up nothing."""
-    paths = [HERE, HERE / "learning", HERE.parent / "src"]
+    paths = [HERE, HERE / "models", HERE.parent / "src"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment)
     deadline = time.monotonic() + 60

@@ -1,112 +1,88 @@
-"""The wiring: which pipelines there are, what they need, and that starting up is light."""
+"""The wiring: which pipelines there are, what they need, and that every data set is in the catalog."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
-
-from emotion_kedro.taxonomy import SIX, THIRTEEN
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
-SYSTEMS = (
-    "causal_prompt",
-    "causal_prompt_thirteen",
-    "masked_prompt",
-    "masked_prompt_thirteen",
-    "chnsenticorp",
-    "ocemotion",
-    "lexicon",
-    "lexicon_thirteen",
-    "attributions",
-    "label_noise",
-    "special_sets",
-    "iteration",
-    "tune",
-    "cross_dataset",
-    "goemotions",
-    "goemotions_ekman",
-    "goemotions_six",
-    "goemotions_thirteen",
-    "usability",
-    "report",
-    "study",
-    "study_eit",
-    "study_edft",
-    "study_edft_thirteen",
-    "study_goemotions",
-    "study_chnsenticorp",
-    "studies",
-)
+EXPERIMENTS = {
+    *("augment", "augment_thirteen", "causal_prompt", "causal_prompt_thirteen", "masked_prompt"),
+    *("masked_prompt_thirteen", "chnsenticorp", "chnsenticorp_report_rows", "ocemotion", "ocemotion_report_rows"),
+    *("lexicon", "lexicon_thirteen", "attributions", "label_noise", "out_of_domain", "rounds", "search"),
+    *("cross_dataset", "goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen", "tstr"),
+    *("study", "study_eit", "study_edft", "study_edft_thirteen", "study_goemotions", "study_chnsenticorp"),
+}
 
 
 @pytest.fixture(scope="module")
 def pipelines() -> dict[str, Pipeline]:
+    bootstrap_project(ROOT)
     from emotion_kedro.pipeline_registry import register_pipelines
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
         return register_pipelines()
 
 
-def test_every_stage_and_both_whole_jobs_are_registered(pipelines: dict[str, Pipeline]) -> None:
-    assert set(pipelines) == {"__default__", "augment", "augment_thirteen", *STAGES, *SYSTEMS}
+def test_every_experiment_every_stage_and_both_pages_are_registered(pipelines: dict[str, Pipeline]) -> None:
+    assert set(pipelines) >= {"__default__", *EXPERIMENTS, *STAGES, "report", "overview"}
     assert pipelines["__default__"].nodes == pipelines["augment"].nodes
 
 
 def test_the_whole_job_is_its_stages_and_needs_raw_tables_alone(pipelines: dict[str, Pipeline]) -> None:
     whole = pipelines["augment"]
     assert {node.name for node in whole.nodes} == {node.name for stage in STAGES for node in pipelines[stage].nodes}
-    assert {name for name in whole.inputs() if not name.startswith("params:")} == {"raw_folder", "run_log"}
-
-
-@pytest.mark.parametrize(
-    ("name", "prefix", "labels"), [("augment", "", SIX), ("augment_thirteen", "thirteen.", THIRTEEN)]
-)
-def test_each_label_has_a_generator_in_its_namespace(
-    pipelines: dict[str, Pipeline], name: str, prefix: str, labels: tuple[str, ...]
-) -> None:
-    trained = {node.namespace for node in pipelines[name].nodes if node.short_name == "train_generator"}
-    assert trained == {f"{prefix}generator.{label}" for label in labels}
-
-
-def test_the_generators_and_the_filter_never_see_the_test_side(pipelines: dict[str, Pipeline]) -> None:
-    # What reads split_records as a whole: only nodes that take the sides apart themselves.
-    readers = {node.short_name for node in pipelines["augment"].nodes if "split_records" in node.inputs}
-    assert readers == {
-        *("select_training_texts", "compose_mix", "fit_arm", "fit_filter"),
-        *("score_arms", "compare_arms", "measure_synthetic_text"),
+    assert {name for name in whole.inputs() if not name.startswith("params:")} == {
+        *("raw_folder", "run_log", "reference_report")
     }
 
 
-def test_every_data_set_is_in_the_catalog(pipelines: dict[str, Pipeline]) -> None:
-    from kedro.framework.session import KedroSession
-    from kedro.framework.startup import bootstrap_project
+def test_only_the_machine_is_shared_between_experiments(pipelines: dict[str, Pipeline]) -> None:
+    """Each experiment has its own parameters and tables, or takes those of the one that it names."""
+    for name in EXPERIMENTS - {"augment"}:
+        outside = {
+            entry for entry in pipelines[name].inputs() if not entry.removeprefix("params:").startswith(f"{name}.")
+        }
+        taken = {"split_records", "taxonomy", "candidates"} if name in {"tstr", "search"} else set()
+        assert outside <= {"params:device", "params:cache", "raw_folder", "reference_report", *taken}, name
 
+
+def test_generators_and_filters_are_handed_no_test_rows_but_under_guard(pipelines: dict[str, Pipeline]) -> None:
+    """What reads split_records as a whole: nodes that divide them themselves."""
+    readers = {node.short_name for node in pipelines["study_eit"].nodes if "study_eit.split_records" in node.inputs}
+    draws = {name for name in readers if name.startswith(("draw", "train"))}
+    assert readers - draws <= {
+        *("filter_candidates", "compose_rows", "fit_arm", "fit_baselines"),
+        *("score_predictions", "compare_runs", "count_equivalent_rows", "measure_text_quality", "write_report"),
+    }
+
+
+def test_about_a_node_for_each_generator_and_arm(pipelines: dict[str, Pipeline]) -> None:
+    nodes = [node.name for node in pipelines["study_eit"].nodes]
+    assert sum("fit_arm" in name for name in nodes) == 26
+    assert sum(".generator." in name and "draw_" in name for name in nodes) == 11
+
+
+@pytest.mark.parametrize("environment", [None, "real", "report"])
+def test_every_data_set_is_in_the_catalog(environment: str | None) -> None:
     bootstrap_project(ROOT)
-    with KedroSession.create(ROOT) as session:
+    with KedroSession.create(ROOT, env=environment) as session:
         catalog = session.load_context().catalog
-        for name in ("augment", "augment_thirteen", *SYSTEMS):
-            kept_in_memory = {
+        from emotion_kedro.pipeline_registry import register_pipelines
+
+        for name, pipeline in register_pipelines().items():
+            in_memory = {
                 dataset
-                for dataset in pipelines[name].datasets()
+                for dataset in pipeline.datasets()
                 if not dataset.startswith("params:") and type(catalog.get(dataset)).__name__ == "MemoryDataset"
             }
-            assert not kept_in_memory
-
-
-def test_starting_up_imports_neither_torch_nor_transformers() -> None:
-    script = (
-        "import sys; from emotion_kedro.pipeline_registry import register_pipelines; import emotion_kedro.settings;"
-        "register_pipelines(); heavy = {'torch', 'transformers', 'sklearn', 'scipy', 'matplotlib', 'statsmodels'};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.strip() == "[]"
+            assert not in_memory, name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from emotion_kedro.measures.diversity import distinct_n
+from emotion_kedro.metrics.diversity import distinct_n
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 

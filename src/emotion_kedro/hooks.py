@@ -1,4 +1,8 @@
-"""What happens around a run: checks before any work, times of the nodes, a summary at the end."""
+"""What happens around a run: checks before any work, times of the nodes, a summary at the end.
+
+No node is known here by its name. What a run needs is read off its parameters: models by the kinds that name them, a
+device by ``params:device``, tables of another experiment by the data sets that it starts from.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +10,42 @@ import logging
 import os
 import platform
 import re
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from pydantic import BaseModel
 
 from emotion_kedro import __version__
-from emotion_kedro.datasets import OptionalJSON, RawFolder
-from emotion_kedro.learning.checkpoints import OPENED, clear_opened
-from emotion_kedro.learning.device import choose_device
-from emotion_kedro.learning.weights import require
-from emotion_kedro.options import (
-    ClassificationOptions,
-    GenerationOptions,
-    MaskedLanguageModelOptions,
-    Options,
-    UnificationOptions,
-)
-from emotion_kedro.options.study import StudyOptions
-from emotion_kedro.taxonomy import labels_of
+from emotion_kedro.cache import clear_finished
+from emotion_kedro.config.augmentation import GENERATORS, generator_config
+from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, use_loader
+from emotion_kedro.config.models import LEARNERS, learner_config
+from emotion_kedro.models.device import choose_device
+from emotion_kedro.models.pretrained import require
 
 logger = logging.getLogger(__name__)
 
-AnyOptions = TypeVar("AnyOptions", bound=Options)
-
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
-RUN_LOG = "run_log"
-CHECKPOINTS = "params:checkpoints"
-MODEL_PARAMETERS: dict[str, Any] = {
-    "generation": GenerationOptions,
-    "classification": ClassificationOptions,
-    "masked_language_model": MaskedLanguageModelOptions,
-    "plan": StudyOptions,
-}
-"""Parameters that name pretrained models, by the last part of their name."""
-STAGE_NAMESPACES = ("generator", "filter", "classifier")
-LAST = "write_report"
-FIRST_AND_LAST = {"ingest_sources", LAST}
-"""Nodes of a whole run; one that lacks either goes on with the log of another."""
-SUMMARY = "summary"
-REPORT_PAGE = "report_page"
+DEVICE = "params:device"
+RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
+OPTIONAL = ("OptionalJSON", "OptionalParquet", "RawFolder")
+"""Data sets that load where nothing has been made yet, or say themselves what is missing."""
+
+
+class MissingTablesError(ClickException):
+    """A run starts from tables that another run has to make; the command line shows the message alone."""
 
 
 class RunHooks:
@@ -64,20 +56,22 @@ class RunHooks:
         self.lock = threading.Lock()
 
     @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Let the pipelines be made from this run's configuration, its environment included."""
+        if isinstance(context.config_loader, ProjectConfigLoader):
+            use_loader(context.config_loader)
+
+    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Stop before any work when weights are missing or the labels do not fit; begin the log of the run."""
-        OPENED.clear()
-        check_labels(pipeline, catalog)
+        """Stop before any work when tables, a device or weights are missing; begin the log of the run."""
         check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
-        require(weights_of(pipeline, catalog))
-        nodes: dict[str, set[str]] = {}
-        for node in pipeline.nodes:
-            nodes.setdefault(log_of(node), set()).add(node.short_name)
-        for name, short_names in sorted(nodes.items()):
-            if name in catalog:
-                whole = _is_whole(name, short_names, pipeline) and not run_params.get("only_missing_outputs")
-                begin_log(name, catalog, whole=whole)
+        require(models_of(pipeline, catalog))
+        for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
+            log = log_of(experiment)
+            if log in catalog:
+                whole = covers(pipeline, experiment) and not run_params.get("only_missing_outputs")
+                begin_log(log, catalog, whole=whole)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -90,8 +84,8 @@ class RunHooks:
         """Enter the node's time in the log of the run."""
         seconds = round(time.perf_counter() - self.started.pop(node.name), 2)
         logger.info("%s: done in %.1f s", node.name, seconds)
-        name = log_of(node)
-        # Labels may run side by side, in threads: each adds a line to the same file.
+        name = log_of(experiment_of(node))
+        # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
             if name in catalog and catalog.exists(name):
                 log = catalog.load(name)
@@ -101,28 +95,31 @@ class RunHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Drop the checkpoints of work whose results are saved, and say what came out."""
-        clear_opened()
-        for name in pipeline.all_outputs():
+        clear_finished()
+        for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 print(f"\n{catalog.load(name).rstrip()}")
                 page = name.removesuffix(SUMMARY) + REPORT_PAGE
                 if page in catalog:
-                    print(f"Report      {_place_of(catalog.get(page))}\n")
+                    print(f"Report      {_shown_path(catalog.get(page))}\n")
 
 
-def _is_whole(log: str, short_names: set[str], pipeline: Pipeline) -> bool:
-    """Whether a run does all the work that the log is of: a system on another's tables starts from none of its own."""
-    prefix = log.removesuffix(RUN_LOG)
-    if not prefix:
-        return short_names >= FIRST_AND_LAST
-    own = {name for name in pipeline.inputs() if name.startswith(prefix) and name != log}
-    return LAST in short_names and not own
-
-
-def log_of(node: Node) -> str:
-    """Return the name of the log that a node's time is entered in: a variant has its own."""
+def experiment_of(node: Node) -> str:
+    """Return the experiment that a node belongs to: its first namespace, or the default one, which has none."""
     first = (node.namespace or "").split(".")[0]
-    return RUN_LOG if first in {"", *STAGE_NAMESPACES} else f"{first}.{RUN_LOG}"
+    return first if first in pipelines else DEFAULT
+
+
+def log_of(experiment: str) -> str:
+    """Return the name of the log that an experiment's times are entered in."""
+    return RUN_LOG if experiment == DEFAULT else f"{experiment}.{RUN_LOG}"
+
+
+def covers(pipeline: Pipeline, experiment: str) -> bool:
+    """Whether a run does all the work of an experiment; one that does a part goes on with the log of another."""
+    if experiment not in pipelines:
+        return True
+    return {node.name for node in pipelines[experiment].nodes} <= {node.name for node in pipeline.nodes}
 
 
 def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
@@ -132,66 +129,42 @@ def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
         catalog.save(name, {"setting": setting, "times": []})
         return
     log = catalog.load(name)
-    again = [*log["setting"].get("then", "").split("; "), setting["command"]]
-    then = "; ".join(dict.fromkeys(command for command in again if command))
+    commands = [*log["setting"].get("then", "").split("; "), setting["command"]]
+    then = "; ".join(dict.fromkeys(command for command in commands if command))
     catalog.save(name, {**log, "setting": {**log["setting"], "then": then}})
 
 
-def _place_of(dataset: Any) -> str:
+def _shown_path(dataset: Any) -> str:
     path = Path(dataset._filepath)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def check_labels(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-    """Compare the generators in the pipeline with the taxonomy in the parameters.
-
-    Raises:
-        ValueError: if they are not the same labels.
-    """
-    for node in pipeline.nodes:
-        if node.short_name != "pool_candidates":
-            continue
-        prefix = f"{node.namespace}." if node.namespace else ""
-        # A variant whose labels are those of the plain pipelines shares their parameters.
-        own = prefix if f"params:{prefix}unification" in catalog else ""
-        options = _load(catalog, f"params:{own}unification", UnificationOptions)
-        drawn = {name.removeprefix(prefix).removesuffix("_candidates") for name in node.inputs}
-        wanted = labels_of(options.taxonomy)
-        if drawn != set(wanted):
-            raise ValueError(
-                f"{own}unification.taxonomy is {options.taxonomy} ({', '.join(wanted)}), but this pipeline has "
-                f"generators for {', '.join(sorted(drawn))}; leave the taxonomy as it is, and take "
-                "--pipeline=augment for six labels or --pipeline=augment_thirteen for thirteen"
-            )
 
 
 def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
     """Stop a run whose tables another pipeline has to make first.
 
     Raises:
-        FileNotFoundError: if one of them is not there; it names them, and the pipeline.
+        MissingTablesError: if one of them is not there; it names them, and the pipeline.
     """
     missing = [name for name in sorted(pipeline.inputs()) if _lacks(name, catalog)]
     if missing:
-        first = " and ".join(sorted({f"kedro run --pipeline={_maker_of(name)}" for name in missing}))
-        raise FileNotFoundError(
+        first = " and ".join(sorted({f"kedro run --pipelines={_maker_of(name)}" for name in missing}))
+        raise MissingTablesError(
             f"this run works on tables that are not there: {', '.join(missing)}; run {first} first "
             "(with the same --env, if any)"
         )
 
 
 def _maker_of(name: str) -> str:
-    """Return the pipeline that makes a data set: that of its namespace; what has none is of ``augment``."""
+    """Return the pipeline that makes a data set: that of its namespace; what has none is the default experiment's."""
     namespace = name.partition(".")[0]
-    return next((known for known in (namespace, f"augment_{namespace}") if known in pipelines), "augment")
+    return namespace if namespace in pipelines else DEFAULT
 
 
 def _lacks(name: str, catalog: CatalogProtocol) -> bool:
-    """Whether a table that a run starts from is missing; logs, raw tables and optional documents are not asked for."""
     if name.startswith("params:") or name == "parameters" or name not in catalog:
         return False
     dataset = catalog.get(name)
-    if name.rpartition(".")[2] == RUN_LOG or isinstance(dataset, OptionalJSON | RawFolder):
+    if type(dataset).__name__ in OPTIONAL:
         return False
     if getattr(getattr(dataset, "_version", None), "load", None) is not None:
         # A version was asked for by name: Kedro's own error says which is not there.
@@ -205,51 +178,61 @@ def check_device(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
     Raises:
         ValueError: for a word that names no device, or for CUDA where there is none.
     """
-    if "params:device" not in pipeline.inputs():
+    if DEVICE not in pipeline.inputs():
         return
-    wanted = catalog.load("params:device")
+    wanted = catalog.load(DEVICE)
     # Asking torch costs seconds of start-up; the usual words are good everywhere.
     if wanted not in {"auto", "cpu"}:
         choose_device(wanted)
 
 
-def weights_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
+def models_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
     """Return the names of the pretrained models that the nodes of the pipeline open.
 
-    A node that takes ``checkpoints`` trains or samples a model; those of its parameters that are in
-    :data:`MODEL_PARAMETERS` name it.
+    A node that takes a device works with models; those of its parameters that are of a kind with models name them.
     """
     names: dict[str, None] = {}
     for node in pipeline.nodes:
-        if CHECKPOINTS not in node.inputs:
-            continue
-        parameters = [name for name in node.inputs if name.startswith("params:")]
-        if node.short_name == "draw_candidates":
-            # It opens a saved generator, which may be adapters on the model that the generators started from.
-            parameters += [name.replace("synthesis", "generation") for name in parameters if "synthesis" in name]
-        for parameter in parameters:
-            options = MODEL_PARAMETERS.get(parameter.removeprefix("params:").rpartition(".")[2])
-            if options is not None:
-                names.update(dict.fromkeys(_load(catalog, parameter, options).models()))
+        if DEVICE in node.inputs:
+            for parameter in (name for name in node.inputs if name.startswith("params:")):
+                names.update(dict.fromkeys(_models_in(catalog.load(parameter))))
     return list(names)
 
 
-def _load(catalog: CatalogProtocol, name: str, options: type[AnyOptions]) -> AnyOptions:
-    value = catalog.load(name)
-    return value if isinstance(value, options) else options.model_validate(value)
+def _models_in(value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield from value.models() if hasattr(value, "models") else ()
+    elif isinstance(value, dict) and value.get("kind") in LEARNERS:
+        yield from learner_config(value).models()
+    elif isinstance(value, dict) and value.get("kind") in GENERATORS:
+        yield from generator_config(value).models()
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _models_in(part)
 
 
 def describe_setting() -> dict[str, str]:
-    """Return what a reader needs to judge times and figures: machine, versions, command."""
+    """Return what a reader needs to judge times and figures: machine, versions, commit, command."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
         "versions": ", ".join(
             [f"emotion-kedro {__version__}", *(f"{name} {version(name)}" for name in SHOWN_VERSIONS)]
         ),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
         # Where the raw tables lie differs from machine to machine, and is nobody else's business.
         "command": re.sub(r"(raw_root=)[^,\s]+", r"\1FOLDER", " ".join(["kedro", *sys.argv[1:]])),
     }
+
+
+def _commit() -> str:
+    """Return the commit of the project, marked where files have changed since; empty outside of a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=8"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _processor() -> str:

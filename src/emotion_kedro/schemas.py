@@ -1,6 +1,7 @@
 """The tables that the stages hand on, as pandera models; the catalog checks them when they are saved.
 
-Columns whose names depend on the taxonomy (``p_<label>``) are matched by a pattern.
+Columns whose names depend on the taxonomy (``p_<label>``) are matched by a pattern. ``size`` is the number of real
+train rows per label of a run, and :data:`ALL_ROWS` where it has all of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from typing import Any
 
 import pandera.pandas as pa
 from pandera.typing import Series
+
+from emotion_kedro.config.base import PROBABILITY_PREFIX
+
+PROBABILITIES = f"^{PROBABILITY_PREFIX}.+$"
 
 
 class Table(pa.DataFrameModel):
@@ -28,82 +33,106 @@ class Records(Table):
     text: Series[str] = pa.Field(str_length={"min_value": 1})
     label: Series[str]
     source: Series[str]
+    split: Series[str] | None = pa.Field(isin=["train", "validation", "test", ""])
+    """Where a source comes with a validation or test file of its own: the split its rows belong to; else empty."""
 
 
-class SplitRecords(Records):
-    """Records with their near-duplicate group and the side of the split they fell on."""
+class SplitRecords(Table):
+    """Records with their near-duplicate group and the split they fell into."""
 
+    record_id: Series[str] = pa.Field(unique=True)
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
+    label: Series[str]
+    source: Series[str]
     group: Series[int]
     split: Series[str] = pa.Field(isin=["train", "validation", "test"])
 
-    @pa.dataframe_check(error="a group of near-duplicates stands on two sides of the split")
+    @pa.dataframe_check(error="a group of near-duplicates stands in two splits")
     def groups_do_not_straddle(cls, table: Any) -> bool:  # noqa: N805
-        """No group is on two sides; negative groups (the plain split, ungrouped) are exempt."""
+        """No group is in two splits; negative groups (the plain split, ungrouped) are exempt."""
         grouped = table[table["group"] >= 0]
         return bool((grouped.groupby("group")["split"].nunique() <= 1).all())
 
 
 class UnlabelledTexts(Table):
-    """A text without an emotion label. ``record_id`` leads back to the raw file; a group is a letter, a post, or texts
-    that are nearly the same.
-    """
+    """A text without a label of the taxonomy; ``other_label`` is its set's own, or empty. A group never straddles."""
 
     record_id: Series[str] = pa.Field(unique=True)
     text: Series[str] = pa.Field(str_length={"min_value": 1})
     source: Series[str]
     other_label: Series[str]
     group: Series[str]
-    part: Series[str] = pa.Field(isin=["widening", "judged"])
+    split: Series[str] = pa.Field(isin=["train", "test"])
 
-    @pa.dataframe_check(error="a group of texts is both in the widening and judged")
-    def groups_are_on_one_side(cls, table: Any) -> bool:  # noqa: N805
-        """No text that is judged belongs with one that the generators have seen."""
-        return bool((table.groupby(["source", "group"])["part"].nunique() <= 1).all())
+    @pa.dataframe_check(error="a group of texts stands in two splits")
+    def groups_do_not_straddle(cls, table: Any) -> bool:  # noqa: N805
+        """No text that is judged belongs with one that a model has seen."""
+        return bool((table.groupby(["source", "group"])["split"].nunique() <= 1).all())
 
 
 class Candidates(Table):
-    """What a generator wrote, kept or not; ``reason`` is ``kept`` or the check that turned it away."""
+    """What a generator wrote for the train rows of a draw (``size``, ``data_seed``), before any filter."""
 
     candidate_id: Series[str] = pa.Field(unique=True)
     text: Series[str]
     label: Series[str]
     generator: Series[str]
-    seed: Series[int]
-    kept: Series[bool]
-    reason: Series[str]
+    size: Series[int] = pa.Field(ge=0)
+    data_seed: Series[int]
+
+
+class ScoredCandidates(Candidates):
+    """Candidates with what the filters measured in them; an arm decides by these figures what it keeps."""
+
     words: Series[int]
     repetition: Series[float]
     train_similarity: Series[float] = pa.Field(nullable=True)
+    predicted: Series[str]
+    """The label that the filter's classifier reads; empty where no arm asks for it."""
     probability: Series[float] = pa.Field(nullable=True)
+    """The probability that it gives to the candidate's label."""
 
 
-class RoundCandidates(Candidates):
-    """Candidates of several rounds, and what the classifier of round 0 reads in each."""
+class TrainingRows(Table):
+    """Training rows of an arm, for every draw. Rows of phase 1 are trained on after phase 0, at a lower rate."""
 
-    round: Series[int] = pa.Field(ge=1)
-    read_as: Series[str]
-
-
-class Mix(Table):
-    """Training rows of an arm. Rows of phase 1 are trained on after all of phase 0, at a lower rate."""
-
-    arm: Series[str]
-    record_id: Series[str] = pa.Field(unique=True)
-    text: Series[str]
+    size: Series[int] = pa.Field(ge=0)
+    data_seed: Series[int]
+    record_id: Series[str]
+    text: Series[str] = pa.Field(str_length={"min_value": 1})
     label: Series[str]
-    origin: Series[str] = pa.Field(isin=["real", "synthetic"])
+    origin: Series[str] = pa.Field(isin=["real", "added"])
+    generator: Series[str]
+    """Empty for real rows."""
+    weight: Series[float] = pa.Field(gt=0.0)
     phase: Series[int] = pa.Field(isin=[0, 1])
 
 
+class Decisions(Table):
+    """Of every candidate that an arm could have added: whether it was kept, and the filter that turned it away."""
+
+    candidate_id: Series[str]
+    size: Series[int] = pa.Field(ge=0)
+    data_seed: Series[int]
+    kept: Series[bool]
+    reason: Series[str]
+
+
 class Predictions(pa.DataFrameModel):
-    """A probability per label for each record, arm and seed."""
+    """A probability per label for each test row of each run (arm, learner, size, data seed, training seed)."""
 
-    record_id: Series[str]
-    label: Series[str]
-    source: Series[str]
+    experiment: Series[str]
     arm: Series[str]
+    learner: Series[str]
+    size: Series[int] = pa.Field(ge=0)
+    data_seed: Series[int]
     seed: Series[int]
-    probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0.0, le=1.0)
+    record_id: Series[str]
+    source: Series[str]
+    label: Series[str]
+    predicted: Series[str]
+    """The label read; empty where a free answer named none."""
+    probabilities: Series[float] = pa.Field(alias=PROBABILITIES, regex=True, ge=0.0, le=1.0)
 
     class Config:
         """Exactly these columns."""
@@ -111,68 +140,86 @@ class Predictions(pa.DataFrameModel):
         strict = True
 
 
-class FreeAnswers(Table):
-    """What a causal model answered to a test row, with its whole vocabulary to choose from."""
+class Runs(Table):
+    """One row for each run: what it was trained on, and what that took."""
 
-    record_id: Series[str]
-    label: Series[str]
+    experiment: Series[str]
     arm: Series[str]
-    answer: Series[str]
-    """One token, as it is written."""
-    named: Series[str]
-    """The label whose word it begins; empty where that is none, or more than one."""
-    inside: Series[bool]
-    """Whether it begins any label's word."""
-
-
-class WrittenTexts(Table):
-    """What a study's writers wrote for the rows of a size (``n`` per label) and data seed."""
-
-    writer: Series[str]
-    n: Series[int] = pa.Field(ge=1)
+    learner: Series[str]
+    size: Series[int] = pa.Field(ge=0)
     data_seed: Series[int]
-    text: Series[str] = pa.Field(str_length={"min_value": 1})
-    label: Series[str]
-
-
-class Cells(Table):
-    """A cell of a study: an arm, at a size, with a data seed."""
-
-    arm: Series[str]
-    n: Series[int] = pa.Field(ge=1)
-    data_seed: Series[int]
-    train_rows: Series[int] = pa.Field(ge=1)
+    seed: Series[int]
+    train_rows: Series[int] = pa.Field(ge=0)
     added_rows: Series[int] = pa.Field(ge=0)
-    penalty: Series[float] = pa.Field(nullable=True)
-    """The mean over the initialisation seeds of the penalty that validation rows chose."""
-    seconds: Series[float] = pa.Field(nullable=True)
+    steps: Series[int] = pa.Field(ge=0)
+    validation_loss: Series[float] = pa.Field(nullable=True)
+    seconds: Series[float]
+    device: Series[str]
 
 
-class AddedTexts(Table):
-    """What the small cells of a study added, and what a judge that had no part in choosing it reads in it."""
+class Scores(Table):
+    """A metric of an arm and learner at a size, with its interval over test rows, data seeds and training seeds.
 
+    ``source`` is ``all``, or one of those that ``score_by: [source]`` asks for.
+    """
+
+    experiment: Series[str]
     arm: Series[str]
-    n: Series[int] = pa.Field(ge=1)
-    data_seed: Series[int]
-    text: Series[str] = pa.Field(str_length={"min_value": 1})
-    label: Series[str]
-    weight: Series[float] = pa.Field(gt=0.0)
-    read_as: Series[str]
-
-
-class CellPredictions(pa.DataFrameModel):
-    """A probability per label for each test row, cell and initialisation seed."""
-
-    record_id: Series[str]
-    label: Series[str]
+    learner: Series[str]
+    size: Series[int] = pa.Field(ge=0)
     source: Series[str]
+    metric: Series[str]
+    """``accuracy``, ``macro_f1``, ``ece``, ``log_loss``."""
+    value: Series[float] = pa.Field(nullable=True)
+    low: Series[float] = pa.Field(nullable=True)
+    high: Series[float] = pa.Field(nullable=True)
+    rows: Series[int]
+    runs: Series[int]
+
+
+class LabelScores(Table):
+    """Precision, recall and F1 of a label, over all runs of an arm and learner at a size."""
+
+    experiment: Series[str]
     arm: Series[str]
-    n: Series[int] = pa.Field(ge=1)
-    data_seed: Series[int]
-    seed: Series[int]
-    probabilities: Series[pa.Float32] = pa.Field(alias="^p_.+$", regex=True, ge=0.0, le=1.0)
+    learner: Series[str]
+    size: Series[int]
+    label: Series[str]
+    precision: Series[float]
+    recall: Series[float]
+    f1: Series[float]
+    support: Series[float]
 
-    class Config:
-        """Exactly these columns."""
 
-        strict = True
+class Comparisons(Table):
+    """The difference ``first`` minus ``second``, paired over rows and runs: arms of one learner, or learners of one arm."""
+
+    experiment: Series[str]
+    first: Series[str]
+    second: Series[str]
+    learner: Series[str]
+    size: Series[int]
+    source: Series[str]
+    metric: Series[str]
+    difference: Series[float]
+    low: Series[float]
+    high: Series[float]
+    p_value: Series[float] = pa.Field(nullable=True)
+    """McNemar's, pooled over the runs by its median."""
+    p_holm: Series[float] = pa.Field(nullable=True)
+    """The same after Holm's correction for all comparisons of the experiment."""
+    rows: Series[int]
+    runs: Series[int]
+    verdict: Series[str] = pa.Field(isin=["helped", "harmed", "no difference shown"])
+
+
+class TextQuality(Table):
+    """A figure of the text that an arm adds, for a label or ``all``, beside that of held-out real text."""
+
+    experiment: Series[str]
+    arm: Series[str]
+    label: Series[str]
+    metric: Series[str]
+    value: Series[float] = pa.Field(nullable=True)
+    real: Series[float] = pa.Field(nullable=True)
+    texts: Series[int]

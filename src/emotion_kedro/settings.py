@@ -3,6 +3,7 @@
 import os
 import warnings
 
+from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks import RunHooks
 
 # Read when the libraries are loaded, which is later.
@@ -11,13 +12,11 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 # Calls between libraries, not something that users of this project could mend.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+# Stages are templates: their nodes name data sets of the namespaces that they are put into afterwards.
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 HOOKS = (RunHooks(),)
-
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    # An environment names only what differs from base.
-    "merge_strategy": {"parameters": "soft"},
-}
+CONFIG_LOADER_CLASS = ProjectConfigLoader
+# An environment names only what differs from base; the loader merges parameters and experiments key by key.
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

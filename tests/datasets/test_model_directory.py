@@ -10,7 +10,7 @@ from kedro.io import DatasetError, Version
 from killing import kill_in_the_middle
 
 from emotion_kedro.datasets import ModelDirectory
-from emotion_kedro.learning.language_models import Reference
+from emotion_kedro.models.language_models import Reference
 
 
 @dataclass

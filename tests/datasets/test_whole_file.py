@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError, Version
 from killing import kill_in_the_middle
 
-from emotion_kedro.datasets import JSONDataset, ParquetDataset, TextDataset
+from emotion_kedro.datasets import CSVDataset, JSONDataset, ParquetDataset, PlotDataset, TextDataset
 
 VERSIONS = ("2030-01-01", "2030-01-02")
 
@@ -42,6 +43,14 @@ CASES = {
     # Half a document is written before the part that JSON does not know.
     "json": Case(JSONDataset, {"a": 1}, {"a": 2}, {"a": 1, "b": Unwritable()}, "JSONPreview"),
     "text": Case(TextDataset, "one\n", "two\n", 3, None),
+    "csv": Case(
+        lambda **settings: CSVDataset(save_args={"index": False}, **settings),
+        pd.DataFrame({"text": ["one"]}),
+        pd.DataFrame({"text": ["two", "three"]}),
+        3,
+        "TablePreview",
+    ),
+    "plot": Case(PlotDataset, b"one", b"two", "no bytes", "ImagePreview"),
 }
 
 
@@ -154,7 +163,8 @@ def test_previews_say_what_they_are(case: Case, tmp_path: Path) -> None:
     # kedro-viz chooses how to draw it by the name of the annotation.
     annotation = inspect.signature(dataset.preview).return_annotation
     assert getattr(annotation, "__name__", str(annotation)) == case.preview
-    assert "one" in str(dataset.preview()) or dataset.preview() == '{"a": 1}'
+    shown = base64.b64decode(dataset.preview()).decode() if case.preview == "ImagePreview" else str(dataset.preview())
+    assert "one" in shown or shown == '{"a": 1}'
 
 
 def test_a_catalog_takes_them_by_name(tmp_path: Path) -> None:

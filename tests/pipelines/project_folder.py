@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -32,7 +34,7 @@ class Project:
         """Run ``kedro``; return all it printed; assert how it ended."""
         process = self.start(*words)
         printed, _ = process.communicate(timeout=600)
-        assert (process.returncode != 0) == fails, printed[-4000:]
+        assert (process.returncode != 0) == fails, printed[-6000:]
         return printed
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -49,38 +51,65 @@ class Project:
         """Return the versions of a versioned data set, oldest first."""
         return sorted(entry.parent.name for entry in (self.path / "data" / path).glob(f"*/{Path(path).name}"))
 
+    def newest(self, path: str) -> Path:
+        """Return the file or directory of a data set, of its newest version if it has versions."""
+        file = self.path / "data" / path
+        versions = self.versions(path)
+        return file / versions[-1] / file.name if versions else file
+
     def table(self, path: str) -> pd.DataFrame:
         """Read the newest version of a table."""
-        file = self.path / "data" / path
-        return pd.read_parquet(file / self.versions(path)[-1] / file.name if file.is_dir() else file)
+        return pd.read_parquet(self.newest(path))
+
+    def csv(self, path: str) -> pd.DataFrame:
+        """Read a table of figures."""
+        return pd.read_csv(self.path / "data" / path)
+
+    def document(self, path: str) -> Any:
+        """Read a JSON document."""
+        return json.loads(self.newest(path).read_text(encoding="utf-8"))
+
+    def configure(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of ``conf/local``."""
+        file = self.path / "conf" / "local" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
 
 
-def tiny_parameters(encoder: Path) -> dict[str, object]:
-    """Return parameters for models that learn next to nothing, fast."""
-    training = {"steps": 12, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 4, "checkpoint_every": 2}
-    scratch = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 600}
-    return {
-        "generation": {
-            "base": "scratch",
-            "tuning": "full",
-            "scratch": {**scratch, "training": {**training, "steps": 40}},
-            "warm_up": None,
-            "training": {**training, "steps": 6},
-        },
-        "synthesis": {
-            "quota": 8,
-            "max_draws": 2,
-            "decoding": {"batch_size": 16, "min_new_tokens": 4},
-            "filter": {"tau": 0.0, "max_repetition": 1.0, "min_words": 1},
-        },
-        "classification": {"classifier": {"base": str(encoder), "training": training}, "seeds": [0, 1]},
-        "evaluation": {"bootstrap_samples": 200},
-        "device": "cpu",
+TRAINING = {"steps": 12, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 4, "checkpoint_every": 2}
+
+
+def tiny_experiments() -> dict[str, Any]:
+    """Return overrides for experiments with models that learn next to nothing, fast."""
+    encoder = {"frozen_layers": 0, "training": TRAINING}
+    generator = {
+        "tuning": "full",
+        "warm_up": None,
+        "training": {**TRAINING, "steps": 6, "patience": None},
+        "texts": 24,
+        "decoding": {"batch_size": 16, "min_new_tokens": 4, "max_new_tokens": 8},
     }
+    lenient = {
+        "length": {"min_words": 1},
+        "repetition": {"max_share": 1.0},
+        "novel": {"near_copy": 1.0, "near_duplicate": 1.0},
+        "label_agreement": {"tau": 0.0, "learner": "words"},
+    }
+    words = {"kind": "linear", "features": {"kind": "tfidf"}}
+    quick = {"evaluation": {"bootstrap_samples": 200}}
+    augment = {
+        "records": {"cap": 30},
+        "generators": {"per_label": generator},
+        "filters": lenient,
+        "learners": {"encoder": encoder, "words": words},
+        "design": {"added_rows": 8, "seeds": [0, 1]},
+        **quick,
+    }
+    return {"augment": augment}
 
 
-def make_project(path: Path, parameters: dict[str, object]) -> Project:
-    """Lay out the project in ``path``: its configuration and sample, and these parameters in ``conf/local``."""
+def make_project(path: Path, *, encoder: Path, language_model: Path, masked_lm: Path) -> Project:
+    """Lay out the project in ``path``: its configuration and sample, and tiny models in ``conf/local``."""
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, path / name)
     shutil.copytree(ROOT / "conf", path / "conf", ignore=shutil.ignore_patterns("local"))
@@ -88,7 +117,9 @@ def make_project(path: Path, parameters: dict[str, object]) -> Project:
     shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (path / "data").mkdir()
     (path / "data" / "01_raw").symlink_to(ROOT / "data" / "01_raw")
-    local = path / "conf" / "local"
-    local.mkdir()
-    (local / "parameters.yml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
-    return Project(path)
+    project = Project(path)
+    models = {"encoder": str(encoder), "generator": str(language_model), "causal_lm": str(language_model)}
+    project.configure("globals.yml", {**models, "masked_lm": str(masked_lm)})
+    project.configure("parameters.yml", {"device": "cpu"})
+    project.configure("experiments/tiny.yml", tiny_experiments())
+    return project

@@ -2,16 +2,20 @@
 
 from emotion_kedro.datasets.folders import RawFolder
 from emotion_kedro.datasets.model_directory import ModelDirectory
-from emotion_kedro.datasets.optional_json import OptionalJSON
-from emotion_kedro.datasets.pictures import PictureFolder
-from emotion_kedro.datasets.whole_file import JSONDataset, ParquetDataset, TextDataset
+from emotion_kedro.datasets.optional import OptionalCSV, OptionalJSON, OptionalParquet
+from emotion_kedro.datasets.table_folder import TableFolder
+from emotion_kedro.datasets.whole_file import CSVDataset, JSONDataset, ParquetDataset, PlotDataset, TextDataset
 
 __all__ = [
+    "CSVDataset",
     "JSONDataset",
     "ModelDirectory",
+    "OptionalCSV",
     "OptionalJSON",
+    "OptionalParquet",
     "ParquetDataset",
-    "PictureFolder",
+    "PlotDataset",
     "RawFolder",
+    "TableFolder",
     "TextDataset",
 ]

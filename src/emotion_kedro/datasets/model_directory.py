@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview
+
+from emotion_kedro.whole_files import written_whole
 
 
 class SavesItself(Protocol):
@@ -40,19 +40,11 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             DatasetError: if this version is there already.
         """
         target = Path(self._get_save_path())
-        staging = Path(self._filepath) / f".partial-{self.resolve_save_version()}-{os.getpid()}"
-        if self._version is None:
-            staging = target.with_name(f".partial-{target.name}-{os.getpid()}")
-            shutil.rmtree(target, ignore_errors=True)
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        try:
+        # Beside the versions: a folder below them would be taken for one.
+        folder = None if self._version is None else Path(self._filepath)
+        with written_whole(target, folder=folder) as staging:
+            staging.mkdir()
             data.save(staging)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staging.rename(target)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
 
     def load(self) -> Path:
         """Return the directory of the version asked for, or of the newest.

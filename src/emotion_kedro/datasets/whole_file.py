@@ -1,38 +1,44 @@
-"""Tables and documents that are there whole or not at all.
+"""Tables, documents and plots that are there whole or not at all.
 
 The kedro-datasets classes write straight into the target; a run killed in that moment leaves half a file, which the
-next run takes for the newest version. These write beside the target and rename, which a file system does in one step.
+next run takes for the newest version.
 """
 
 from __future__ import annotations
 
-import os
-import threading
+import base64
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro_datasets._typing import ImagePreview
 from kedro_datasets.json import JSONDataset as _JSONDataset
+from kedro_datasets.pandas import CSVDataset as _CSVDataset
 from kedro_datasets.pandas import ParquetDataset as _ParquetDataset
 from kedro_datasets.text import TextDataset as _TextDataset
+
+from emotion_kedro.whole_files import aside, written_whole
 
 
 class _WholeFile:
     """Mixin, before a file dataset: save under another name, then rename."""
 
     def save(self, data: Any) -> None:
-        target = super()._get_save_path()  # type: ignore[misc]
-        # The parent's own save, without Kedro's wrapper: Kedro wraps this method already.
-        super().save.__func__.__wrapped__(self, data)  # type: ignore[misc]
-        Path(self._get_save_path()).replace(target)
+        target = Path(super()._get_save_path())  # type: ignore[misc]
+        with written_whole(target):
+            # The parent's own save, without Kedro's wrapper: Kedro wraps this method already.
+            super().save.__func__.__wrapped__(self, data)  # type: ignore[misc]
 
     def _get_save_path(self) -> PurePosixPath:
-        target: PurePosixPath = super()._get_save_path()  # type: ignore[misc]
-        # Labels may run side by side: each writer has a name of its own.
-        return target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
+        return PurePosixPath(aside(Path(super()._get_save_path())))  # type: ignore[misc]
 
 
 class ParquetDataset(_WholeFile, _ParquetDataset):
     """A table as one parquet file."""
+
+
+class CSVDataset(_WholeFile, _CSVDataset):
+    """A table as one CSV file, for readers of other programs."""
 
 
 class JSONDataset(_WholeFile, _JSONDataset):
@@ -41,3 +47,42 @@ class JSONDataset(_WholeFile, _JSONDataset):
 
 class TextDataset(_WholeFile, _TextDataset):
     """A page of text: HTML, Markdown."""
+
+
+class PlotDataset(AbstractVersionedDataset[bytes, bytes]):
+    """A plot as the bytes of a PNG file."""
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Keep the plot in the file ``filepath``."""
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def save(self, data: bytes) -> None:
+        """Write the file.
+
+        Raises:
+            DatasetError: if the data are not bytes.
+        """
+        if not isinstance(data, bytes):
+            raise DatasetError(f"a plot is saved as the bytes of a PNG file, but this is a {type(data).__name__}")
+        with written_whole(Path(self._get_save_path())) as staging:
+            staging.write_bytes(data)
+
+    def load(self) -> bytes:
+        """Return the bytes of the file."""
+        return Path(self._get_load_path()).read_bytes()
+
+    def _exists(self) -> bool:
+        try:
+            return Path(self._get_load_path()).is_file()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+    def preview(self) -> ImagePreview:
+        """Show the plot in kedro-viz."""
+        return ImagePreview(base64.b64encode(self.load()).decode())

@@ -1,1 +1,1 @@
-"""The stages, one folder each: ``pipeline.py`` wires, ``nodes.py`` is glue."""
+"""The stages of the work: wiring and glue."""

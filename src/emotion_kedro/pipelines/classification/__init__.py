@@ -1,4 +1,4 @@
-"""Arms: the same classifier on different training rows."""
+"""Arms: the same classifiers on different training rows."""
 
 from emotion_kedro.pipelines.classification.pipeline import create_pipeline
 

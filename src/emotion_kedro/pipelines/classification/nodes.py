@@ -1,141 +1,161 @@
-"""Composing the arms' training rows and fitting their classifiers."""
+"""Composing the arms' training rows, fitting their classifiers, and reading candidates with one of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from emotion_kedro.learning.checkpoints import Checkpoints, contents_of, fingerprint
-from emotion_kedro.learning.device import choose_device
-from emotion_kedro.learning.mixes import compose_mix
-from emotion_kedro.options import ClassificationOptions, UnificationOptions
-from emotion_kedro.taxonomy import PROBABILITY_PREFIX, labels_of
+from emotion_kedro.config.base import Frame
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.models import MaskedLanguageModelConfig, learner_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 
-def compose_real(split_records: pd.DataFrame, options: ClassificationOptions) -> pd.DataFrame:
-    """Return the training rows of the arm ``real``."""
-    return compose_mix("real", real=side_of(split_records, "train"), synthetic=None, augmentation=options.augmentation)
+def adapt_base(
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    config: MaskedLanguageModelConfig,
+    device: str,
+    cache: str,
+    unlabelled_texts: Frame | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Train a masked language model on raw train texts, and on unlabelled ones that are no copy of a held-out text.
 
+    Return it and its training log.
+    """
+    import pandas as pd
 
-def compose_augmented(
-    split_records: pd.DataFrame, synthetic_records: pd.DataFrame, options: ClassificationOptions
-) -> pd.DataFrame:
-    """Return the training rows of the arm ``augmented``: the real ones and the synthetic ones."""
-    return compose_mix(
-        "augmented",
-        real=side_of(split_records, "train"),
-        synthetic=synthetic_records,
-        augmentation=options.augmentation,
+    from emotion_kedro.cache import Cache, contents_of, fingerprint
+    from emotion_kedro.data.leak_guard import LeakGuard
+    from emotion_kedro.data.splitting import Splits
+    from emotion_kedro.models.device import choose_device
+    from emotion_kedro.models.masked_lms import prepare_masked_base
+
+    splits = Splits.of(split_records)
+    chosen, validation = choose_device(device), splits.validation["text"]
+    if len(validation) > config.validation_texts:
+        validation = validation.sample(config.validation_texts, random_state=config.seed)
+    train = splits.train["text"].tolist()
+    if unlabelled_texts is not None:
+        more = unlabelled_texts.loc[unlabelled_texts["split"] == "train", "text"].tolist()
+        # Whatever the split: a base is shared, and may not have met what is tested on.
+        held_out = LeakGuard(pd.concat([splits.validation, splits.test], ignore_index=True)).copies(more)
+        train += [text for text, copied in zip(more, held_out, strict=True) if not copied]
+    identity = fingerprint(config, contents_of(config.base), train, validation.tolist(), chosen.kind)
+    model, log = prepare_masked_base(
+        train,
+        validation.tolist(),
+        config,
+        taxonomy=TaxonomyConfig.model_validate(taxonomy),
+        device=chosen,
+        checkpoints=Cache(cache).work("base", identity),
     )
+    return model, {"texts": len(train), **log.as_dict()}
 
 
-def compose_synthetic(synthetic_records: pd.DataFrame, options: ClassificationOptions) -> pd.DataFrame:
-    """Return the training rows of the arm ``synthetic``: no real text at all."""
-    return compose_mix("synthetic", real=None, synthetic=synthetic_records, augmentation=options.augmentation)
+def compose_real(split_records: Frame, arm: ArmConfig, design: DesignConfig, *, name: str) -> Frame:
+    """Return the training rows of an arm to which nothing is added."""
+    from emotion_kedro.data.subsamples import DesignSplits
+    from emotion_kedro.experiments.run import compose_arm
+
+    rows, _ = compose_arm(name, arm, DesignSplits(split_records, design), None, {})
+    return rows
+
+
+def compose_added(
+    split_records: Frame,
+    candidates: Frame,
+    arm: ArmConfig,
+    design: DesignConfig,
+    filters: dict[str, Any],
+    *,
+    name: str,
+) -> tuple[Frame, Frame]:
+    """Return the training rows of an arm, and what it decided of each candidate."""
+    from emotion_kedro.config.augmentation import filter_config
+    from emotion_kedro.data.subsamples import DesignSplits
+    from emotion_kedro.experiments.run import compose_arm
+
+    settings = {key: filter_config(key, value) for key, value in filters.items()}
+    return compose_arm(name, arm, DesignSplits(split_records, design), candidates, settings)
 
 
 def fit_arm(
-    mix: pd.DataFrame,
-    split_records: pd.DataFrame,
-    unification: UnificationOptions,
-    options: ClassificationOptions,
+    rows: Frame,
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    experiment: str,
+    arm: ArmConfig,
+    learners: dict[str, Any],
+    design: DesignConfig,
     device: str,
-    checkpoints: str,
-) -> tuple[Any, pd.DataFrame, list[dict[str, Any]]]:
-    """Fit the arm once per seed; return the first seed's classifier, all predictions of the test rows, and the logs.
+    cache: str,
+    *,
+    name: str,
+    **bases: Path,
+) -> tuple[Any, Frame, Frame]:
+    """Run the arm with every learner, size and seed; return a classifier, the predictions and the runs.
 
-    The classifier that is kept is the first seed's, not the best: choosing by test score would flatter it.
+    ``bases`` are the directories of the models that were made in this experiment, by name.
     """
-    from emotion_kedro.learning.classifiers import Lesson, fit_classifier
+    from emotion_kedro.experiments import run
+    from emotion_kedro.models.language_models import resolve
 
-    chosen = choose_device(device)
-    labels = labels_of(unification.taxonomy)
-    arm = str(mix["arm"].iloc[0])
-    validation, test = side_of(split_records, "validation"), side_of(split_records, "test")
-    first, predictions, logs = None, [], []
-    for seed in options.seeds:
-        lesson = Lesson(mix, validation, labels, f"classifier.{arm}", seed, options.augmentation)
-        identity = fingerprint(
-            *(mix, validation, list(labels), options.classifier, options.augmentation, seed),
-            *(contents_of(options.classifier.base), chosen.kind),
-        )
-        store = Checkpoints(checkpoints, f"classifier.{arm}.{seed}", identity)
-        classifier, log = fit_classifier(lesson, options.classifier, device=chosen, checkpoints=store)
-        predictions.append(
-            predictions_table(test, classifier.probabilities(test["text"].tolist(), device=chosen), labels)
-        )
-        predictions[-1].insert(3, "arm", arm)
-        predictions[-1].insert(4, "seed", seed)
-        logs.append({"seed": seed, **log.as_dict()})
-        first = first or classifier
-    return first, pd.concat(predictions, ignore_index=True), logs
+    configs = {key: learner_config(value) for key, value in learners.items()}
+    for key, learner in configs.items():
+        base = getattr(learner, "base_model", None)
+        if base is not None:
+            configs[key] = learner.model_copy(update={"base": str(resolve(bases[base]))})
+    context = _context(split_records, taxonomy, experiment, design, device, cache)
+    fitted = run.fit_arm(name, arm, rows, configs, context)
+    return fitted.classifier, fitted.predictions, fitted.runs
 
 
-def fit_arm_on_base(
-    base: Path,
-    mix: pd.DataFrame,
-    split_records: pd.DataFrame,
-    unification: UnificationOptions,
-    options: ClassificationOptions,
+def fit_baselines(
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    experiment: str,
+    design: DesignConfig,
     device: str,
-    checkpoints: str,
-) -> tuple[Any, pd.DataFrame, list[dict[str, Any]]]:
-    """Fit the arm, as :func:`fit_arm`, on a base that another node made (a reference in it is followed)."""
-    return fit_arm(mix, split_records, unification, on_base(options, base), device, checkpoints)
+    cache: str,
+) -> Frame:
+    """Return what the commonest label and TF-IDF predict for the test rows."""
+    from emotion_kedro.experiments import run
+
+    return run.fit_baselines(_context(split_records, taxonomy, experiment, design, device, cache))
 
 
-def on_base(options: ClassificationOptions, base: Path) -> ClassificationOptions:
-    """Return the options with the model in ``base`` instead of the one they name, which stays its name in cards."""
-    from emotion_kedro.learning.language_models import resolve
+def read_candidates(model: Path, candidates: Frame, device: str) -> Frame:
+    """Return what a classifier that took no part in filtering reads in every candidate."""
+    import pandas as pd
 
-    changes = {"base": resolve(base), "base_name": options.classifier.called}
-    return options.model_copy(update={"classifier": options.classifier.model_copy(update=changes)})
-
-
-def untuned(options: ClassificationOptions) -> ClassificationOptions:
-    """Return the options for the same classifier without any training, once: nothing in it depends on a seed."""
-    training = options.classifier.training.model_copy(update={"steps": 0, "epochs": None})
-    classifier = options.classifier.model_copy(update={"training": training})
-    return options.model_copy(update={"classifier": classifier, "seeds": options.seeds[:1]})
-
-
-def fit_filter(
-    split_records: pd.DataFrame,
-    unification: UnificationOptions,
-    options: ClassificationOptions,
-    device: str,
-    checkpoints: str,
-) -> tuple[Any, list[dict[str, Any]]]:
-    """Fit the classifier that filters candidates, on real train records alone."""
-    mix = compose_real(split_records, options).assign(arm="filter")
-    own = options.model_copy(update={"seeds": (options.filter_seed,)})
-    classifier, _, logs = fit_arm(mix, split_records, unification, own, device, checkpoints)
-    return classifier, logs
-
-
-def judge_candidates(model: Path, candidates: pd.DataFrame, device: str) -> pd.DataFrame:
-    """Return what the arm ``real``, which took no part in filtering, reads in every candidate."""
-    from emotion_kedro.learning.classifiers import load_classifier
+    from emotion_kedro.experiments.run import prediction_columns
+    from emotion_kedro.models.classifiers import load_classifier
+    from emotion_kedro.models.device import choose_device
 
     chosen = choose_device(device)
     classifier = load_classifier(model, chosen)
-    rows = candidates.rename(columns={"candidate_id": "record_id"}).assign(source="synthetic")
-    table = predictions_table(rows, classifier.probabilities(rows["text"].tolist(), device=chosen), classifier.labels)
-    table.insert(3, "arm", "real")
-    table.insert(4, "seed", 0)
-    return table
+    read = prediction_columns(classifier.probabilities(candidates["text"].tolist(), device=chosen), classifier.labels)
+    return pd.concat([candidates[["candidate_id", "label"]].reset_index(drop=True), read], axis=1)
 
 
-def side_of(split_records: pd.DataFrame, side: str) -> pd.DataFrame:
-    """Return the records of one side of the split."""
-    return split_records[split_records["split"] == side].reset_index(drop=True)
+def _context(
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    experiment: str,
+    design: DesignConfig,
+    device: str,
+    cache: str,
+) -> Any:
+    from emotion_kedro.cache import Cache
+    from emotion_kedro.data.subsamples import DesignSplits
+    from emotion_kedro.experiments.run import RunContext
+    from emotion_kedro.models.device import choose_device
 
-
-def predictions_table(records: pd.DataFrame, probabilities: np.ndarray, labels: tuple[str, ...]) -> pd.DataFrame:
-    """Return record, label, source and a probability per label of each row; arm and seed are to be added."""
-    table = records[["record_id", "label", "source"]].reset_index(drop=True)
-    columns = [f"{PROBABILITY_PREFIX}{label}" for label in labels]
-    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
+    return RunContext(
+        experiment=experiment,
+        taxonomy=TaxonomyConfig.model_validate(taxonomy),
+        design_splits=DesignSplits(split_records, design),
+        device=choose_device(device),
+        cache=Cache(cache),
+    )

@@ -1,99 +1,127 @@
-"""records -> training mix of an arm -> classifier -> predictions, an arm in its namespace ``classifier.<arm>``."""
+"""split records + candidates -> training rows of an arm -> classifier -> predictions, in ``classifier.<arm>``.
+
+Kedro reads the types of parameters by position: inputs are named in the order of the function's arguments.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
+from functools import partial, update_wrapper
 from typing import Any
 
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
+from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.pipelines.classification.nodes import (
-    compose_augmented,
+    adapt_base,
+    compose_added,
     compose_real,
-    compose_synthetic,
     fit_arm,
-    fit_filter,
-    judge_candidates,
+    fit_baselines,
+    read_candidates,
 )
 
-PARAMETERS = {"params:classification", "params:unification", "params:device", "params:checkpoints"}
-FIT_INPUTS = ["params:unification", "params:classification", "params:device", "params:checkpoints"]
+MACHINE = {"device": "params:device", "cache": "params:cache"}
 
 
-def create_pipeline() -> Pipeline:
-    """Return the classification stage: the arms ``real``, ``augmented`` and ``synthetic``."""
-    judge = node(
-        judge_candidates,
-        inputs=["model", "candidates", "params:device"],
-        outputs="candidate_predictions",
-        name="judge_candidates",
-    )
-    return Pipeline(
-        [
-            create_arm(
-                "real", [compose(compose_real, "split_records"), judge], shared_outputs=["candidate_predictions"]
-            ),
-            create_arm("augmented", [compose(compose_augmented, "split_records", "synthetic_records")]),
-            create_arm("synthetic", [compose(compose_synthetic, "synthetic_records")]),
-        ],
-        tags="classification",
-    )
-
-
-def create_filter_pipeline() -> Pipeline:
-    """Return the fitting of the classifier that filters candidates."""
-    template = Pipeline(
-        [node(fit_filter, inputs=["split_records", *FIT_INPUTS], outputs=["model", "log"], name="fit_filter")]
-    )
-    return Pipeline(
-        template,
-        namespace="filter",
-        inputs={"split_records"},
-        outputs={"model": "filter_model", "log": "filter_classifier_log"},
-        parameters=PARAMETERS,
-    )
-
-
-def compose(function: Callable[..., Any], *records: str) -> Node:
-    """Return the node that composes an arm's training rows from these tables."""
-    return node(function, inputs=[*records, "params:classification"], outputs="mix", name="compose_mix")
-
-
-def create_arm(
-    name: str,
-    own: Sequence[Node],
-    *,
-    fit: Callable[..., Any] = fit_arm,
-    base: str | None = None,
-    shared_outputs: Collection[str] = (),
+def create_pipeline(
+    arms: Mapping[str, ArmConfig], *, bases: Collection[str], evaluator: str | None, unlabelled: bool = False
 ) -> Pipeline:
-    """Return an arm in its namespace ``classifier.<name>``: nodes of its own that end in ``mix``, and its fitting.
+    """Return the classification stage.
 
     Args:
-        name: the arm.
-        own: nodes before the fitting, or beside it.
-        fit: the fitting function; its outputs are model, predictions, log.
-        base: data set that ``fit`` takes before all others, such as the model that the classifier starts from; None:
-            there is none.
-        shared_outputs: outputs of ``own`` that lie outside of the namespace.
+        arms: every arm by name.
+        bases: names of the models that learners start from and that are made here.
+        evaluator: the arm whose classifier reads the candidates; None: there are no candidates.
+        unlabelled: whether the experiment has texts without labels, which bases learn from too.
     """
-    before = [] if base is None else [base]
-    fitting = node(
-        fit,
-        inputs=[*before, "mix", "split_records", *FIT_INPUTS],
-        outputs=["model", "predictions", "log"],
-        name="fit_arm",
-    )
-    template = Pipeline([*own, fitting])
-    return Pipeline(
-        template,
-        namespace=f"classifier.{name}",
-        inputs={entry for entry in template.inputs() if not entry.startswith("params:")},
-        outputs={
-            "predictions": f"{name}_predictions",
-            "log": f"{name}_classifier_log",
-            **{output: output for output in shared_outputs},
+    nodes = [*(_base(name, unlabelled) for name in bases), *(_arm(name, arm, bases) for name, arm in arms.items())]
+    if arms:
+        nodes.append(Pipeline([_baselines()]))
+    if evaluator is not None:
+        nodes.append(Pipeline([_reading(evaluator)]))
+    return Pipeline(nodes, tags="classification")
+
+
+def _base(name: str, unlabelled: bool) -> Pipeline:
+    texts = {"unlabelled_texts": "unlabelled_texts"} if unlabelled else {}
+    adapting = node(
+        adapt_base,
+        inputs={
+            **{"split_records": "split_records", "taxonomy": "taxonomy", "config": f"params:bases.{name}"},
+            **MACHINE,
+            **texts,
         },
-        parameters={entry for entry in template.inputs() if entry.startswith("params:")},
+        outputs=[f"base.{name}.model", f"base.{name}.log"],
+        name="adapt_base",
+        namespace=f"base.{name}",
     )
+    return Pipeline([adapting])
+
+
+def _arm(name: str, arm: ArmConfig, bases: Collection[str]) -> Pipeline:
+    prefix = f"classifier.{name}"
+    fitting = node(
+        _named(fit_arm, name=name),
+        inputs={
+            **{"rows": f"{prefix}.rows", "split_records": "split_records", "taxonomy": "taxonomy"},
+            **{"experiment": "params:name", "arm": f"params:arms.{name}"},
+            **{"learners": "params:learners", "design": "params:design"},
+            **MACHINE,
+            **{base: f"base.{base}.model" for base in bases},
+        },
+        outputs=[f"{prefix}.model", f"{prefix}.predictions", f"{prefix}.runs"],
+        name="fit_arm",
+        namespace=prefix,
+    )
+    return Pipeline([_composing(name, arm, prefix), fitting])
+
+
+def _composing(name: str, arm: ArmConfig, prefix: str) -> Node:
+    parameters = {"arm": f"params:arms.{name}", "design": "params:design"}
+    if not arm.add:
+        return node(
+            _named(compose_real, name=name),
+            inputs={"split_records": "split_records", **parameters},
+            outputs=f"{prefix}.rows",
+            name="compose_rows",
+            namespace=prefix,
+        )
+    return node(
+        _named(compose_added, name=name),
+        inputs={
+            **{"split_records": "split_records", "candidates": "candidates"},
+            **parameters,
+            "filters": "params:filters",
+        },
+        outputs=[f"{prefix}.rows", f"{prefix}.decisions"],
+        name="compose_rows",
+        namespace=prefix,
+    )
+
+
+def _baselines() -> Node:
+    return node(
+        fit_baselines,
+        inputs={
+            **{"split_records": "split_records", "taxonomy": "taxonomy", "experiment": "params:name"},
+            **{"design": "params:design", **MACHINE},
+        },
+        outputs="baseline_predictions",
+        name="fit_baselines",
+    )
+
+
+def _reading(evaluator: str) -> Node:
+    return node(
+        read_candidates,
+        inputs={"model": f"classifier.{evaluator}.model", "candidates": "candidates", "device": "params:device"},
+        outputs="candidate_predictions",
+        name="read_candidates",
+    )
+
+
+def _named(function: Callable[..., Any], **names: str) -> Callable[..., Any]:
+    """Return the function with names of the wiring filled in, under its own name."""
+    return update_wrapper(partial(function, **names), function)

@@ -1,163 +1,262 @@
-"""Scores, comparison, usability, and the pages that show them."""
+"""Glue between the tables of a run and :mod:`emotion_kedro.metrics` and :mod:`emotion_kedro.report`."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from emotion_kedro.config.base import Frame
+from emotion_kedro.config.evaluation import EvaluationConfig
 
-from emotion_kedro.learning.weights import SCRATCH
-from emotion_kedro.options import ClassificationOptions, EvaluationOptions, GenerationOptions, UnificationOptions
-from emotion_kedro.taxonomy import PROBABILITY_PREFIX, labels_of
-
-
-def score_arms(
-    real: pd.DataFrame,
-    augmented: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    split_records: pd.DataFrame,
-    unification: UnificationOptions,
-    options: EvaluationOptions,
-) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the scores of every arm, and their per-label, confusion and reliability tables."""
-    from emotion_kedro.measures import arms as measured
-
-    labels = labels_of(unification.taxonomy)
-    arms = {"real": real, "augmented": augmented, "synthetic": synthetic}
-    scores = {
-        arm: measured.score_arm(
-            table, labels, groups=groups_of(split_records), bins=options.calibration_bins, **bootstrap_of(options)
-        )
-        for arm, table in arms.items()
-    }
-    details = measured.detail_tables(arms, labels, bins=options.calibration_bins)
-    return {"labels": list(labels), "arms": scores}, *details
+SAMPLE = "sample"
+"""The folder of the hand-written sample."""
+NOTES = {SAMPLE: "hand-written sample: figures show that the work runs, and nothing about real data"}
 
 
-def compare_arms(
-    real: pd.DataFrame,
-    augmented: pd.DataFrame,
-    split_records: pd.DataFrame,
-    unification: UnificationOptions,
-    options: EvaluationOptions,
-) -> dict[str, Any]:
-    """Return the difference between the arms ``real`` and ``augmented``, and whether it can be told from none."""
-    from emotion_kedro.measures import arms as measured
+def score_predictions(
+    split_records: Frame, evaluation: EvaluationConfig, score_by: Sequence[str], **predictions: Frame
+) -> tuple[Frame, Frame, Frame]:
+    """Return the scores, the scores by label and the confusions of all arms and learners."""
+    import pandas as pd
 
-    return measured.compare_arms(
-        real, augmented, labels_of(unification.taxonomy), groups=groups_of(split_records), **bootstrap_of(options)
-    )
+    from emotion_kedro.metrics import scores
+
+    table = pd.concat(predictions.values(), ignore_index=True)
+    scored = scores.score_table(table, groups_of(split_records), evaluation, score_by)
+    return scored, scores.label_scores(table), scores.confusion(table)
 
 
-def measure_usability(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    candidate_predictions: pd.DataFrame,
-    candidates: pd.DataFrame,
-    unification: UnificationOptions,
-    options: EvaluationOptions,
-) -> dict[str, Any]:
-    """Return the accuracy of training on one kind of text and testing on the other, both ways."""
-    from emotion_kedro.measures import arms as measured
+def compare_runs(
+    split_records: Frame,
+    evaluation: EvaluationConfig,
+    pairs: Sequence[Sequence[str]],
+    score_by: Sequence[str],
+    **predictions: Frame,
+) -> Frame:
+    """Return the differences of the pairs of arms or learners."""
+    import pandas as pd
 
-    labels = labels_of(unification.taxonomy)
-    kept = candidate_predictions["record_id"].isin(candidates.loc[candidates["kept"], "candidate_id"])
-    tables = {
-        "real_to_real": real,
-        "real_to_synthetic_all": candidate_predictions,
-        "real_to_synthetic_kept": candidate_predictions[kept],
-        "synthetic_to_real": synthetic,
-    }
-    return {name: measured.accuracy_of(table, labels, **bootstrap_of(options)) for name, table in tables.items()}
+    from emotion_kedro.metrics.comparison import compare
+
+    table = pd.concat(predictions.values(), ignore_index=True)
+    # An analysis may end before its last arm: rounds do, when one of them no longer gains.
+    arms = set(table["arm"])
+    made = [pair for pair in pairs if pair[0].startswith("learner:") or set(pair) <= arms]
+    return compare(table, made, groups_of(split_records), evaluation, score_by)
 
 
-def measure_synthetic_text(
-    candidates: pd.DataFrame,
-    candidate_predictions: pd.DataFrame,
-    split_records: pd.DataFrame,
-    options: EvaluationOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return fidelity, diversity and novelty per label, the yield by reason, and examples."""
-    from emotion_kedro.measures.synthetic_text import count_reasons, describe_synthetic_text, pick_examples
+def count_equivalent_rows(split_records: Frame, evaluation: EvaluationConfig, **predictions: Frame) -> Frame:
+    """Return with how many real rows per label real text alone is as accurate as each arm."""
+    import pandas as pd
 
-    columns = [column for column in candidate_predictions.columns if column.startswith(PROBABILITY_PREFIX)]
-    predicted = [
-        str(column).removeprefix(PROBABILITY_PREFIX) for column in candidate_predictions[columns].idxmax(axis=1)
-    ]
-    judged = candidate_predictions[["record_id"]].assign(predicted=predicted)
-    quality = describe_synthetic_text(
-        candidates,
-        judged,
-        split_records[split_records["split"] == "train"],
-        split_records[split_records["split"] == "test"],
-        seed=options.seed,
-    )
+    from emotion_kedro.metrics.learning_curves import equivalent_real_rows
+
+    table = pd.concat(predictions.values(), ignore_index=True)
+    return equivalent_real_rows(table, groups_of(split_records), evaluation)
+
+
+def groups_of(split_records: Frame) -> Any:
+    """Return the near-duplicate group of each record by its id."""
+    return split_records.set_index("record_id")["group"]
+
+
+def measure_text_quality(
+    candidates: Frame,
+    candidate_predictions: Frame,
+    evaluator_predictions: Frame,
+    split_records: Frame,
+    arms: Mapping[str, Any],
+    experiment: str,
+    evaluation: EvaluationConfig,
+    **decisions: Frame,
+) -> tuple[Frame, Frame, Frame]:
+    """Return the quality of what each arm adds, its candidates by reason, and examples of what it kept."""
+    import pandas as pd
+
+    from emotion_kedro.metrics.text_quality import text_quality
+
+    adding = [name for name, arm in arms.items() if arm.get("add")]
+    by_arm = dict(zip(adding, decisions.values(), strict=True))
+    kept = pd.concat([_kept(name, table, candidates) for name, table in by_arm.items()], ignore_index=True)
+    test = split_records[split_records["split"] == "test"]
+    train = split_records[split_records["split"] == "train"]
+    predicted = _predicted_texts(candidates, candidate_predictions, evaluator_predictions, test)
+    quality = text_quality(experiment, kept, train, test, predicted, evaluation)
+    counts = [table.groupby("reason").size().rename("candidates").reset_index() for table in by_arm.values()]
+    reasons = pd.concat([table.assign(arm=name) for name, table in zip(by_arm, counts, strict=True)])
+    drawn = kept.sample(frac=1, random_state=evaluation.seed).groupby(["arm", "label"]).head(evaluation.examples)
+    examples = drawn.sort_values(["arm", "label"], kind="stable")
+    return quality, reasons[["arm", "reason", "candidates"]], examples.reset_index(drop=True)
+
+
+def _kept(arm: str, decisions: Frame, candidates: Frame) -> Frame:
+    ids = decisions.loc[decisions["kept"], "candidate_id"]
+    table = candidates.loc[candidates["candidate_id"].isin(ids), ["label", "text"]]
+    return table.assign(arm=arm)[["arm", "label", "text"]]
+
+
+def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:
+    """Return ``text, predicted`` of candidates and of test rows, as the evaluator's first run reads them."""
+    import pandas as pd
+
+    read = candidates.merge(candidate_predictions[["candidate_id", "predicted"]], on="candidate_id", suffixes=("_", ""))
+    run = ["learner", "size", "data_seed", "seed"]
+    first = predictions.merge(predictions[run].head(1), on=run)[["record_id", "predicted"]]
+    real = test.merge(first, on="record_id")
+    return pd.concat([read[["text", "predicted"]], real[["text", "predicted"]]], ignore_index=True)
+
+
+def draw_plots(
+    scores: Frame, comparisons: Frame, confusion: Frame, pairs: Sequence[Sequence[str]]
+) -> tuple[bytes, bytes, bytes]:
+    """Return the plots of accuracy, of differences and of confusions, as PNG files."""
+    from emotion_kedro.report import plots
+
+    compared = list(reversed(pairs[0])) if pairs else []
     return (
-        quality,
-        count_reasons(candidates),
-        pick_examples(candidates, per_label=options.examples, seed=options.seed),
+        plots.accuracy_plot(scores),
+        plots.differences_plot(comparisons),
+        plots.confusion_plot(confusion, compared),
     )
-
-
-def collect_training_logs(*logs: Any) -> dict[str, Any]:
-    """Return what the generators' and the classifiers' training runs did, each as one list."""
-    generators = [log for log in logs if isinstance(log, dict)]
-    classifiers = [entry for log in logs if isinstance(log, list) for entry in log]
-    return {"generators": generators, "classifiers": classifiers}
 
 
 def write_report(
-    training_logs: dict[str, Any],
-    run_log: dict[str, Any],
-    taxonomy: UnificationOptions,
-    generation: GenerationOptions,
-    classification: ClassificationOptions,
-    options: EvaluationOptions,
+    name: str,
+    question: str,
+    note: str,
+    reference: Sequence[str],
+    evaluation: EvaluationConfig,
+    run_log: Mapping[str, Any] | None,
+    raw_folder: Path,
+    split_records: Frame,
     **facts: Any,
 ) -> tuple[str, str, str]:
     """Return the HTML page, the Markdown page and the summary for the terminal.
 
-    ``facts`` are the fields of :class:`emotion_kedro.pictures.results.RunResults` that come as they are.
+    ``facts`` are the tables and plots by name, where the experiment has them; ``runs_0``, ``tables_0`` and so on are
+    those of each arm and analysis; the rest are parameters.
     """
-    from emotion_kedro.pictures.page import RunResults, html_page, markdown_page, terminal_summary
+    import pandas as pd
 
-    labels = labels_of(taxonomy.taxonomy)
-    fitted = classification.classifier
-    setting = {
-        "taxonomy": f"{taxonomy.taxonomy} ({', '.join(labels)})",
-        "generator": _generator_line(generation),
-        "classifier": f"{fitted.called}, {fitted.training.length} of {fitted.training.batch_size} in every arm",
-        "seeds": ", ".join(str(seed) for seed in classification.seeds),
-        "device": ", ".join(sorted({log["device"] for log in training_logs["classifiers"]})),
-        **run_log["setting"],
-    }
-    results = RunResults(
-        title=f"{options.title} {len(labels)} labels",
-        labels=list(labels),
-        times=run_log["times"],
-        setting=setting,
-        **facts,
-        **training_logs,
+    from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
+
+    log = run_log or {"setting": {}, "times": []}
+    tables: dict[str, Any] = {key: facts.get(key) for key in ("confusion", "text_quality", "leakage", "examples")}
+    tables |= {key: facts.get(key, pd.DataFrame()) for key in ("scores", "comparisons", "label_scores")}
+    report = Report(
+        name=name,
+        question=question,
+        note=note,
+        data_note=data_note(raw_folder, split_records),
+        date=log["setting"].get("date", time.strftime("%Y-%m-%d")),
+        commit=log["setting"].get("commit", ""),
+        parameters=_changed(evaluation, facts),
+        level=evaluation.level,
+        **tables,
+        decisions=facts.get("decision_counts"),
+        equivalent_rows=facts.get("equivalent_rows"),
+        runs=_joined(facts, "runs_"),
+        times=Frame(log["times"]),
+        reference=_reference_rows(reference, name, facts),
+        analyses=_tables_of_analyses(facts),
+        plots=_plots(facts),
     )
-    return html_page(results), markdown_page(results), terminal_summary(results)
+    picture = f"{name}.png" if report.plots else None
+    return html_page(report), markdown_page(report, picture), terminal_summary(report)
 
 
-def _generator_line(generation: GenerationOptions) -> str:
-    training = generation.training
-    tuned: str = generation.tuning
-    base = generation.scratch.training if generation.base == SCRATCH else generation.warm_up
-    if tuned != "full" and generation.last_layers is not None:
-        tuned = f"{tuned} on the top {generation.last_layers} blocks"
-    shared = f"{base.length} of {base.batch_size} for all labels, then " if base else ""
-    return f"{generation.base} ({tuned}), {shared}{training.length} of {training.batch_size} per label"
+def data_note(raw_folder: Path, split_records: Frame) -> str:
+    """Return the sources, rows and labels of the records; and whether they are the hand-written sample."""
+    rows = split_records.groupby("source").size()
+    splits = split_records["split"].value_counts()
+    parts = [
+        ", ".join(f"{source} {count:,}" for source, count in rows.items()) + " rows",
+        ", ".join(f"{split} {splits.get(split, 0):,}" for split in ("train", "validation", "test")),
+        f"{split_records['label'].nunique()} labels",
+    ]
+    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES else [])])
 
 
-def groups_of(split_records: pd.DataFrame) -> pd.Series | None:
-    """Return the group of each record; None after the plain split, which has none (-1 throughout)."""
-    groups = split_records.set_index("record_id")["group"]
-    return groups if (groups >= 0).all() else None
+def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that differ from their defaults."""
+    from emotion_kedro.config.augmentation import default_filters, filter_config, generator_config
+    from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+    from emotion_kedro.config.models import learner_config
+
+    defaults = default_filters()
+    parts = {
+        "learners": {key: learner_config(value) for key, value in facts["learners"].items()},
+        "generators": {key: generator_config(value) for key, value in facts["generators"].items()},
+        "arms": {key: ArmConfig.model_validate(value) for key, value in facts["arms"].items()},
+        "filters": {key: filter_config(key, value) for key, value in facts["filters"].items()},
+    }
+    parts["filters"] = {key: value for key, value in parts["filters"].items() if value != defaults.get(key)}
+    changed = {
+        group: {key: value.model_dump(mode="json", exclude_defaults=True) for key, value in configs.items()}
+        for group, configs in parts.items()
+    }
+    single = {"design": DesignConfig.model_validate(facts["design"]), "evaluation": evaluation}
+    changed |= {key: value.model_dump(mode="json", exclude_defaults=True) for key, value in single.items()}
+    return {group: value for group, value in changed.items() if value}
 
 
-def bootstrap_of(options: EvaluationOptions) -> dict[str, Any]:
-    """Return what the functions of :mod:`emotion_kedro.measures` take for their intervals."""
-    return {"samples": options.bootstrap_samples, "level": options.level, "seed": options.seed}
+def _reference_rows(systems: Sequence[str], name: str, facts: Mapping[str, Any]) -> Frame | None:
+    from emotion_kedro.report.reference import reference_table
+
+    chosen = {key: value for key, value in facts.get("reference_report", {}).items() if key in systems}
+    if not chosen:
+        return None
+    table = reference_table(chosen, facts.get("scores"), facts.get("text_quality"))
+    return table[(table["what"] != "") & (table["experiment"] == name)]
+
+
+def _with_prefix(facts: Mapping[str, Any], prefix: str) -> list[Any]:
+    return [value for key, value in facts.items() if key.startswith(prefix) and value is not None]
+
+
+def _joined(facts: Mapping[str, Any], prefix: str) -> Frame | None:
+    import pandas as pd
+
+    tables = _with_prefix(facts, prefix)
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _tables_of_analyses(facts: Mapping[str, Any]) -> dict[str, Frame]:
+    tables = _with_prefix(facts, "tables_")
+    return {str(title).replace("_", " "): table for part in tables for title, table in part.items()}
+
+
+def _plots(facts: Mapping[str, Any]) -> dict[str, bytes]:
+    captions = {
+        "accuracy_plot": "Accuracy with intervals",
+        "differences_plot": "Differences in accuracy with intervals",
+        "confusion_plot": "True and predicted labels, mean rows of a run",
+    }
+    shown = {caption: facts[key] for key, caption in captions.items() if key in facts}
+    if not len(facts.get("comparisons", ())):
+        shown.pop(captions["differences_plot"], None)
+    return shown
+
+
+def write_reference_page(reference_report: Mapping[str, Any], **tables: Frame | None) -> tuple[str, Frame]:
+    """Return the page with our figures beside the reference report's, and the figures as a table."""
+    from emotion_kedro.report.reference import joined, reference_page, reference_table
+
+    scores, quality = (
+        joined([table for name, table in tables.items() if name.startswith(prefix)]) for prefix in ("scores", "quality")
+    )
+    page = reference_page(reference_report, scores, quality, time.strftime("%Y-%m-%d"))
+    return page, reference_table(reference_report, scores, quality)
+
+
+def write_overview_page(**tables: Frame | None) -> str:
+    """Return the page with the scores and differences of every experiment that has run."""
+    from emotion_kedro.report.reference import overview_page
+
+    by_kind: dict[str, dict[str, Frame | None]] = {"scores": {}, "comparisons": {}}
+    for name, table in tables.items():
+        if table is not None and len(table):
+            by_kind[name.rpartition("_")[0]][str(table["experiment"].iloc[0])] = table
+    return overview_page(by_kind["scores"], by_kind["comparisons"], time.strftime("%Y-%m-%d"))

@@ -1,111 +1,199 @@
-"""predictions -> scores -> comparison -> report."""
+"""predictions -> scores, differences, text quality -> plots -> pages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 
+from emotion_kedro.config.analyses import ANALYSES
 from emotion_kedro.pipelines.evaluation.nodes import (
-    collect_training_logs,
-    compare_arms,
-    measure_synthetic_text,
-    measure_usability,
-    score_arms,
+    compare_runs,
+    count_equivalent_rows,
+    draw_plots,
+    measure_text_quality,
+    score_predictions,
+    write_overview_page,
+    write_reference_page,
     write_report,
 )
 
-ARMS = ("real", "augmented", "synthetic")
-SETTING = ["params:unification", "params:evaluation"]
+if TYPE_CHECKING:
+    from emotion_kedro.config.experiment import Experiment
 
-FACTS = {
-    "ingestion": "ingestion_report",
-    "unification": "unification_report",
-    "sampling": "sampling_report",
-    "leakage": "leakage",
-    "synthetic": "synthetic_quality",
-    "yields": "synthetic_yields",
-    "examples": "synthetic_examples",
-    "scores": "scores",
-    "per_label": "label_scores",
-    "confusion": "confusion",
-    "reliability": "reliability",
-    "comparison": "comparison",
-    "usability": "usability",
-}
-"""Field of the report -> dataset that fills it."""
+REAL = "real"
+"""The arm of real rows alone, whose learning curve the others are held against."""
+PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
 
 
-def create_pipeline(labels: Sequence[str]) -> Pipeline:
-    """Return the evaluation stage; ``labels`` names the generators whose training logs the report shows."""
-    return Pipeline([_measures(), _pages(labels)], tags="evaluation")
+def create_pipeline(experiment: Experiment) -> Pipeline:
+    """Return the evaluation stage of an experiment, without a namespace.
+
+    It takes ``classifier.<arm>.predictions``, ``.decisions`` and ``.runs``, ``baseline_predictions``,
+    ``candidates``, ``candidate_predictions``, ``split_records``, ``leakage``, ``run_log``, ``raw_folder``, and of every
+    analysis ``<name>_tables`` (title -> table); of those with arms of their own also ``<name>_predictions`` and
+    ``<name>_runs``.
+    """
+    predictions = _predictions(experiment)
+    adding = [name for name, arm in experiment.arms.items() if arm.add]
+    nodes: list[Node] = []
+    if predictions:
+        nodes += [_scoring(predictions), _comparing(predictions), _drawing()]
+    if _has_curve(experiment):
+        nodes.append(_counting(predictions))
+    if adding:
+        nodes.append(_measuring(adding, experiment.evaluator.arm))
+    nodes.append(_writing(experiment, adding, scored=bool(predictions)))
+    return Pipeline(nodes, tags="evaluation")
 
 
-def _measures() -> Pipeline:
-    return Pipeline(
-        [
-            node(
-                score_arms,
-                inputs=[*(f"{arm}_predictions" for arm in ARMS), "split_records", *SETTING],
-                outputs=["scores", "label_scores", "confusion", "reliability"],
-                name="score_arms",
-            ),
-            node(
-                compare_arms,
-                inputs=[
-                    "real_predictions",
-                    "augmented_predictions",
-                    "split_records",
-                    *SETTING,
-                ],
-                outputs="comparison",
-                name="compare_arms",
-            ),
-            node(
-                measure_usability,
-                inputs=[
-                    "real_predictions",
-                    "synthetic_predictions",
-                    "candidate_predictions",
-                    "candidates",
-                    *SETTING,
-                ],
-                outputs="usability",
-                name="measure_usability",
-            ),
-            node(
-                measure_synthetic_text,
-                inputs=["candidates", "candidate_predictions", "split_records", "params:evaluation"],
-                outputs=["synthetic_quality", "synthetic_yields", "synthetic_examples"],
-                name="measure_synthetic_text",
-            ),
-        ]
+def _predictions(experiment: Experiment) -> list[str]:
+    tables = [f"classifier.{arm}.predictions" for arm in experiment.arms]
+    tables += [f"{name}_predictions" for name in _predicting(experiment)]
+    return [*tables, "baseline_predictions"] if experiment.arms else tables
+
+
+def _has_curve(experiment: Experiment) -> bool:
+    return REAL in experiment.arms and len(experiment.design.sizes) > 1
+
+
+def _predicting(experiment: Experiment) -> list[str]:
+    """Return the analyses that hand over predictions of arms of their own."""
+    return [name for name in experiment.analyses if ANALYSES[name].predictions]
+
+
+def _numbered(names: Collection[str], prefix: str) -> dict[str, str]:
+    """Return data sets by names that a function can take; those of arms may be any."""
+    return {f"{prefix}_{number}": name for number, name in enumerate(names)}
+
+
+def _scoring(predictions: Collection[str]) -> Node:
+    return node(
+        score_predictions,
+        inputs={
+            **{"split_records": "split_records", "evaluation": "params:evaluation", "score_by": "params:score_by"},
+            **_numbered(predictions, "predictions"),
+        },
+        outputs=["scores", "label_scores", "confusion"],
+        name="score_predictions",
     )
 
 
-def _pages(labels: Sequence[str]) -> Pipeline:
-    logs = [
-        "generator_base_log",
-        *(f"{label}_generator_log" for label in labels),
-        "filter_classifier_log",
-        *(f"{arm}_classifier_log" for arm in ARMS),
-    ]
+def _comparing(predictions: Collection[str]) -> Node:
+    return node(
+        compare_runs,
+        inputs={
+            **{"split_records": "split_records", "evaluation": "params:evaluation"},
+            **{"pairs": "params:compare", "score_by": "params:score_by"},
+            **_numbered(predictions, "predictions"),
+        },
+        outputs="comparisons",
+        name="compare_runs",
+    )
+
+
+def _counting(predictions: Collection[str]) -> Node:
+    return node(
+        count_equivalent_rows,
+        inputs={
+            **{"split_records": "split_records", "evaluation": "params:evaluation"},
+            **_numbered(predictions, "predictions"),
+        },
+        outputs="equivalent_rows",
+        name="count_equivalent_rows",
+    )
+
+
+def _measuring(adding: Collection[str], evaluator: str) -> Node:
+    return node(
+        measure_text_quality,
+        inputs={
+            **{"candidates": "candidates", "candidate_predictions": "candidate_predictions"},
+            **{"evaluator_predictions": f"classifier.{evaluator}.predictions", "split_records": "split_records"},
+            **{"arms": "params:arms", "experiment": "params:name", "evaluation": "params:evaluation"},
+            **_numbered([f"classifier.{arm}.decisions" for arm in adding], "decisions"),
+        },
+        outputs=["text_quality", "decision_counts", "examples"],
+        name="measure_text_quality",
+    )
+
+
+def _drawing() -> Node:
+    return node(
+        draw_plots,
+        inputs={
+            **{"scores": "scores", "comparisons": "comparisons", "confusion": "confusion"},
+            "pairs": "params:compare",
+        },
+        outputs=list(PLOTS),
+        name="draw_plots",
+    )
+
+
+def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -> Node:
+    parameters = ["learners", "arms", "generators", "filters", "design"]
+    tables = ["scores", "comparisons", "label_scores", "confusion", *PLOTS] if scored else []
+    tables += ["text_quality", "decision_counts", "examples"] if adding else []
+    tables += ["equivalent_rows"] if _has_curve(experiment) else []
+    tables += ["leakage"] if experiment.from_experiment is None else []
+    tables += ["reference_report"] if experiment.reference else []
+    runs = [f"classifier.{arm}.runs" for arm in experiment.arms]
+    runs += [f"{name}_runs" for name in _predicting(experiment)]
+    return node(
+        write_report,
+        inputs={
+            # Kedro reads the types of parameters by position: first the arguments in their order.
+            **{name: f"params:{name}" for name in ["name", "question", "note", "reference", "evaluation"]},
+            **{name: name for name in ["run_log", "raw_folder", "split_records", *tables]},
+            **{name: f"params:{name}" for name in parameters},
+            **_numbered(runs, "runs"),
+            **_numbered([f"{name}_tables" for name in experiment.analyses], "tables"),
+        },
+        outputs=["report_page", "results_page", "summary"],
+        name="write_report",
+    )
+
+
+def create_reference_pipeline(experiments: Sequence[str]) -> Pipeline:
+    """Return the pipeline of the page that sets our figures beside the reference report's.
+
+    It takes ``<experiment>_scores`` and ``<experiment>_text_quality``, None where an experiment has not run.
+    """
     return Pipeline(
         [
-            node(collect_training_logs, inputs=logs, outputs="training_logs", name="collect_training_logs"),
             node(
-                write_report,
+                write_reference_page,
                 inputs={
-                    **FACTS,
-                    "training_logs": "training_logs",
-                    "run_log": "run_log",
-                    "taxonomy": "params:unification",
-                    "generation": "params:generation",
-                    "classification": "params:classification",
-                    "options": "params:evaluation",
+                    "reference_report": "reference_report",
+                    **_numbered([f"{name}_scores" for name in experiments], "scores"),
+                    **_numbered([f"{name}_text_quality" for name in experiments], "quality"),
                 },
-                outputs=["report_page", "results_page", "summary"],
-                name="write_report",
-            ),
-        ]
+                outputs=["reference_page", "reference_figures"],
+                name="write_reference_page",
+            )
+        ],
+        tags="evaluation",
+    )
+
+
+def create_overview_pipeline(experiments: Sequence[str]) -> Pipeline:
+    """Return the pipeline of the page with the scores and differences of every experiment that has run.
+
+    It takes ``<experiment>_scores`` and ``<experiment>_comparisons``, None where an experiment has not run.
+    """
+    return Pipeline(
+        [
+            node(
+                write_overview_page,
+                inputs={
+                    **_numbered([f"{name}_scores" for name in experiments], "scores"),
+                    **_numbered([f"{name}_comparisons" for name in experiments], "comparisons"),
+                },
+                outputs="overview_page",
+                name="write_overview_page",
+            )
+        ],
+        tags="evaluation",
     )

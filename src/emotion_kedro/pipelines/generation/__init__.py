@@ -1,4 +1,4 @@
-"""A generator for each label."""
+"""Models of the generators that are tuned and kept."""
 
 from emotion_kedro.pipelines.generation.pipeline import create_pipeline
 

@@ -1,75 +1,47 @@
-"""split records -> base model -> one generator per label, each in its namespace ``generator.<label>``."""
+"""split records -> a model for each generator that is kept, in its namespace ``generator.<name>``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial, update_wrapper
+from typing import Any
 
-import pandas as pd
 from kedro.pipeline import Pipeline, node
 
-from emotion_kedro.pipelines.generation.nodes import (
-    prepare_base,
-    select_label,
-    select_training_texts,
-    train_generator,
-)
-
-SHARED_PARAMETERS = {"params:generation", "params:device", "params:checkpoints"}
+from emotion_kedro.pipelines.generation.nodes import train_generator
 
 
-def create_pipeline(labels: Sequence[str], base_records: str = "generator_records") -> Pipeline:
-    """Return the generation stage with a generator for each of ``labels``.
+def create_pipeline(generators: Mapping[str, Any], trained: Collection[str], *, unlabelled: bool = False) -> Pipeline:
+    """Return the generation stage.
 
     Args:
-        labels: the taxonomy.
-        base_records: data set of the records that the base of all generators is tuned on.
+        generators: the parameters of the generators, by name.
+        trained: those whose model is kept; the others are fitted draw by draw as they are sampled.
+        unlabelled: whether the experiment has texts without labels of its own.
     """
-    shared = Pipeline(
-        [
-            node(
-                select_training_texts,
-                inputs="split_records",
-                outputs="generator_records",
-                name="select_training_texts",
-            ),
-            node(
-                prepare_base,
-                inputs=[base_records, "params:generation", "params:device", "params:checkpoints"],
-                outputs=["generator_base", "generator_base_log"],
-                name="prepare_base",
-            ),
-        ]
+    nodes = [
+        _train(name, unlabelled and config.reads_unlabelled)
+        for name, config in generators.items()
+        if config.needs_training and name in trained
+    ]
+    return Pipeline(nodes, tags="generation")
+
+
+def _train(name: str, unlabelled: bool) -> Any:
+    inputs = {
+        "split_records": "split_records",
+        "taxonomy": "taxonomy",
+        "generator": f"params:generators.{name}",
+        "design": "params:design",
+        "device": "params:device",
+        "cache": "params:cache",
+    }
+    if unlabelled:
+        inputs["unlabelled_texts"] = "unlabelled_texts"
+    return node(
+        update_wrapper(partial(train_generator, name=name), train_generator),
+        inputs=inputs,
+        outputs=[f"generator.{name}.model", f"generator.{name}.log"],
+        name=f"train_{name}",
+        namespace=f"generator.{name}",
     )
-    return Pipeline([shared, *(_one_label(label) for label in labels)], tags="generation")
-
-
-def _one_label(label: str) -> Pipeline:
-    template = Pipeline(
-        [
-            node(_selector(label), inputs="generator_records", outputs="records", name="select_label"),
-            node(
-                train_generator,
-                inputs=[
-                    "generator_base",
-                    "records",
-                    "params:generation",
-                    "params:device",
-                    "params:checkpoints",
-                ],
-                outputs=["model", "log"],
-                name="train_generator",
-            ),
-        ]
-    )
-    return Pipeline(
-        template,
-        namespace=f"generator.{label}",
-        inputs={"generator_records", "generator_base"},
-        outputs={"log": f"{label}_generator_log"},
-        parameters=SHARED_PARAMETERS,
-    )
-
-
-def _selector(label: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    return update_wrapper(partial(select_label, label=label), select_label)

@@ -1,5 +1,5 @@
 """Raw tables to records."""
 
-from emotion_kedro.pipelines.ingestion.pipeline import create_pipeline
+from emotion_kedro.pipelines.ingestion.pipeline import create_pipeline, create_unlabelled_pipeline
 
-__all__ = ["create_pipeline"]
+__all__ = ["create_pipeline", "create_unlabelled_pipeline"]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from emotion_kedro.config.base import Frame
+from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
 
-from emotion_kedro.options import IngestionOptions
+
+def ingest_sources(raw_folder: Path, config: IngestionConfig) -> tuple[Frame, dict[str, Any]]:
+    """Read and clean the tables of all sources; return their records and what was counted."""
+    from emotion_kedro.data.readers import read_sources
+
+    return read_sources(raw_folder, config)
 
 
-def ingest_sources(raw_folder: Path, options: IngestionOptions) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read and clean the tables of all sources in use; return their records and what was counted."""
-    from emotion_kedro.text.sources import read_sources
+def read_unlabelled(raw_folder: Path, config: UnlabelledConfig) -> tuple[Frame, dict[str, Any]]:
+    """Read and clean texts without labels; return them, divided into train and test, and what was counted."""
+    from emotion_kedro.data import unlabelled
 
-    return read_sources(raw_folder, options)
+    return unlabelled.read_unlabelled(raw_folder, config)

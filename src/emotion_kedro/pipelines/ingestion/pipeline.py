@@ -1,21 +1,37 @@
-"""raw tables -> records."""
+"""raw tables -> records, and texts without labels where there are some."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from emotion_kedro.pipelines.ingestion.nodes import ingest_sources
+from emotion_kedro.pipelines.ingestion.nodes import ingest_sources, read_unlabelled
 
 
-def create_pipeline() -> Pipeline:
-    """Return the ingestion stage."""
-    return Pipeline(
+def create_pipeline(*, unlabelled: bool = False) -> Pipeline:
+    """Return the ingestion stage; ``unlabelled``: with the texts without labels."""
+    labelled = Pipeline(
         [
             node(
                 ingest_sources,
                 inputs=["raw_folder", "params:ingestion"],
                 outputs=["records", "ingestion_report"],
                 name="ingest_sources",
+            )
+        ],
+        tags="ingestion",
+    )
+    return labelled + create_unlabelled_pipeline() if unlabelled else labelled
+
+
+def create_unlabelled_pipeline() -> Pipeline:
+    """Return the reading of texts without labels."""
+    return Pipeline(
+        [
+            node(
+                read_unlabelled,
+                inputs=["raw_folder", "params:unlabelled"],
+                outputs=["unlabelled_texts", "unlabelled_report"],
+                name="read_unlabelled",
             )
         ],
         tags="ingestion",

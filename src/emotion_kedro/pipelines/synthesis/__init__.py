@@ -1,4 +1,4 @@
-"""Generators to synthetic records."""
+"""Candidates of every generator, and their scores."""
 
 from emotion_kedro.pipelines.synthesis.pipeline import create_pipeline
 

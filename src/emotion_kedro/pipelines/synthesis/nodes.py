@@ -1,66 +1,95 @@
-"""Drawing and filtering candidates."""
+"""Drawing candidates and measuring them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from emotion_kedro.config.augmentation import filter_configs, generator_config
+from emotion_kedro.config.base import Frame
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.models import learner_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 
-from emotion_kedro.learning.checkpoints import TableParts, fingerprint
-from emotion_kedro.learning.device import choose_device
-from emotion_kedro.options import SynthesisOptions
+if TYPE_CHECKING:
+    from emotion_kedro.augmentation.draws import DrawContexts
 
 
 def draw_candidates(
-    model: Path,
-    generator_base: Path,
-    filter_model: Path,
-    generator_records: pd.DataFrame,
-    options: SynthesisOptions,
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    generator: dict[str, Any],
+    arms: dict[str, Any],
+    design: DesignConfig,
     device: str,
-    checkpoints: str,
-) -> pd.DataFrame:
-    """Draw candidates from one generator until its quota of kept ones is met; return all of them."""
-    from emotion_kedro.learning.classifiers import load_classifier
-    from emotion_kedro.learning.generators import load_generator
-    from emotion_kedro.learning.synthesis import Sieve, draw_candidates
-    from emotion_kedro.text.filters import TextFilter
+    cache: str,
+    model: Path | None = None,
+    unlabelled_texts: Frame | None = None,
+    *,
+    name: str,
+) -> Frame:
+    """Return the candidates of one generator for every draw in which an arm adds them."""
+    from emotion_kedro.augmentation.draws import draw_for, only_draw
+    from emotion_kedro.augmentation.generators import load_generator
 
-    chosen = choose_device(device)
-    generator = load_generator(model, generator_base, chosen)
-    train = generator_records.loc[generator_records["split"] == "train", "text"]
-    sieve = Sieve(
-        TextFilter.build(train.tolist(), options.filter), load_classifier(filter_model, chosen), options, chosen
+    contexts = _contexts(split_records, taxonomy, design, device, cache, unlabelled_texts)
+    config = generator_config(generator)
+    adding = [arm for arm in _arms(arms).values() if name in arm.add]
+    if model is None:
+        return draw_for(name, config, contexts, contexts.draws(adding))
+    fitted = load_generator(config, model, contexts.device)
+    return draw_for(name, config, contexts, [only_draw(contexts, name)], fitted)
+
+
+def filter_candidates(
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    generators: dict[str, Any],
+    arms: dict[str, Any],
+    filters: dict[str, Any],
+    learners: dict[str, Any],
+    design: DesignConfig,
+    device: str,
+    cache: str,
+    *tables: Frame,
+) -> Frame:
+    """Return the candidates of all generators with what the filters measure in them."""
+    import pandas as pd
+
+    from emotion_kedro.augmentation.draws import Scoring, score_draws
+
+    scoring = Scoring(
+        _arms(arms),
+        filter_configs(filters),
+        {name: learner_config(raw) for name, raw in learners.items()},
+        # A sentence that says the label is right by its making.
+        tuple(name for name, raw in generators.items() if generator_config(raw).kind == "template"),
     )
-    identity = fingerprint(model, generator_base, filter_model, options, generator_records, chosen.kind)
-    parts = TableParts(checkpoints, f"candidates.{generator.label}", identity)
-    return draw_candidates(generator, sieve, options, device=chosen, parts=parts)
+    contexts = _contexts(split_records, taxonomy, design, device, cache)
+    return score_draws(pd.concat(tables, ignore_index=True), contexts, scoring)
 
 
-def pool_candidates(*tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put the candidates of all labels together; return all of them, and those kept as synthetic records.
+def _arms(raw: dict[str, Any]) -> dict[str, ArmConfig]:
+    return {name: ArmConfig.model_validate(arm) for name, arm in raw.items()}
 
-    A text that two generators wrote is kept for the first label alone.
 
-    Raises:
-        ValueError: if no candidate of any label was kept.
-    """
-    from emotion_kedro.text.filters import mark_pooled_duplicates
+def _contexts(
+    split_records: Frame,
+    taxonomy: dict[str, Any],
+    design: DesignConfig,
+    device: str,
+    cache: str,
+    unlabelled_texts: Frame | None = None,
+) -> DrawContexts:
+    from emotion_kedro.augmentation.draws import DrawContexts
+    from emotion_kedro.cache import Cache
+    from emotion_kedro.models.device import choose_device
 
-    candidates = mark_pooled_duplicates(pd.concat(tables, ignore_index=True))
-    kept = candidates[candidates["kept"]]
-    if kept.empty:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in candidates["reason"].value_counts().items())
-        raise ValueError(
-            f"none of {len(candidates)} candidates was kept ({reasons}); train the generators longer "
-            "(generation.training.steps), or ask less of synthesis.filter"
-        )
-    synthetic_records = pd.DataFrame(
-        {
-            "record_id": "synthetic:" + kept["candidate_id"],
-            "text": kept["text"],
-            "label": kept["label"],
-            "source": "synthetic",
-        }
+    return DrawContexts(
+        split_records,
+        DesignConfig.model_validate(design),
+        TaxonomyConfig.model_validate(taxonomy),
+        choose_device(device),
+        Cache(cache),
+        unlabelled_texts,
     )
-    return candidates, synthetic_records.reset_index(drop=True)

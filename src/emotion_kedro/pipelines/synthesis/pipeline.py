@@ -1,55 +1,68 @@
-"""generators + filter classifier -> candidates -> synthetic records."""
+"""generators -> candidates of each -> scored candidates of all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from functools import partial, update_wrapper
+from typing import Any
 
 from kedro.pipeline import Pipeline, node
 
-from emotion_kedro.pipelines.classification.pipeline import create_filter_pipeline
-from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, pool_candidates
+from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, filter_candidates
 
 
-def create_pipeline(labels: Sequence[str], known_records: str = "generator_records") -> Pipeline:
-    """Return the synthesis stage for the generators of ``labels``, with the classifier that filters for them.
+def create_pipeline(
+    generators: Mapping[str, Any], trained: Collection[str] = (), *, unlabelled: bool = False
+) -> Pipeline:
+    """Return the synthesis stage; without generators it has no node.
 
     Args:
-        labels: the taxonomy.
-        known_records: data set of all records that the generators have seen, and must not copy.
+        generators: the parameters of the generators, by name.
+        trained: those whose model the generation stage keeps.
+        unlabelled: whether the experiment has texts without labels of its own.
     """
-    pool = node(
-        pool_candidates,
-        inputs=[f"{label}_candidates" for label in labels],
-        outputs=["candidates", "synthetic_records"],
-        name="pool_candidates",
-    )
-    generators = [_one_label(label, known_records) for label in labels]
-    return Pipeline([create_filter_pipeline(), *generators, pool], tags="synthesis")
+    if not generators:
+        return Pipeline([])
+    nodes = [
+        _draw(name, config.needs_training and name in trained, unlabelled and config.reads_unlabelled)
+        for name, config in generators.items()
+    ]
+    return Pipeline([*nodes, _filter(generators)], tags="synthesis")
 
 
-def _one_label(label: str, known_records: str) -> Pipeline:
-    template = Pipeline(
-        [
-            node(
-                draw_candidates,
-                inputs=[
-                    "model",
-                    "generator_base",
-                    "filter_model",
-                    known_records,
-                    "params:synthesis",
-                    "params:device",
-                    "params:checkpoints",
-                ],
-                outputs="candidates",
-                name="draw_candidates",
-            )
-        ]
+def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
+    inputs = {
+        "split_records": "split_records",
+        "taxonomy": "taxonomy",
+        "generator": f"params:generators.{name}",
+        "arms": "params:arms",
+        "design": "params:design",
+        "device": "params:device",
+        "cache": "params:cache",
+    }
+    if trained:
+        inputs["model"] = f"generator.{name}.model"
+    if unlabelled:
+        inputs["unlabelled_texts"] = "unlabelled_texts"
+    return node(
+        update_wrapper(partial(draw_candidates, name=name), draw_candidates),
+        inputs=inputs,
+        outputs=f"generator.{name}.candidates",
+        name=f"draw_{name}",
+        namespace=f"generator.{name}",
     )
-    return Pipeline(
-        template,
-        namespace=f"generator.{label}",
-        inputs={"generator_base", known_records, "filter_model"},
-        outputs={"candidates": f"{label}_candidates"},
-        parameters={"params:synthesis", "params:device", "params:checkpoints"},
+
+
+def _filter(generators: Mapping[str, Any]) -> Any:
+    parameters = ["generators", "arms", "filters", "learners", "design", "device", "cache"]
+    return node(
+        filter_candidates,
+        inputs=[
+            "split_records",
+            "taxonomy",
+            *(f"params:{name}" for name in parameters),
+            *(f"generator.{name}.candidates" for name in generators),
+        ],
+        outputs="candidates",
+        name="filter_candidates",
     )

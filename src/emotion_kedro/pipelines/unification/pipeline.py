@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
             node(
                 unify_labels,
                 inputs=["records", "params:unification"],
-                outputs=["unified_records", "unification_report"],
+                outputs=["unified_records", "taxonomy", "unification_report"],
                 name="unify_labels",
             )
         ],

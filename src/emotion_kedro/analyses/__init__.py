@@ -1,0 +1,1 @@
+"""What is singular: each analysis is a module with a function ``analyse``, which returns tables by name."""

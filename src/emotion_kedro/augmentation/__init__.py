@@ -1,0 +1,1 @@
+"""Added text: generators, baselines, the filters that candidates pass through, and the training rows of an arm."""

@@ -1,0 +1,105 @@
+"""Added text that no language model writes: repeated rows, accidents, sentences, texts that there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.augmentation.agreement import fit_agreement_classifier
+from emotion_kedro.augmentation.eda import eda_texts
+from emotion_kedro.augmentation.generators import GenerationContext
+from emotion_kedro.augmentation.templates import template_texts
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A generator with nothing to train: fitted, it knows its draw."""
+
+    config: Any
+    context: GenerationContext | None = None
+
+    def fit(self, context: GenerationContext) -> Baseline:
+        """Return the generator for a draw."""
+        return type(self)(self.config, context)
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return texts of a label, ``count`` at most."""
+        raise NotImplementedError
+
+    @property
+    def _draw(self) -> GenerationContext:
+        assert self.context is not None, "fit comes before sample"
+        return self.context
+
+
+class Oversampling(Baseline):
+    """Train rows again, drawn with replacement."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return ``count`` train texts of the label."""
+        rows = self._draw.rows[self._draw.rows["label"] == label]
+        return [] if rows.empty else rows.sample(count, replace=True, random_state=seed)["text"].tolist()
+
+
+class EDA(Baseline):
+    """Train rows with small accidents."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return ``count`` texts made from train texts of the label."""
+        rows = self._draw.rows[self._draw.rows["label"] == label]
+        return eda_texts(rows, count, strength=self.config.strength, seed=seed)["text"].tolist()
+
+
+class Template(Baseline):
+    """Sentences that say the label."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return the label's sentences."""
+        table = template_texts(self._draw.taxonomy, self.config.sentence, words=self.config.words)
+        return table.loc[table["label"] == label, "text"].tolist()[:count]
+
+
+class MoreReal(Baseline):
+    """The next real rows of the same subsample."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return the next texts of the label, as many as there are."""
+        rows = self._draw.further_rows
+        return rows.loc[rows["label"] == label, "text"].tolist()[:count]
+
+
+class SelfTraining(Baseline):
+    """Unlabelled texts under the label that a classifier of the draw's rows reads in them."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return the texts that are read as the label, the surest first."""
+        table = self._pseudo_labelled
+        return table.loc[table["label"] == label, "text"].tolist()[:count]
+
+    @cached_property
+    def _pseudo_labelled(self) -> pd.DataFrame:
+        from emotion_kedro.config.models import learner_config
+
+        draw = self._draw
+        classifier = fit_agreement_classifier(
+            draw.rows,
+            draw.validation,
+            draw.taxonomy,
+            learner_config(self.config.learner),
+            self.config,
+            seed=draw.seed_of(self.config),
+            guard=draw.guard,
+            device=draw.device,
+            cache=draw.cache,
+            place="the classifier of self-training",
+        )
+        texts = draw.unlabelled["text"].tolist()
+        probabilities = classifier.probabilities(texts, device=draw.device)
+        labels = np.array(draw.taxonomy.names)[probabilities.argmax(axis=1)]
+        table = pd.DataFrame({"text": texts, "label": labels, "probability": probabilities.max(axis=1)})
+        table = table[~table["text"].isin(draw.rows["text"])]
+        return table.sort_values("probability", ascending=False, kind="stable").drop_duplicates("text")

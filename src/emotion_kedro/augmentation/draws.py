@@ -1,0 +1,236 @@
+"""The draws of a design: for each size and data seed, the train rows, and the candidates that are written from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+import pandas as pd
+
+from emotion_kedro.augmentation.agreement import fit_agreement_classifier
+from emotion_kedro.augmentation.filters import score_candidates
+from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, no_rows
+from emotion_kedro.cache import Cache, contents_of, fingerprint
+from emotion_kedro.config.augmentation import GeneratorConfig
+from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.subsamples import DesignSplits, Draw
+from emotion_kedro.models.device import Device
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = ["candidate_id", "text", "label", "generator", "size", "data_seed"]
+SCORED = "scored_candidates"
+
+
+@dataclass(frozen=True)
+class DrawContexts(DesignSplits):
+    """The rows of an experiment, and what a generator may see of them in each draw."""
+
+    taxonomy: TaxonomyConfig
+    device: Device
+    cache: Cache
+    unlabelled_texts: pd.DataFrame | None = None
+    """Texts without labels, where the experiment has some; else train rows stand for them."""
+
+    @cached_property
+    def unlabelled(self) -> pd.DataFrame:
+        """Texts that generators may see without their labels; copies of held-out texts are left out."""
+        if self.unlabelled_texts is None:
+            count = min(self.design.unlabelled_rows, len(self.train))
+            rows = self.train.sample(count, random_state=self.design.seed)
+            return rows[["record_id", "text", "group"]].reset_index(drop=True)
+        rows = self.unlabelled_texts[self.unlabelled_texts["split"] == "train"]
+        copies = self.guard.copies(rows["text"].tolist())
+        if copies.any():
+            logger.warning("%d unlabelled texts copy held-out ones and are left out", int(copies.sum()))
+        return rows.loc[~copies, ["record_id", "text"]].reset_index(drop=True)
+
+    def context(self, draw: Draw, config: GeneratorConfig) -> GenerationContext:
+        """Return what a generator sees in a draw: of larger sizes no more rows than it draws on."""
+        size = config.rows if config.rows is not None and not 0 < draw.size <= config.rows else draw.size
+        further = no_rows()
+        if config.reads_further_rows and draw.size != ALL_ROWS:
+            further = self.subsample("train", draw.data_seed).rows(draw.size + config.texts, after=draw.size)
+        return GenerationContext(
+            rows=self.rows(Draw(size, draw.data_seed)),
+            taxonomy=self.taxonomy,
+            data_seed=draw.data_seed,
+            device=self.device,
+            cache=self.cache,
+            guard=self.guard,
+            validation=self.validation_rows(size),
+            further_rows=further,
+            unlabelled=self.unlabelled if config.reads_unlabelled else no_rows(),
+        )
+
+
+def only_draw(contexts: DrawContexts, name: str) -> Draw:
+    """Return the one draw of a design, for a generator whose model is kept.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    draws = contexts.draws()
+    if len(draws) > 1:
+        raise ValueError(
+            f"the model of the generator {name} is to be kept, but the design has {len(draws)} draws; give one size "
+            "and one data seed, or leave it out of those that are trained"
+        )
+    return draws[0]
+
+
+def draw_for(
+    name: str,
+    config: GeneratorConfig,
+    contexts: DrawContexts,
+    draws: Sequence[Draw],
+    fitted: Fitted | None = None,
+) -> pd.DataFrame:
+    """Return the candidates of a generator for draws, schema :class:`emotion_kedro.schemas.Candidates`.
+
+    Where ``config.rows`` makes two sizes show a generator the same rows, they share its texts, from the cache.
+    """
+    tables = []
+    for number, draw in enumerate(draws, start=1):
+        table = draw_candidates(config, contexts.context(draw, config), fitted, name=name)
+        tables.append(_numbered(table, name, draw))
+        logger.info("generator %s: %d candidates of draw %d of %d", name, len(table), number, len(draws))
+    return pd.concat(tables, ignore_index=True) if tables else _numbered(no_rows(), name, Draw(ALL_ROWS, 0))
+
+
+def _numbered(table: pd.DataFrame, name: str, draw: Draw) -> pd.DataFrame:
+    numbers = table.groupby("label").cumcount() + 1
+    # With a check sum of the text, so that a judgement of one run's candidates never fits another's.
+    ids = [
+        f"{name}:{label}:{draw.size}:{draw.data_seed}:{number}:{crc32(text.encode()):08x}"
+        for label, number, text in zip(table["label"], numbers, table["text"], strict=True)
+    ]
+    return table.assign(
+        candidate_id=pd.Series(ids, index=table.index, dtype="str"),
+        generator=pd.Series(name, index=table.index, dtype="str"),
+        size=pd.Series(draw.size, index=table.index, dtype="int64"),
+        data_seed=pd.Series(draw.data_seed, index=table.index, dtype="int64"),
+    )[CANDIDATES]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the candidates of an experiment are measured."""
+
+    arms: Mapping[str, ArmConfig]
+    filters: Mapping[str, Any]
+    learners: Mapping[str, Any]
+    """Parameters of the classifiers by name, in their order."""
+    unfiltered: tuple[str, ...] = ()
+    """Generators whose texts are right by their making."""
+
+    @property
+    def shingle(self) -> int:
+        """The characters of an n-gram that similarities with train texts are counted in.
+
+        Raises:
+            ValueError: if filters differ in it.
+        """
+        shingles = {config.shingle for config in self._used("novel")} or {NovelFilter().shingle}
+        if len(shingles) > 1:
+            raise ValueError(f"filters of kind novel differ in shingle: {sorted(shingles)}; give all of them the same")
+        return shingles.pop()
+
+    @property
+    def agreement(self) -> LabelAgreementFilter:
+        """The filter whose classifier reads the candidates.
+
+        Raises:
+            ValueError: if filters differ in their classifier.
+        """
+        used = self._used("label_agreement") or [
+            config for config in self.filters.values() if config.kind == "label_agreement"
+        ]
+        classifiers = {config.model_copy(update={"tau": 0.0}): config for config in used or [LabelAgreementFilter()]}
+        if self._used("label_agreement") and len(classifiers) > 1:
+            raise ValueError("filters of kind label_agreement may differ in tau only: one classifier reads for all")
+        return next(iter(classifiers.values()))
+
+    def is_read(self, draw: Draw) -> bool:
+        """Whether an arm that is run at this size asks how sure the classifier is of a candidate."""
+        return any(
+            arm.sizes is None or draw.size in arm.sizes
+            for arm in self.arms.values()
+            if arm.add
+            and (
+                arm.weights == "agreement" or any(self.filters[name].kind == "label_agreement" for name in arm.filters)
+            )
+        )
+
+    def _used(self, kind: str) -> list[Any]:
+        names = dict.fromkeys(name for arm in self.arms.values() for name in arm.filters)
+        return [self.filters[name] for name in names if self.filters[name].kind == kind]
+
+
+def score_draws(candidates: pd.DataFrame, contexts: DrawContexts, scoring: Scoring) -> pd.DataFrame:
+    """Return the candidates of all draws with their scores, schema :class:`emotion_kedro.schemas.ScoredCandidates`.
+
+    The classifier is fitted once for each draw, on the draw's rows. Each draw's table is kept in the cache.
+    """
+    tables = []
+    groups = list(candidates.groupby(["size", "data_seed"], sort=False))
+    for number, (_, table) in enumerate(groups, start=1):
+        draw = Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0]))
+        tables.append(_score_draw(table.reset_index(drop=True), draw, contexts, scoring))
+        logger.info("filters: draw %d of %d is scored", number, len(groups))
+    if not tables:
+        return score_candidates(candidates, [])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _score_draw(table: pd.DataFrame, draw: Draw, contexts: DrawContexts, scoring: Scoring) -> pd.DataFrame:
+    rows, validation = contexts.rows(draw), contexts.validation_rows(draw.size)
+    agreement = scoring.agreement if scoring.is_read(draw) else None
+    learner = None if agreement is None else _learner_of(agreement, scoring.learners)
+    identity = fingerprint(
+        *(table, rows[["text", "label"]], contexts.taxonomy, scoring.shingle, list(scoring.unfiltered)),
+        *(agreement, learner, validation[["text", "label"]] if agreement else None, contexts.device.kind),
+        *(contents_of(model) for model in (learner.models() if learner else ())),
+    )
+    scored = contexts.cache.table(SCORED, identity)
+    if scored is None:
+        scored = score_candidates(
+            table,
+            rows["text"].tolist(),
+            shingle=scoring.shingle,
+            labels=contexts.taxonomy.names,
+            read=None if agreement is None else _reader(draw, contexts, agreement, learner),
+            unfiltered=scoring.unfiltered,
+        )
+        contexts.cache.save_table(SCORED, identity, scored)
+    return scored
+
+
+def _learner_of(agreement: LabelAgreementFilter, learners: Mapping[str, Any]) -> Any:
+    name = agreement.learner or next(iter(learners), "")
+    if name not in learners:
+        raise ValueError(f"the filter label_agreement names the learner {name}; there are: {', '.join(learners)}")
+    return learners[name]
+
+
+def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter, learner: Any) -> Any:
+    classifier = fit_agreement_classifier(
+        contexts.rows(draw),
+        contexts.validation_rows(draw.size),
+        contexts.taxonomy,
+        learner,
+        agreement,
+        seed=agreement.seed,
+        guard=contexts.guard,
+        device=contexts.device,
+        cache=contexts.cache,
+        place="the filter",
+    )
+    return lambda texts: classifier.probabilities(texts, device=contexts.device)

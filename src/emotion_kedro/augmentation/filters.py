@@ -1,0 +1,227 @@
+"""Whether a candidate is kept, and why not.
+
+Candidates are measured once (:func:`score_candidates`); an arm then applies its filters in its own order
+(:func:`apply_filters`), and the first that refuses a candidate gives the reason. Every candidate stays in the table,
+with the figures behind the decision, so that thresholds can be judged afterwards.
+
+A filter is a function ``(candidates, parameters, context) -> reasons``: one reason for each candidate, empty where it
+passes. It is given the candidates that the filters before it have kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.config.filters import (
+    FILTERS,
+    CompleteFilter,
+    LabelAgreementFilter,
+    LeftoversFilter,
+    LengthFilter,
+    NovelFilter,
+    RepetitionFilter,
+)
+from emotion_kedro.data.near_duplicates import NearIndex, shingles
+from emotion_kedro.metrics.diversity import repetition, words
+from emotion_kedro.metrics.novelty import exact_copies
+
+KEPT = "kept"
+TOO_SHORT = "too short"
+REPETITION = "repetition"
+LEFTOVER = "left-over prompt"
+CUT_OFF = "cut off"
+COPY = "copy of a train text"
+NEAR_COPY = "near-copy of a train text"
+DUPLICATE = "duplicate of another candidate"
+DISAGREES = "classifier disagrees"
+UNSURE = "classifier unsure"
+SURPLUS = "beyond the quota"
+PASSED = ""
+
+FIGURES = ("words", "repetition", "train_similarity", "predicted", "probability")
+
+
+@dataclass(frozen=True)
+class FilterContext:
+    """What a filter may look at beside the candidates."""
+
+    train_texts: Sequence[str]
+    """All train texts of the draw; nothing that is validated or tested on."""
+
+
+def score_candidates(
+    candidates: pd.DataFrame,
+    train_texts: Sequence[str],
+    *,
+    shingle: int = NovelFilter().shingle,
+    labels: Sequence[str] = (),
+    read: Callable[[list[str]], np.ndarray] | None = None,
+    unfiltered: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the candidates of one draw with what the filters measure in them (schema ``ScoredCandidates``).
+
+    Args:
+        candidates: with ``text``, ``label`` and ``generator``.
+        train_texts: all train texts of the draw.
+        shingle: characters of an n-gram, for the similarity with train texts.
+        labels: of the taxonomy, in the order of the classifier's columns.
+        read: texts -> probabilities (texts, labels), from a classifier trained on real train rows alone; None where no
+            arm asks for it.
+        unfiltered: generators whose texts are right by their making. They have no similarity and no probability, and
+            no filter looks at them.
+    """
+    texts = candidates["text"].astype("str").reset_index(drop=True)
+    measured = ~candidates["generator"].isin(list(unfiltered)).to_numpy()
+    similarity = np.full(len(texts), np.nan)
+    similarity[measured] = _similarity(texts[measured], train_texts, shingle)
+    predicted = np.full(len(texts), "", dtype=object)
+    probability = np.full(len(texts), np.nan)
+    if read is not None and measured.any():
+        probabilities = read(texts[measured].tolist())
+        columns = pd.Categorical(candidates["label"][measured], categories=list(labels)).codes
+        predicted[measured] = np.array(labels, dtype=object)[probabilities.argmax(axis=1)]
+        probability[measured] = probabilities[np.arange(len(columns)), columns]
+    return candidates.assign(
+        words=np.array([len(words(text)) for text in texts], dtype=np.int64),
+        repetition=np.array([repetition(text) for text in texts], dtype=np.float64),
+        train_similarity=similarity,
+        predicted=pd.Series(predicted, index=candidates.index, dtype="str"),
+        probability=probability,
+    )
+
+
+def _similarity(texts: pd.Series, train_texts: Sequence[str], shingle: int) -> np.ndarray:
+    if texts.empty or not len(train_texts):
+        return np.zeros(len(texts))
+    index = NearIndex(pd.Series(list(train_texts), dtype="str"), shingle=shingle)
+    texts = texts.reset_index(drop=True)
+    # A candidate is short: a piece of a longer train text is a copy too, though the two share little in all.
+    return np.asarray(np.maximum(index.similarity(texts), index.containment(texts)), dtype=np.float64)
+
+
+def apply_filters(
+    scored: pd.DataFrame,
+    names: Sequence[str],
+    configs: Mapping[str, Any],
+    train_texts: Sequence[str],
+    *,
+    quota: int | None = None,
+) -> pd.DataFrame:
+    """Return ``kept`` and ``reason`` of every candidate that an arm could add, in the order of the candidates.
+
+    After the filters, where one of them is of kind ``novel``, a text that is left under several labels is refused for
+    all of them: it is evidence for none. Then the first ``quota`` of each generator and label are kept.
+
+    Args:
+        scored: the candidates of one draw, as :func:`score_candidates` returns them.
+        names: filters, in the order in which they are applied.
+        configs: the parameters of each filter by its name.
+        train_texts: all train texts of the draw.
+        quota: candidates of a generator and label that are kept, at most; None: all.
+    """
+    reasons = pd.Series(KEPT, index=scored.index, dtype="str")
+    filtered = scored["train_similarity"].notna()
+    context = FilterContext(train_texts)
+    for name in names:
+        candidates = scored[filtered & (reasons == KEPT)]
+        if candidates.empty:
+            continue
+        refused = FILTERS[configs[name].kind].load()(candidates, configs[name], context)
+        reasons = reasons.mask(reasons.index.isin(refused.index[refused != PASSED]), refused.reindex(reasons.index))
+    if any(configs[name].kind == "novel" for name in names):
+        reasons = reasons.mask(_of_several_labels(scored, filtered & (reasons == KEPT)), DUPLICATE)
+    if quota is not None:
+        is_kept = reasons == KEPT
+        place = is_kept.groupby([scored["generator"], scored["label"]]).cumsum()
+        reasons = reasons.mask(is_kept & (place > quota), SURPLUS)
+    return pd.DataFrame({"kept": reasons == KEPT, "reason": reasons})
+
+
+def _of_several_labels(candidates: pd.DataFrame, passed: pd.Series) -> pd.Series:
+    texts = candidates["text"].str.lower()
+    labels = candidates[passed].groupby(texts[passed])["label"].nunique()
+    return passed & (texts.map(labels).fillna(0) > 1)
+
+
+# --- one function a kind ------------------------------------------------------------------------------------------
+
+
+def length(candidates: pd.DataFrame, config: LengthFilter, context: FilterContext) -> pd.Series:
+    """Refuse what has too few words."""
+    return _where(candidates["words"] < config.min_words, TOO_SHORT)
+
+
+def loops(candidates: pd.DataFrame, config: RepetitionFilter, context: FilterContext) -> pd.Series:
+    """Refuse texts of which too large a share stands in repeated bigrams."""
+    return _where(candidates["repetition"] > config.max_share, REPETITION)
+
+
+def leftovers(candidates: pd.DataFrame, config: LeftoversFilter, context: FilterContext) -> pd.Series:
+    """Refuse texts that hold a piece of a prompt."""
+    failed = pd.Series(False, index=candidates.index)
+    for piece in config.pieces:
+        failed |= candidates["text"].str.contains(piece, case=False, regex=False)
+    return _where(failed, LEFTOVER)
+
+
+_LAST_WORD = re.compile(r"[\w'’]+$")
+_CLOSING = "\"'”’)]»*_ "
+
+
+def complete(candidates: pd.DataFrame, config: CompleteFilter, context: FilterContext) -> pd.Series:
+    """Refuse texts that do not end a sentence and have a function word last."""
+    function_words = {word.lower() for word in config.function_words}
+    return _where(candidates["text"].map(lambda text: _is_cut_off(text, function_words)).astype(bool), CUT_OFF)
+
+
+def _is_cut_off(text: str, function_words: set[str]) -> bool:
+    last = _LAST_WORD.search(text.rstrip(_CLOSING))
+    return last is not None and last.group().lower().replace("’", "'") in function_words
+
+
+def novel(candidates: pd.DataFrame, config: NovelFilter, context: FilterContext) -> pd.Series:
+    """Refuse copies and near-copies of train texts, and what (nearly) repeats an earlier candidate of its label.
+
+    Duplicates are looked for among those of one generator and label: which of two labels were right, nobody could say.
+    """
+    copies = exact_copies(candidates["text"].tolist(), context.train_texts)
+    near = (candidates["train_similarity"] >= config.near_copy).to_numpy()
+    reasons = pd.Series(np.select([copies, near], [COPY, NEAR_COPY], PASSED), index=candidates.index, dtype="str")
+    left = candidates[reasons == PASSED]
+    for _, group in left.groupby(["generator", "label"], sort=False):
+        reasons[group.index[_repeats(group["text"], config)]] = DUPLICATE
+    return reasons
+
+
+def _repeats(texts: pd.Series, config: NovelFilter) -> np.ndarray:
+    """Return which texts (nearly) repeat one above them that is no repeat itself: (texts,) of bool."""
+    seen: list[set[str]] = []
+    repeats = np.zeros(len(texts), dtype=bool)
+    for place, text in enumerate(texts):
+        pieces = shingles(text, config.shingle)
+        repeats[place] = any(_jaccard(pieces, other) >= config.near_duplicate for other in seen)
+        if not repeats[place]:
+            seen.append(pieces)
+    return repeats
+
+
+def _jaccard(first: set[str], second: set[str]) -> float:
+    union = len(first | second)
+    return len(first & second) / union if union else 1.0
+
+
+def label_agreement(candidates: pd.DataFrame, config: LabelAgreementFilter, context: FilterContext) -> pd.Series:
+    """Refuse what the classifier reads as another label, or gives less than ``tau`` to its own."""
+    disagrees = candidates["predicted"] != candidates["label"]
+    unsure = ~(candidates["probability"] >= config.tau)
+    return pd.Series(np.select([disagrees, unsure], [DISAGREES, UNSURE], PASSED), index=candidates.index, dtype="str")
+
+
+def _where(failed: pd.Series, reason: str) -> pd.Series:
+    return pd.Series(np.where(failed, reason, PASSED), index=failed.index, dtype="str")

@@ -1,0 +1,190 @@
+"""Generators: what writes candidates for the labels of a draw.
+
+A kind is a class, made with its parameters, whose ``fit`` takes a :class:`GenerationContext` and returns something that
+has ``sample(label, count, seed)``. Kinds that are tuned have ``train`` and ``load`` too, so that a model can be kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from emotion_kedro.cache import Cache, contents_of, fingerprint
+from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.models.device import Device
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = "candidates"
+
+
+def no_rows() -> pd.DataFrame:
+    """Return a table of records without a row."""
+    return pd.DataFrame({"record_id": [], "text": [], "label": []}).astype("str")
+
+
+@dataclass(frozen=True)
+class GenerationContext:
+    """What a generator of one draw may see, and where it works."""
+
+    rows: pd.DataFrame
+    """Train rows of the draw: ``record_id, text, label``, and ``group`` where there is one."""
+    taxonomy: TaxonomyConfig
+    data_seed: int
+    device: Device
+    cache: Cache
+    guard: LeakGuard
+    validation: pd.DataFrame = field(default_factory=no_rows)
+    """Validation rows: losses and penalties are watched on them, nothing learns from them."""
+    further_rows: pd.DataFrame = field(default_factory=no_rows)
+    """The next real rows of the same subsample."""
+    unlabelled: pd.DataFrame = field(default_factory=no_rows)
+    """Train texts without labels."""
+
+    def texts_of(self, label: str) -> list[str]:
+        """Return the train texts of a label."""
+        return self.rows.loc[self.rows["label"] == label, "text"].tolist()
+
+    def seed_of(self, config: GeneratorConfig) -> int:
+        """Return the seed of a generator in this draw."""
+        return self.data_seed + config.seed
+
+
+class Fitted(Protocol):
+    """A generator that is ready to write."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return texts of a label, ``count`` at most; the same seed gives the same ones."""
+
+
+class Trained(Fitted, Protocol):
+    """A tuned generator, which can be kept."""
+
+    def save(self, directory: Path) -> None:
+        """Write all that :func:`load_generator` needs into an empty directory."""
+
+
+def train_generator(
+    config: GeneratorConfig, context: GenerationContext, *, name: str = "generator"
+) -> tuple[Trained, list[dict[str, Any]]]:
+    """Tune a generator on the rows of a draw.
+
+    Returns:
+        The generator, and one training log for its base (where that is trained) and for each of its models.
+
+    Raises:
+        LeakError: if a held-out row is among those that it would learn from.
+        ValueError: if its kind is not trained.
+    """
+    if not config.needs_training:
+        raise ValueError(f"the generator {name} is not tuned, so that there is no model of it to keep")
+    assert_disjoint(config, context, name)
+    result: tuple[Trained, list[dict[str, Any]]] = _implementation(config).train(context)
+    return result
+
+
+def load_generator(config: GeneratorConfig, directory: Path, device: Device) -> Trained:
+    """Open what :func:`train_generator`'s generator was saved to."""
+    generator: Trained = _implementation(config).load(directory, device)
+    return generator
+
+
+def draw_candidates(
+    config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None = None, *, name: str = "generator"
+) -> pd.DataFrame:
+    """Return a generator's candidates for one draw: ``text, label``, ``config.texts`` per label at most.
+
+    Texts without a word, and those that are (nearly) copies of held-out ones, are left out. What a language model wrote
+    is kept in the cache label by label, so that a killed run goes on with the label it was at.
+
+    Args:
+        config: the generator's parameters.
+        context: the draw.
+        fitted: a generator that is ready; None fits it on the draw's rows, if anything is still to be written.
+        name: the generator's, for messages.
+
+    Raises:
+        LeakError: if a held-out row is among those that it would learn from.
+    """
+    assert_disjoint(config, context, name)
+    writer = _Writer(config, context, fitted, name)
+    tables = [writer.table(label) for label in context.taxonomy.names]
+    candidates = pd.concat(tables, ignore_index=True)
+    if not config.writes_text:
+        return candidates
+    # Kept texts too: they may have been written when other rows were held out.
+    copies = context.guard.copies(candidates["text"].tolist())
+    if copies.any():
+        logger.warning("generator %s: %d texts copy held-out ones and are thrown away", name, int(copies.sum()))
+    return candidates[~copies].reset_index(drop=True)
+
+
+def assert_disjoint(config: GeneratorConfig, context: GenerationContext, name: str) -> None:
+    """Raise a LeakError if a held-out row is among those that the generator would see."""
+    context.guard.assert_disjoint(context.rows, f"the train rows of the generator {name}")
+    if config.reads_unlabelled:
+        context.guard.assert_disjoint(context.unlabelled, f"the unlabelled texts of the generator {name}")
+    if config.reads_further_rows:
+        context.guard.assert_disjoint(context.further_rows, f"the further real rows of the generator {name}")
+
+
+class _Writer:
+    """Writes the texts of label after label, and says how far it is."""
+
+    def __init__(self, config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None, name: str) -> None:
+        self._config, self._context, self._fitted, self._name = config, context, fitted, name
+        self._identity = _identity_of(config, context, fitted)
+        self._is_slow = config.needs_training or bool(config.models())
+        self._began, self._written = time.perf_counter(), 0
+
+    def table(self, label: str) -> pd.DataFrame:
+        identity = fingerprint(self._identity, label)
+        if not self._is_slow:
+            return self._write(label)
+        table = self._context.cache.table(CANDIDATES, identity)
+        if table is None:
+            table = self._write(label)
+            self._context.cache.save_table(CANDIDATES, identity, table)
+            self._report(label, len(table))
+        return table
+
+    def _write(self, label: str) -> pd.DataFrame:
+        if self._fitted is None:
+            self._fitted = _implementation(self._config).fit(self._context)
+        assert self._fitted is not None
+        texts = self._fitted.sample(label, self._config.texts, self._context.seed_of(self._config))
+        table = pd.DataFrame({"text": pd.Series(texts, dtype="str")}).assign(label=label).astype("str")
+        return table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
+
+    def _report(self, label: str, texts: int) -> None:
+        self._written += 1
+        names = self._context.taxonomy.names
+        labels_left = len(names) - 1 - names.index(label)
+        seconds = time.perf_counter() - self._began
+        logger.info(
+            "generator %s, data seed %d: %s, %d texts; %.1f s a label, about %.0f s left",
+            *(self._name, self._context.data_seed, label, texts),
+            *(seconds / self._written, seconds / self._written * labels_left),
+        )
+
+
+def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None) -> str:
+    """Return the fingerprint of all that a generator's texts depend on."""
+    return fingerprint(
+        *(config, context.seed_of(config), list(context.taxonomy.names), context.device.kind),
+        *(context.rows[["text", "label"]], *(contents_of(model) for model in config.models())),
+        context.validation[["text", "label"]] if config.needs_training else None,
+        context.unlabelled[["text"]] if config.reads_unlabelled else None,
+        getattr(fitted, "identity", None),
+    )
+
+
+def _implementation(config: Any) -> Any:
+    return GENERATORS[config.kind].load()(config)

@@ -1,0 +1,218 @@
+"""One generator per label: a causal language model tuned on the bare texts of that label, and sampled.
+
+The report trains one GPT-2 per label on texts alone, without a prompt; so does this. What is tuned is a parameter: the
+whole model, its top blocks, or low-rank adapters on them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from emotion_kedro.augmentation.generators.tuning import (
+    BASE,
+    Base,
+    choose_trained,
+    copy_base_for,
+    fit,
+    merged,
+    open_generator,
+    prepare_base,
+    read_notes,
+    seed_from,
+    validation_texts,
+    write_with_notes,
+)
+from emotion_kedro.cache import fingerprint
+from emotion_kedro.config.augmentation import DecodingConfig, FineTunedConfig
+from emotion_kedro.models.decoding import nucleus
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.language_models import LanguageModel, open_directory
+
+if TYPE_CHECKING:
+    from emotion_kedro.augmentation.generators import GenerationContext
+
+logger = logging.getLogger(__name__)
+
+MODELS, LABELS = "generators", "labels"
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """Tunes a copy of the base for each label."""
+
+    config: FineTunedConfig
+
+    def fit(self, context: GenerationContext) -> LabelModels:
+        """Return generators of which each is tuned when its label is sampled; none is kept afterwards."""
+        base = prepare_base(self.config, context)
+
+        def tuned(label: str) -> LanguageModel | None:
+            if not context.texts_of(label):
+                return None
+            return merged(_tune(label, base, self.config, context)[0])
+
+        return LabelModels(self.config, context.device, tuned)
+
+    def train(self, context: GenerationContext) -> tuple[LabelModels, list[dict[str, Any]]]:
+        """Tune the generators of all labels, keep each in the cache, and return them with their logs.
+
+        Raises:
+            ValueError: if a label has no train texts.
+        """
+        base = prepare_base(self.config, context)
+        for label in context.taxonomy.names:
+            if not context.texts_of(label):
+                raise ValueError(
+                    f"the label {label!r} has no train texts; raise records.cap or add a source that has it"
+                )
+        directories = {label: self._kept(label, base, context) for label in context.taxonomy.names}
+        log = [*base.log, *(read_notes(directory)["log"] for directory in directories.values())]
+        return _opened(self.config, directories, base.directory, context.device), log
+
+    def load(self, directory: Path, device: Device) -> LabelModels:
+        """Open what :meth:`LabelModels.save` wrote."""
+        directories = {unquote(path.name): path for path in sorted((directory / LABELS).iterdir())}
+        return _opened(self.config, directories, directory / BASE, device)
+
+    def _kept(self, label: str, base: Base, context: GenerationContext) -> Path:
+        identity = _identity_of(label, base, self.config, context)
+        directory = context.cache.directory(MODELS, identity)
+        if directory is not None:
+            return directory
+        model, notes = _tune(label, base, self.config, context)
+        return context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
+
+
+@dataclass(frozen=True)
+class LabelModels:
+    """The generators of a draw."""
+
+    config: FineTunedConfig
+    device: Device
+    open_model: Callable[[str], LanguageModel | None]
+    """The tuned model of a label; None where it has no texts."""
+    directories: Mapping[str, Path] | None = None
+    """Where the models lie, if they are kept."""
+    base: Path | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """What stands for the kept models in a fingerprint."""
+        if self.directories is None:
+            return None
+        return fingerprint(*(part for label in sorted(self.directories) for part in (label, self.directories[label])))
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return ``count`` texts of a label, drawn batch by batch; none where the label has no train texts."""
+        model = self.open_model(label)
+        if model is None:
+            return []
+        texts: list[str] = []
+        decoding = self.config.decoding
+        for batch, start in enumerate(range(0, count, decoding.batch_size)):
+            rows = min(decoding.batch_size, count - start)
+            texts += sample_texts(model, rows, decoding, device=self.device, seed=seed_from(seed, batch))
+            logger.debug("generator of %s: %d of %d texts", label, len(texts), count)
+        return texts
+
+    def save(self, directory: Path) -> None:
+        """Write a folder for each label, and the base where the models are adapters that need it.
+
+        Raises:
+            ValueError: if the models were not kept as they were trained.
+        """
+        if self.directories is None or self.base is None:
+            raise ValueError("these generators are tuned as they are sampled; train them to have models to save")
+        for label, source in self.directories.items():
+            shutil.copytree(source, directory / LABELS / quote(label, safe=""))
+            copy_base_for(source, self.base, directory)
+
+
+def _opened(config: FineTunedConfig, directories: Mapping[str, Path], base: Path, device: Device) -> LabelModels:
+    @lru_cache(maxsize=1)
+    def open_model(label: str) -> LanguageModel | None:
+        directory = directories.get(label)
+        return None if directory is None else open_generator(directory, base, device)
+
+    return LabelModels(config, device, open_model, directories, base)
+
+
+def _identity_of(label: str, base: Base, config: FineTunedConfig, context: GenerationContext) -> str:
+    """Return the fingerprint of a label's model; how it is sampled has no part in it."""
+    relevant = config.model_dump(mode="json", exclude={"decoding", "texts", "rows", "seed", "unlabelled", "warm_up"})
+    validation = _validation_of(label, config, context)
+    # The base is named too: a checkpoint of the same texts on another base would be another model.
+    return fingerprint(
+        *(label, context.texts_of(label), validation, relevant, context.seed_of(config), base.identity),
+        context.device.kind,
+    )
+
+
+def _validation_of(label: str, config: FineTunedConfig, context: GenerationContext) -> list[str]:
+    rows = context.validation
+    return validation_texts(rows.loc[rows["label"] == label, "text"].tolist(), config, context)
+
+
+def _tune(
+    label: str, base: Base, config: FineTunedConfig, context: GenerationContext
+) -> tuple[LanguageModel, dict[str, Any]]:
+    """Tune a copy of the base on the texts of one label; return it with its notes."""
+    texts, seed = context.texts_of(label), context.seed_of(config)
+    context.device.seed(seed)
+    model = choose_trained(open_directory(base.directory, context.device), config)
+    name = f"generator.{label}"
+    work = context.cache.work(quote(name, safe=""), _identity_of(label, base, config, context))
+    log = fit(
+        model,
+        texts,
+        _validation_of(label, config, context),
+        config,
+        config.training,
+        name=name,
+        seed=seed,
+        device=context.device,
+        work=work,
+    )
+    entry = {"label": label, "texts": len(texts), **log.as_dict()}
+    return model, {"label": label, "base": config.base, "tuning": config.tuning, "log": entry}
+
+
+def sample_texts(
+    language_model: LanguageModel, rows: int, decoding: DecodingConfig, *, device: Device, seed: int
+) -> list[str]:
+    """Draw ``rows`` texts of a model that was tuned on bare texts; the same seed draws the same texts.
+
+    Returns texts without special tokens and outer white space; some may be empty.
+    """
+    import torch
+    from transformers import LogitsProcessorList
+
+    model, boundary = language_model.model, language_model.boundary
+    device.seed(seed)
+    model.eval()
+    start = torch.full((rows, 1), boundary, dtype=torch.long, device=device.place)
+    choose = nucleus(decoding.top_k, decoding.top_p, temperature=decoding.temperature)
+    with torch.inference_mode(), device.autocast():
+        tokens = model.generate(
+            input_ids=start,
+            attention_mask=torch.ones_like(start),
+            do_sample=True,
+            temperature=1.0,
+            top_k=0,
+            top_p=1.0,
+            logits_processor=LogitsProcessorList([choose]),
+            min_new_tokens=decoding.min_new_tokens,
+            max_new_tokens=decoding.max_new_tokens,
+            eos_token_id=boundary,
+            pad_token_id=boundary,
+        )
+    # Every row started from the same single token, so that one slice is right for all.
+    texts = language_model.tokenizer.batch_decode(tokens[:, 1:], skip_special_tokens=True)
+    return [" ".join(text.split()) for text in texts]

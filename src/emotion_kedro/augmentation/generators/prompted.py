@@ -1,0 +1,148 @@
+"""A pretrained model that is not tuned: prompted with the label, with or without train texts of it as examples."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_kedro.augmentation.generators.tuning import seed_from
+from emotion_kedro.config.augmentation import DecodingConfig, PromptedConfig
+from emotion_kedro.models.decoding import Request, sample_answers
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.language_models import LanguageModel, load_language_model, open_name
+
+if TYPE_CHECKING:
+    from emotion_kedro.augmentation.generators import GenerationContext
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """Has nothing to tune: fitted, it knows the rows that its requests show."""
+
+    config: PromptedConfig
+
+    def fit(self, context: GenerationContext) -> PromptedModel:
+        """Return the generator for the rows of a draw."""
+        return PromptedModel(self.config, context)
+
+
+@dataclass(frozen=True)
+class PromptedModel:
+    """A pretrained model with the rows that its requests show."""
+
+    config: PromptedConfig
+    context: GenerationContext
+
+    @cached_property
+    def _language_model(self) -> LanguageModel:
+        return load_language_model(open_name(self.config.base), self.context.device)
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return ``count`` texts of a label, the first line of each answer; none where it has no train texts."""
+        texts = self.context.texts_of(label)
+        if not texts:
+            return []
+        number = self.context.taxonomy.names.index(label)
+        rng = np.random.default_rng([seed, number])
+        word = self.context.taxonomy.word(label)
+        prompts = [prompt_for(word, texts, self.config, rng) for _ in range(self.config.requests)]
+        # As many texts of each request, and those of one request side by side: it is read once for all of them.
+        prompts = [prompts[place * len(prompts) // count] for place in range(count)]
+        answers = answers_to(
+            self._language_model,
+            [encode_prompt(self._language_model.tokenizer, prompt, self.config) for prompt in prompts],
+            self.config.decoding,
+            device=self.context.device,
+            seed=(seed, number),
+            guidance=self.config.guidance,
+        )
+        return [first_line(prompt.prefix + text) for prompt, text in zip(prompts, answers, strict=True)]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A request in words: with the label, without it, and what the answer begins with."""
+
+    request: str
+    neutral: str | None
+    prefix: str
+
+
+def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.random.Generator) -> Prompt:
+    """Return a request for one label, with examples and a prefix from its train texts where the parameters say so.
+
+    Args:
+        word: what the request calls the label.
+        texts: train texts of the label.
+        config: the request's wording.
+        rng: chooses examples and prefix.
+    """
+    shown = rng.permutation(len(texts))[: config.examples]
+    examples = "\n".join(f"- {texts[place]}" for place in shown)
+    prefix = ""
+    if config.prefix_words:
+        prefix = " ".join(str(texts[int(rng.integers(len(texts)))]).split()[: config.prefix_words])
+    neutral = None if config.neutral is None else config.neutral.format(examples=examples)
+    return Prompt(config.request.format(label=word, examples=examples), neutral, prefix)
+
+
+def encode_prompt(tokenizer: Any, prompt: Prompt, config: PromptedConfig) -> Request:
+    """Return the token ids of a request, in the tokenizer's chat template where there is one and it is wanted."""
+
+    def ids(request: str) -> tuple[int, ...]:
+        if config.chat and tokenizer.chat_template:
+            turn = [{"role": "user", "content": request}]
+            request = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return tuple(tokenizer(request + prompt.prefix, add_special_tokens=False)["input_ids"])
+
+    neutral = ids(prompt.neutral) if prompt.neutral is not None and config.guidance > 1 else None
+    return Request(ids(prompt.request), neutral)
+
+
+def answers_to(
+    language_model: LanguageModel,
+    requests: Sequence[Request],
+    decoding: DecodingConfig,
+    *,
+    device: Device,
+    seed: tuple[int, int],
+    guidance: float = 1.0,
+) -> list[str]:
+    """Return one answer for each request, drawn batch by batch; ``seed`` is that of the draw and the label's number."""
+    ends = ends_of(language_model)
+    texts: list[str] = []
+    for batch, start in enumerate(range(0, len(requests), decoding.batch_size)):
+        tokens = sample_answers(
+            language_model.model,
+            requests[start : start + decoding.batch_size],
+            decoding,
+            guidance=guidance,
+            ends=ends,
+            device=device,
+            seed=seed_from(*seed, batch),
+        )
+        texts += language_model.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        logger.debug("%d of %d texts", len(texts), len(requests))
+    return texts
+
+
+def ends_of(language_model: LanguageModel) -> list[int]:
+    """Return the tokens that end a text: the boundary, the tokenizer's own end, and whatever begins with a new line."""
+    tokenizer = language_model.tokenizer
+    # Byte-level BPE writes a new line as U+010A.
+    lines = [index for token, index in tokenizer.get_vocab().items() if token.startswith(("\n", "\u010a", "<0x0A>"))]
+    end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+    return sorted({language_model.boundary, *end, *lines})
+
+
+def first_line(text: str) -> str:
+    """Return the first line of an answer, without the dash before it and the quotation marks around it."""
+    line = next((line for line in text.strip().splitlines() if line.strip()), "")
+    return " ".join(line.split()).removeprefix("- ").strip('"\u201c\u201d ')

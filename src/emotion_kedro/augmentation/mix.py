@@ -1,0 +1,113 @@
+"""The training rows of an arm: its real rows, the candidates that it keeps, and what each of them counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.augmentation.filters import apply_filters
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.data.leak_guard import LeakGuard
+
+COLUMNS = ["record_id", "text", "label", "origin", "generator", "weight", "phase"]
+DECISIONS = ["candidate_id", "kept", "reason"]
+LEAST_WEIGHT = 1e-9
+"""A probability may round to 0, a weight may not be it."""
+
+
+def compose_rows(
+    arm: ArmConfig,
+    rows: pd.DataFrame,
+    candidates: pd.DataFrame,
+    design: DesignConfig,
+    filters: Mapping[str, Any],
+    *,
+    guard: LeakGuard | None = None,
+    name: str = "",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the training rows of an arm in one draw, and what became of the candidates that it could have added.
+
+    A real row weighs 1, and so does an added one where ``augmentation_weight`` is None. Otherwise the added rows of a
+    label weigh together as much as so many real ones, whatever their number; several generators share that. Of a label
+    of which nothing is left, the real rows weigh so much more: met less often than other labels, it would be predicted
+    less often, which is no matter of text. With ``weights: agreement`` added rows weigh in proportion to their
+    probability.
+
+    Args:
+        arm: its parameters.
+        rows: real train rows of the draw: ``record_id, text, label``, and ``source`` where the arm asks for one.
+        candidates: the draw's, with their scores.
+        design: ``added_rows`` is the number of candidates of a generator and label that are kept, at most.
+        filters: the parameters of each filter by its name.
+        guard: knows the held-out rows.
+        name: of the arm, for messages.
+
+    Returns:
+        ``record_id, text, label, origin, generator, weight, phase`` and ``candidate_id, kept, reason``.
+
+    Raises:
+        LeakError: if a held-out row is among the rows.
+        ValueError: if nothing is left to learn from.
+    """
+    if guard is not None:
+        guard.assert_disjoint(rows, f"the real rows of the arm {name}")
+    offered = pd.concat(
+        [candidates.iloc[:0], *(candidates[candidates["generator"] == added] for added in arm.add)], ignore_index=True
+    )
+    decisions = apply_filters(offered, arm.filters, filters, rows["text"].tolist(), quota=design.added_rows)
+    decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
+    real = real_rows(arm, rows)
+    added = _added_rows(arm, offered[decisions["kept"].to_numpy()])
+    table = pd.concat([real, added], ignore_index=True)
+    if arm.augmentation_weight is not None:
+        table = _with_stand_ins(table, arm)
+    if table.empty:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in decisions["reason"].value_counts().items())
+        raise ValueError(
+            f"the arm {name} has no row to learn from ({reasons or 'no candidates'}); ask less of its filters"
+        )
+    if guard is not None:
+        guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
+    later = arm.order == "continue" and len(real) > 0
+    return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS], decisions
+
+
+def real_rows(arm: ArmConfig, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the real rows that an arm learns from, each of weight 1."""
+    if arm.rows == "none":
+        rows = rows.iloc[:0]
+    elif arm.rows != "all":
+        rows = rows[rows["source"] == arm.rows.source]
+    return rows[["record_id", "text", "label"]].assign(origin="real", generator="", weight=1.0).reset_index(drop=True)
+
+
+def _added_rows(arm: ArmConfig, candidates: pd.DataFrame) -> pd.DataFrame:
+    rows = candidates[["candidate_id", "text", "label", "generator"]].rename(columns={"candidate_id": "record_id"})
+    trust = pd.Series(1.0, index=rows.index)
+    if arm.weights == "agreement":
+        # What is right by its making has no probability.
+        trust = candidates["probability"].fillna(1.0).clip(lower=LEAST_WEIGHT)
+    if arm.augmentation_weight is not None:
+        totals = trust.groupby([rows["generator"], rows["label"]]).transform("sum")
+        trust = share_of(arm) * trust / totals
+    return rows.assign(origin="added", weight=trust)
+
+
+def share_of(arm: ArmConfig) -> float:
+    """Return how many real rows the added rows of a label from one of the arm's generators count as."""
+    assert arm.augmentation_weight is not None
+    return arm.augmentation_weight / len(arm.add)
+
+
+def _with_stand_ins(table: pd.DataFrame, arm: ArmConfig) -> pd.DataFrame:
+    """Return the table in which the real rows of a label weigh so much more as each generator left out of it."""
+    real = table["origin"] == "real"
+    counts = table["label"].map(table.loc[real, "label"].value_counts())
+    weight = table["weight"]
+    for generator in arm.add:
+        covered = table.loc[table["generator"] == generator, "label"].unique()
+        weight = weight.mask(real & ~table["label"].isin(covered), weight + share_of(arm) / counts)
+    return table.assign(weight=weight)

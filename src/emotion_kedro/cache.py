@@ -1,0 +1,249 @@
+"""What long work leaves behind, by content: the identity of an entry is a hash of everything that it depends on.
+
+Other parameters or other data make another identity, so that nothing made from something else is ever picked up. An
+entry is there whole or not at all: it is written beside its place, flushed to the disk and renamed, whatever kills the
+process and whoever else is writing the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+import emotion_kedro
+from emotion_kedro.whole_files import clean, discard, set_aside, touch, written_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import torch
+    from numpy.typing import NDArray
+
+NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
+KEPT_CHECKPOINTS = 2
+"""The newest, and the one before it in case the newest turns out to be damaged."""
+
+OPENED: set[Path] = set()
+"""Directories of the work that this process has begun or gone on with."""
+
+
+def fingerprint(*parts: object) -> str:
+    """Return 16 hexadecimal digits that change when any part does.
+
+    Parts may be parameters, data frames, directories of a model (weights, configuration, tokenizer), and whatever
+    JSON can hold.
+    """
+    digest = hashlib.sha256(emotion_kedro.__version__.encode())
+    for part in parts:
+        digest.update(b"\x00" + _bytes_of(part))
+    return digest.hexdigest()[:16]
+
+
+def contents_of(name: str) -> Path | str:
+    """Return what stands for a model in a fingerprint: its files if ``name`` is a directory, else the name."""
+    return Path(name) if Path(name).is_dir() else name
+
+
+def _bytes_of(part: object) -> bytes:
+    if isinstance(part, BaseModel):
+        return part.model_dump_json().encode()
+    if isinstance(part, Path):
+        return b"".join(_hash_of_file(file) for file in sorted(part.iterdir()) if _decides(file))
+    # Where pandas was never imported nothing can be a table.
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(part, pandas.DataFrame):
+        columns = json.dumps([str(name) for name in part.columns]).encode()
+        return bytes(columns + pandas.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+    return json.dumps(part, sort_keys=True).encode()
+
+
+def _decides(file: Path) -> bool:
+    """Whether what a model says depends on the file; cards and notes hold times, which no two runs share."""
+    return file.is_file() and file.name not in NOTES_ON_A_MODEL
+
+
+def _hash_of_file(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return file.name.encode() + hashlib.file_digest(stream, "sha256").digest()
+
+
+# --- the cache ----------------------------------------------------------------------------------------------------
+
+
+class Cache:
+    """Tables, directories, vectors and checkpoints: ``<root>/<kind>/<identity>``.
+
+    Checkpoints are dropped when the results are saved (:func:`clear_finished`). Everything else stays for later runs,
+    and goes when nothing used it for 30 days.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self._opened: set[Path] = set()
+        self._cleaned: set[str] = set()
+
+    def table(self, kind: str, identity: str) -> pd.DataFrame | None:
+        """Return a table, its ``attrs`` included, or None if it was not made yet."""
+        import pandas as pd
+
+        file = self._table_file(kind, identity)
+        if not touch(file):
+            return None
+        try:
+            return pd.read_parquet(file)
+        except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+            set_aside(file, error)
+            return None
+
+    def has_table(self, kind: str, identity: str) -> bool:
+        """Whether the table is there."""
+        return self._table_file(kind, identity).is_file()
+
+    def save_table(self, kind: str, identity: str, table: pd.DataFrame) -> None:
+        """Keep a table; ``attrs`` may hold what JSON can."""
+        self._clean_once(kind)
+        with written_whole(self._table_file(kind, identity)) as staging:
+            table.to_parquet(staging)
+
+    def directory(self, kind: str, identity: str) -> Path | None:
+        """Return a directory, or None if it was not made yet."""
+        directory = self.root / kind / identity
+        return directory if touch(directory) else None
+
+    def save_directory(self, kind: str, identity: str, write: Callable[[Path], object]) -> Path:
+        """Keep a directory, which ``write`` fills; it is given an empty one. Return where it lies in the end."""
+        self._clean_once(kind)
+        target = self.root / kind / identity
+        with written_whole(target, replace=False) as staging:
+            staging.mkdir()
+            write(staging)
+        return target
+
+    def vectors(self, kind: str, identity: str) -> Vectors:
+        """Return the store of vectors of one kind and identity; it grows by parts."""
+        self._clean_once(kind)
+        return Vectors(self.root / kind / identity)
+
+    def work(self, name: str, identity: str) -> Work:
+        """Return the checkpoints of one piece of work; its name may hold any characters."""
+        self._clean_once("work")
+        work = Work(self.root / "work" / f"{quote(name, safe='')}-{identity}")
+        self._opened.add(work.directory)
+        OPENED.add(work.directory)
+        return work
+
+    def clear_finished(self) -> None:
+        """Remove the checkpoints of all work opened through this object: its results are saved."""
+        _clear(self._opened)
+
+    def _table_file(self, kind: str, identity: str) -> Path:
+        return self.root / kind / f"{identity}.parquet"
+
+    def _clean_once(self, kind: str) -> None:
+        if kind not in self._cleaned:
+            self._cleaned.add(kind)
+            clean(self.root / kind)
+
+
+def clear_finished() -> None:
+    """Remove the checkpoints of all work of this process: its results are saved. Those of other runs stay."""
+    _clear(OPENED)
+
+
+def _clear(directories: set[Path]) -> None:
+    for directory in sorted(directories):
+        discard(directory)
+        OPENED.discard(directory)
+    directories.clear()
+
+
+# --- what grows or is replaced ------------------------------------------------------------------------------------
+
+
+class Work:
+    """The checkpoints of one piece of work: ``<directory>/<step>/``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def save(self, step: int, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
+        """Write a checkpoint in one step; of the older ones the newest stays.
+
+        Args:
+            step: where the work stands.
+            tensors: any names, any shapes.
+            notes: what JSON can hold.
+        """
+        from safetensors.torch import save_file
+
+        with written_whole(self.directory / f"{step:09d}", replace=False, folder=self.directory.parent) as staging:
+            staging.mkdir()
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, staging / "state")
+            (staging / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
+        touch(self.directory)
+        for older in self._steps()[:-KEPT_CHECKPOINTS]:
+            discard(older)
+
+    def load(self) -> tuple[int, dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Return step, tensors and notes of the newest checkpoint that is whole, or None.
+
+        A damaged one is set aside with a warning, and the one before it is taken.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        for directory in reversed(self._steps()):
+            try:
+                notes = json.loads((directory / "notes.json").read_text(encoding="utf-8"))
+                return int(directory.name), load_file(directory / "state"), notes
+            except (OSError, ValueError, SafetensorError) as error:
+                set_aside(directory, error)
+        return None
+
+    def clear(self) -> None:
+        """Remove every checkpoint of this work: its result is safe elsewhere."""
+        discard(self.directory)
+
+    def _steps(self) -> list[Path]:
+        if not self.directory.is_dir():
+            return []
+        return sorted(path for path in self.directory.iterdir() if path.name.isdigit())
+
+
+class Vectors:
+    """Rows of numbers by key, some hundred a file; each file is there whole or not at all, and none is changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def load(self) -> dict[bytes, NDArray[np.float32]]:
+        """Return every row that there is, by its key."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        rows: dict[bytes, NDArray[np.float32]] = {}
+        for file in sorted(self.directory.glob("[0-9a-f]*.safetensors")):
+            try:
+                part = load_file(file)
+                rows.update(zip(map(bytes, part["keys"]), part["rows"], strict=True))
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                set_aside(file, error)
+        touch(self.directory)
+        return rows
+
+    def save(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
+        """Add rows, (keys, width); keys are 32 bytes each."""
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        # A name of its own for each part: two runs that compute the same keep both, and neither loses any.
+        with written_whole(self.directory / f"{uuid.uuid4().hex}.safetensors", folder=self.directory.parent) as staging:
+            save_file({"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32), "rows": rows}, staging)

@@ -1,0 +1,314 @@
+"""Generators of added text, and the table of their kinds; filters are those of :mod:`emotion_kedro.config.filters`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.filters import (
+    FILTERS,
+    AgreementConfig,
+    config_of,
+    default_filters,
+    filter_config,
+    filter_configs,
+)
+from emotion_kedro.config.training import TrainingConfig
+
+__all__ = ["FILTERS", "GENERATORS", "default_filters", "filter_config", "filter_configs", "generator_config"]
+
+SCRATCH = "scratch"
+"""The base that is no pretrained model."""
+LABEL, EXAMPLES = "{label}", "{examples}"
+
+
+class ScratchConfig(Config):
+    """A small GPT-2 with its own byte-level BPE, trained on texts of the experiment before any label is learned."""
+
+    layers: Positive = 3
+    width: Positive = 192
+    heads: Positive = 6
+    vocabulary: Annotated[int, Field(ge=300)] = 4096
+    training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
+
+
+class LoraConfig(Config):
+    """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on all linear layers of the blocks that are trained."""
+
+    rank: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.0
+
+
+class DecodingConfig(Config):
+    """How a language model is sampled."""
+
+    min_new_tokens: Annotated[int, Field(ge=0)] = 10
+    max_new_tokens: Positive = 15
+    temperature: Rate = 1.0
+    top_k: Positive = 50
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    batch_size: Positive = 64
+
+    @model_validator(mode="after")
+    def _order(self) -> DecodingConfig:
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError("min_new_tokens is larger than max_new_tokens")
+        return self
+
+
+class GeneratorConfig(Config):
+    """What all generators share. A generator sees the train rows of its draw, never another row that has a label."""
+
+    texts: Positive = 64
+    """Candidates drawn per label."""
+    rows: Positive | None = None
+    """Train rows per label that it draws on, at most: larger sizes share what was written for this one."""
+    seed: int = 0
+    """Added to the data seed."""
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether it is a model that has to be tuned before it writes."""
+        return False
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether unlabelled text has a part in what it writes."""
+        return False
+
+    @property
+    def reads_further_rows(self) -> bool:
+        """Whether it takes real rows beyond those of the draw."""
+        return False
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
+        return True
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return ()
+
+
+class RealTextConfig(GeneratorConfig):
+    """A generator that writes nothing: it takes text that there is."""
+
+    @property
+    def writes_text(self) -> bool:
+        """Never."""
+        return False
+
+
+class TunedConfig(GeneratorConfig):
+    """A causal language model that is tuned on the draw's texts."""
+
+    base: str
+    """``package:smollm2``, ``scratch``, a model name on a hub (``gpt2``), or a directory."""
+    scratch: ScratchConfig = ScratchConfig()
+    tuning: Literal["full", "last_layers", "lora"] = "lora"
+    last_layers: Positive | None = 4
+    """Blocks, from the top, that are trained by ``last_layers`` and ``lora``; None with ``lora``: all."""
+    lora: LoraConfig = LoraConfig()
+    warm_up: TrainingConfig | None = None
+    """Tuning of a pretrained base on the train texts of all labels, before anything else."""
+    max_tokens: Annotated[int, Field(ge=3)] = 48
+    """Tokens of a training text, at most, its frame included."""
+    validation_texts: Annotated[int, Field(ge=0)] = 64
+    """Validation texts, at most, on which the loss is watched; 0: it is not watched."""
+    training: TrainingConfig
+    decoding: DecodingConfig = DecodingConfig()
+
+    @model_validator(mode="after")
+    def _layers_named(self) -> TunedConfig:
+        if self.tuning == "last_layers" and self.last_layers is None:
+            raise ValueError("tuning: last_layers needs the number of layers in last_layers")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_watched(self) -> TunedConfig:
+        if self.training.patience is not None and self.validation_texts == 0:
+            raise ValueError("training.patience waits for a better validation loss, but validation_texts is 0")
+        return self
+
+    @property
+    def needs_training(self) -> bool:
+        """Always."""
+        return True
+
+    def models(self) -> tuple[str, ...]:
+        """Return the base, unless it is trained from scratch."""
+        return () if self.base == SCRATCH else (self.base,)
+
+
+class FineTunedConfig(TunedConfig):
+    """One generator per label: a causal language model tuned on the bare train texts of that label."""
+
+    kind: Literal["fine_tuned"] = "fine_tuned"
+    unlabelled: TrainingConfig | None = None
+    """Tuning of the base on unlabelled texts instead of the train texts of all labels."""
+
+    @model_validator(mode="after")
+    def _base_tuned_once(self) -> FineTunedConfig:
+        if self.unlabelled is not None and self.warm_up is not None:
+            raise ValueError("unlabelled and warm_up both tune the base; give one of them")
+        return self
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether the base is tuned on unlabelled text."""
+        return self.unlabelled is not None
+
+
+class ConditionalConfig(TunedConfig):
+    """One generator for all labels, tuned on texts that are headed by their label."""
+
+    kind: Literal["conditional"] = "conditional"
+
+
+class PromptedConfig(GeneratorConfig):
+    """A pretrained model that is not tuned, prompted with the label and, where wanted, a few train texts of it."""
+
+    kind: Literal["prompted"] = "prompted"
+    base: str
+    request: str
+    """With ``{label}``, and ``{examples}`` where ``examples`` is above 0."""
+    neutral: str | None = None
+    """The request without the label; what it says of the next token is held against what ``request`` says."""
+    guidance: Annotated[float, Field(ge=1.0)] = 1.0
+    """How far logits move from those under ``neutral`` to those under ``request``, and beyond; 1: no guidance."""
+    chat: bool = True
+    """Put the request into the chat template of the tokenizer, if it has one."""
+    examples: Annotated[int, Field(ge=0)] = 0
+    """Train texts of the label shown in a request."""
+    prefix_words: Annotated[int, Field(ge=0)] = 0
+    """First words of a train text of the label with which the answer has to begin."""
+    requests: Positive = 8
+    """Different requests per label: each has its own examples and prefix."""
+    decoding: DecodingConfig = DecodingConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PromptedConfig:
+        if LABEL not in self.request:
+            raise ValueError("request does not say {label}, so that it asks for the same text whatever the label")
+        if (EXAMPLES in self.request) != (self.examples > 0):
+            raise ValueError("request says {examples} if, and only if, examples is above 0")
+        if self.guidance > 1 and self.neutral is None:
+            raise ValueError("guidance above 1 needs neutral, the request without the label")
+        if self.neutral is not None and LABEL in self.neutral:
+            raise ValueError("neutral says {label}; it is the request without the label")
+        return self
+
+    @model_validator(mode="after")
+    def _pretrained(self) -> PromptedConfig:
+        if self.base == SCRATCH:
+            raise ValueError("base is scratch, but a model that is not tuned has to be a pretrained one")
+        return self
+
+    def models(self) -> tuple[str, ...]:
+        """Return the base."""
+        return (self.base,)
+
+
+class OversamplingConfig(RealTextConfig):
+    """Train rows again, drawn with replacement."""
+
+    kind: Literal["oversampling"] = "oversampling"
+
+
+class EDAConfig(GeneratorConfig):
+    """Train rows with words swapped, deleted or inserted (Wei & Zou 2019, arXiv 1901.11196)."""
+
+    kind: Literal["eda"] = "eda"
+    strength: Rate = 0.1
+    """Share of the words that is touched; at least one is."""
+
+    @field_validator("strength")
+    @classmethod
+    def _is_a_share(cls, strength: float) -> float:
+        if strength > 1:
+            raise ValueError(f"strength is {strength}; it is a share of the words, above 0 and at most 1")
+        return strength
+
+
+class TemplateConfig(GeneratorConfig):
+    """A sentence that says the label, once for each of its words."""
+
+    kind: Literal["template"] = "template"
+    sentence: str | None = None
+    """With ``{label}``; None: the taxonomy's ``prompt.template``."""
+    words: Positive = 1
+    """Words of each label, the label's own first, that get a sentence."""
+
+    @field_validator("sentence")
+    @classmethod
+    def _has_a_place(cls, sentence: str | None) -> str | None:
+        if sentence is not None and LABEL not in sentence:
+            raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
+        return sentence
+
+
+class SelfTrainingConfig(RealTextConfig, AgreementConfig):
+    """Unlabelled texts under the label that a classifier reads in them, the surest of each label.
+
+    Yarowsky 1995, "Unsupervised word sense disambiguation rivaling supervised methods".
+    """
+
+    kind: Literal["self_training"] = "self_training"
+    learner: dict[str, Any]
+    """A learner of kind ``linear``."""
+
+    @field_validator("learner")
+    @classmethod
+    def _is_linear(cls, learner: dict[str, Any]) -> dict[str, Any]:
+        if learner.get("kind") != "linear":
+            raise ValueError(f"learner.kind is {learner.get('kind')!r}; self-training takes a learner of kind linear")
+        return learner
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Always."""
+        return True
+
+    def models(self) -> tuple[str, ...]:
+        """Return those of the learner."""
+        from emotion_kedro.config.models import learner_config
+
+        return tuple(learner_config(self.learner).models())
+
+
+class MoreRealConfig(RealTextConfig):
+    """The next real rows of the same subsample: what else a text could have been paid for."""
+
+    kind: Literal["more_real"] = "more_real"
+
+    @property
+    def reads_further_rows(self) -> bool:
+        """Always."""
+        return True
+
+
+GENERATORS = {
+    "fine_tuned": Kind(FineTunedConfig, "emotion_kedro.augmentation.generators.fine_tuned:FineTuned"),
+    "conditional": Kind(ConditionalConfig, "emotion_kedro.augmentation.generators.conditional:Conditional"),
+    "prompted": Kind(PromptedConfig, "emotion_kedro.augmentation.generators.prompted:Prompted"),
+    "oversampling": Kind(OversamplingConfig, "emotion_kedro.augmentation.baselines:Oversampling"),
+    "eda": Kind(EDAConfig, "emotion_kedro.augmentation.baselines:EDA"),
+    "template": Kind(TemplateConfig, "emotion_kedro.augmentation.baselines:Template"),
+    "self_training": Kind(SelfTrainingConfig, "emotion_kedro.augmentation.baselines:SelfTraining"),
+    "more_real": Kind(MoreRealConfig, "emotion_kedro.augmentation.baselines:MoreReal"),
+}
+"""A new kind of generator is a module, its entry here, and its test."""
+
+
+def generator_config(raw: Mapping[str, Any] | Config) -> Any:
+    """Return the parameters of a generator, of the kind that ``raw`` names.
+
+    Raises:
+        ValueError: if there is no such kind, or its parameters do not fit.
+    """
+    return config_of(raw, GENERATORS, "generator")

@@ -1,0 +1,207 @@
+"""An experiment: records, what is added to which training rows, what learns from them, and what is compared.
+
+:class:`ExperimentFile` is what a file of ``conf/*/experiments`` holds; :mod:`emotion_kedro.config.resolution` writes
+out its defaults, its sources and its taxonomy, so that every node finds its own part of it (:class:`Experiment`) among
+the parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.base import ALL_ROWS, Config, Positive, Rate
+from emotion_kedro.config.data import (
+    IngestionConfig,
+    NearDuplicateConfig,
+    SamplingConfig,
+    SourceConfig,
+    SplitConfig,
+    UnificationConfig,
+    UnlabelledConfig,
+)
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.config.models import MaskedLanguageModelConfig, learner_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+
+Size = Annotated[int, Field(ge=ALL_ROWS)]
+Sizes = Annotated[tuple[Size, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+
+
+class RowsOfSource(Config):
+    """The real rows of one source alone."""
+
+    source: str
+
+
+class ArmConfig(Config):
+    """An arm: its real rows, what is added to them, which of that is kept, and how much it counts."""
+
+    description: str = ""
+    rows: Literal["all", "none"] | RowsOfSource = "all"
+    add: tuple[str, ...] = ()
+    """Generators, by name; none: real rows alone."""
+    filters: tuple[str, ...] = ()
+    """Filters, by name, in this order: the first that refuses a candidate gives the reason."""
+    weights: Literal["agreement"] | None = None
+    """``agreement``: a candidate counts as much as the filter's probability of its label."""
+    augmentation_weight: Rate | None = None
+    """The added rows of a label count together as so many real ones; None: each counts as one."""
+    order: Literal["mix", "continue"] = "mix"
+    """``mix``: shuffled in. ``continue``: real rows first, then the added ones at a lower rate (the report's way)."""
+    continue_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Share of the optimiser steps that ``continue`` gives to the added rows."""
+    continue_rate: Rate = 0.1
+    """Learning rate of those steps, as a share of the usual one."""
+    sizes: Sizes | None = None
+    """Sizes of the design at which the arm is run; None: all."""
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> ArmConfig:
+        if self.rows == "none" and not self.add:
+            raise ValueError("rows: none and nothing under `add` leaves no row to learn from")
+        if self.filters and not self.add:
+            raise ValueError("filters are given, but nothing is added that they could filter")
+        return self
+
+
+class DesignConfig(Config):
+    """How often each arm is run: at which sizes, with which rows, with which initial values."""
+
+    sizes: Sizes = (ALL_ROWS,)
+    """Real train rows per label; 0: all. Sizes that no label has so many rows for are left out."""
+    data_seeds: Seeds = (0,)
+    """Each draws its own train rows; the rows of a size are among those of the next."""
+    seeds: Seeds = (0,)
+    """Initial values and batches of the classifiers."""
+    added_rows: Positive | None = None
+    """Candidates per label that an arm keeps, at most; None: all that pass."""
+    test_rows: Positive | None = None
+    """Test rows, drawn within each label; None: all."""
+    validation_rows: Positive | None = None
+    """Validation rows per label, at most, and never more than the run has train rows; None: all."""
+    unlabelled_rows: Positive = 2000
+    """Train texts that count as unlabelled, for what learns from such text."""
+    seed: int = 0
+    """Of the choice of test, validation and unlabelled rows."""
+
+    @field_validator("sizes", "data_seeds", "seeds")
+    @classmethod
+    def _each_once(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"{values} names one of them twice; its runs would count double")
+        return values
+
+
+class EvaluatorConfig(Config):
+    """The classifier that reads what the generators wrote: an arm's own, which took no part in filtering."""
+
+    arm: str = "real"
+
+
+class UnlabelledSpec(Config):
+    """Texts without labels of the taxonomy, by the names of their sources."""
+
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    cap: Positive | None = 300
+    train_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    seed: int = 0
+
+
+class RecordsSpec(Config):
+    """Which rows the experiment is made on."""
+
+    from_experiment: str | None = None
+    """Take the split records and the candidates that this experiment left, instead of reading any source."""
+    sources: tuple[str, ...] | dict[str, SourceConfig] = ()
+    """Names of ``ingestion.sources``, or sources written out here."""
+    taxonomy: str | TaxonomyConfig = "six"
+    """A name of ``taxonomies.yml``, ``from_data`` (the labels that the sources have), or labels written out here."""
+    outside_taxonomy: Literal["drop", "error"] = "drop"
+    cap: Positive | None = 800
+    """At most so many rows per label and source; null takes all."""
+    repeats: Literal["keep_one", "keep"] = "keep_one"
+    conflicts: Literal["drop", "majority", "first", "keep"] = "drop"
+    near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
+    split: SplitConfig = SplitConfig()
+    seed: int = 0
+    unlabelled: UnlabelledSpec | None = None
+
+    @model_validator(mode="after")
+    def _come_from_somewhere(self) -> RecordsSpec:
+        if (self.from_experiment is None) == (not self.sources):
+            raise ValueError("give either `sources`, or `from_experiment` with the name of another experiment")
+        return self
+
+
+class ExperimentFile(Config):
+    """One experiment, as it is written down."""
+
+    question: Annotated[str, Field(min_length=1)]
+    note: str = ""
+    """What a reader of the page has to know."""
+    reference: tuple[str, ...] = ()
+    """Systems of the reference report that it stands for: S1 to S20."""
+    records: RecordsSpec
+    bases: dict[str, MaskedLanguageModelConfig] = Field(default_factory=dict)
+    """Models that learners start from and that are made here."""
+    generators: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    filters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings that differ from the defaults, by the name of a filter."""
+    learners: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    arms: dict[str, ArmConfig] = Field(default_factory=dict)
+    design: DesignConfig = DesignConfig()
+    compare: tuple[tuple[str, str], ...] = ()
+    """Pairs of arms, or of learners written ``learner:NAME``: the first minus the second."""
+    score_by: tuple[Literal["source"], ...] = ()
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    analyses: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, raw: Any) -> Any:
+        """Leave out arms, learners and the like that an environment sets to null: that is how it takes one away."""
+        if not isinstance(raw, dict):
+            return raw
+        return {
+            key: {name: value for name, value in part.items() if value is not None} if isinstance(part, dict) else part
+            for key, part in raw.items()
+        }
+
+
+class Experiment(Config):
+    """An experiment with everything written out; each field is a parameter of its own (``params:<name>.arms``)."""
+
+    name: str
+    question: str
+    note: str
+    reference: tuple[str, ...]
+    from_experiment: str | None
+    ingestion: IngestionConfig | None
+    unification: UnificationConfig | None
+    sampling: SamplingConfig | None
+    unlabelled: UnlabelledConfig | None
+    bases: dict[str, MaskedLanguageModelConfig]
+    generators: dict[str, dict[str, Any]]
+    filters: dict[str, dict[str, Any]]
+    learners: dict[str, dict[str, Any]]
+    arms: dict[str, ArmConfig]
+    design: DesignConfig
+    compare: tuple[tuple[str, str], ...]
+    score_by: tuple[str, ...]
+    evaluator: EvaluatorConfig
+    analyses: dict[str, dict[str, Any]]
+    evaluation: EvaluationConfig
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that its nodes open."""
+        parts = [
+            *(learner_config(raw) for raw in self.learners.values()),
+            *(generator_config(raw) for raw in self.generators.values()),
+            *self.bases.values(),
+        ]
+        return tuple(dict.fromkeys(name for part in parts for name in part.models()))

@@ -1,0 +1,127 @@
+"""Filters of candidates, and the table of their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+
+Similarity = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class AgreementConfig(Config):
+    """What the classifier that reads candidates, or unlabelled text, learns from beside the draw's train rows."""
+
+    template: bool = False
+    """Whether it learns the template sentences too: with ten rows a label there is little else to know."""
+    template_weight: Rate = 20.0
+    """The template sentences of a label count together as so many real rows."""
+
+
+class LengthFilter(Config):
+    """Refuses what has too few words."""
+
+    kind: Literal["length"] = "length"
+    min_words: Positive = 4
+
+
+class RepetitionFilter(Config):
+    """Refuses loops."""
+
+    kind: Literal["repetition"] = "repetition"
+    max_share: Share = 0.3
+    """Largest share of a text's words that may stand in a repeated bigram."""
+
+
+class LeftoversFilter(Config):
+    """Refuses texts in which a piece of a prompt is left over."""
+
+    kind: Literal["leftovers"] = "leftovers"
+    pieces: tuple[str, ...] = ("<|", "|>", "The answer is", "The text is", "Please read the given text")
+    """Upper and lower case count as the same."""
+
+
+_ENGLISH = """
+a about after am an and are as at be because been before but by could did do does for from had has have her his how
+i if in into is its my nor of on or our she should so than that the their then there they to too very was we were
+what when where which while who whose why will with would you your i'm it's he's she's they're we're you're
+"""
+FUNCTION_WORDS = tuple(_ENGLISH.split())
+"""English words on which a sentence seldom ends."""
+
+
+class CompleteFilter(Config):
+    """Refuses texts that were cut off: without an end of a sentence, and with a function word last."""
+
+    kind: Literal["complete"] = "complete"
+    function_words: tuple[str, ...] = FUNCTION_WORDS
+
+
+class NovelFilter(Config):
+    """Refuses copies and near-copies of train texts, and what repeats another candidate."""
+
+    kind: Literal["novel"] = "novel"
+    near_copy: Similarity = 0.7
+    """Jaccard similarity (character n-grams) from which a candidate counts as a copy of a train text."""
+    near_duplicate: Similarity = 0.7
+    """The same, between two candidates."""
+    shingle: Positive = 5
+    """Characters of an n-gram."""
+
+
+class LabelAgreementFilter(AgreementConfig):
+    """Refuses what a classifier reads as another label, or not surely enough as its own.
+
+    It follows LAMBADA (Anaby-Tavor et al. 2020, arXiv 1911.03118).
+    """
+
+    kind: Literal["label_agreement"] = "label_agreement"
+    learner: str | None = None
+    """Name of a learner of the experiment; None: the first."""
+    seed: int = 1000
+    """Another one than those of the arms, so that no arm is judged by its own filter."""
+    tau: Share = 0.5
+    """Least probability of the label. With 0 it still has to be the likeliest."""
+
+
+FILTERS = {
+    "length": Kind(LengthFilter, "emotion_kedro.augmentation.filters:length"),
+    "repetition": Kind(RepetitionFilter, "emotion_kedro.augmentation.filters:loops"),
+    "leftovers": Kind(LeftoversFilter, "emotion_kedro.augmentation.filters:leftovers"),
+    "complete": Kind(CompleteFilter, "emotion_kedro.augmentation.filters:complete"),
+    "novel": Kind(NovelFilter, "emotion_kedro.augmentation.filters:novel"),
+    "label_agreement": Kind(LabelAgreementFilter, "emotion_kedro.augmentation.filters:label_agreement"),
+}
+"""A new kind of filter is a function, its entry here, and its test."""
+
+
+def filter_config(name: str, raw: Mapping[str, Any] | Config | None = None) -> Any:
+    """Return the parameters of a filter; its kind is its name, unless ``raw`` gives another.
+
+    Raises:
+        ValueError: if there is no such kind, or its parameters do not fit.
+    """
+    return raw if isinstance(raw, Config) else config_of({"kind": name, **(raw or {})}, FILTERS, "filter")
+
+
+def default_filters() -> dict[str, Any]:
+    """Return a filter of every kind with its default parameters, by the name of its kind."""
+    return {name: kind.config() for name, kind in FILTERS.items()}
+
+
+def filter_configs(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default filters and, instead of them or beside them, those that are given, by name."""
+    return {**default_filters(), **{name: filter_config(name, value) for name, value in raw.items()}}
+
+
+def config_of(raw: Mapping[str, Any] | Config, kinds: Mapping[str, Kind], what: str) -> Any:
+    """Return the parameters of the kind that ``raw`` names; ``what`` is what there are kinds of, for the message."""
+    if isinstance(raw, Config):
+        return raw
+    kind = str(raw.get("kind"))
+    if kind not in kinds:
+        raise ValueError(f"there is no {what} of kind {kind!r}; there are: {', '.join(kinds)}")
+    return kinds[kind].config.model_validate(raw)

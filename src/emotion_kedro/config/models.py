@@ -1,0 +1,234 @@
+"""Learners (classifiers and how they are fitted), the features and base models that they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.training import TrainingConfig
+
+Penalty = Annotated[float, Field(gt=0.0)]
+
+
+class OnlyConfig(Config):
+    """The part of the design that a costly learner is run on; None: all of it."""
+
+    arms: tuple[str, ...] | None = None
+    sizes: tuple[int, ...] | None = None
+    data_seeds: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+
+    def takes(self, *, arm: str, size: int, data_seed: int, seed: int) -> bool:
+        """Whether a run belongs to that part."""
+        wanted = ((self.arms, arm), (self.sizes, size), (self.data_seeds, data_seed), (self.seeds, seed))
+        return all(values is None or value in values for values, value in wanted)
+
+
+class LexiconConfig(Config):
+    """Words that the tokenizer keeps whole."""
+
+    words: Literal["labels", "mined", "listed"] = "labels"
+    """The labels; words that log-odds finds typical of a label in the train texts; or those of ``listed``."""
+    listed: tuple[str, ...] = ()
+    per_label: Positive = 20
+    """``mined``: words of each label."""
+    least_count: Positive = 5
+    """``mined``: train texts, at least, that a word has to stand in."""
+
+
+class FeatureConfig(Config):
+    """How a text becomes numbers that no training changes."""
+
+    kind: Literal["encoder", "characters", "tfidf"] = "encoder"
+    """An encoder's mean vector; hashed counts of the characters' n-grams; weighted counts of words and word n-grams."""
+    base: str = "package:minilm"
+    """``encoder``: ``package:minilm``, a model name on a hub, or a directory."""
+    max_tokens: Positive = 64
+    """``encoder``: tokens of a text, at most, with the special ones."""
+    width: Positive = 4096
+    """``characters``: numbers that stand for a text."""
+    ngrams: tuple[Positive, Positive] | None = None
+    """Shortest and longest n-grams; None: 1 to 3 ``characters``, 1 to 2 words for ``tfidf``."""
+    least_count: Positive = 1
+    """``tfidf``: train texts, at least, that a word or n-gram has to stand in."""
+
+    @model_validator(mode="after")
+    def _shortest_first(self) -> FeatureConfig:
+        if self.ngrams is not None and self.ngrams[0] > self.ngrams[1]:
+            raise ValueError(f"ngrams goes from {self.ngrams[0]} to {self.ngrams[1]}; give the shortest first")
+        return self
+
+    @property
+    def ngram_range(self) -> tuple[int, int]:
+        """Shortest and longest n-grams, the kind's own where none are given."""
+        return self.ngrams or ((1, 2) if self.kind == "tfidf" else (1, 3))
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return (self.base,) if self.kind == "encoder" else ()
+
+
+class LearnerConfig(Config):
+    """What all learners have."""
+
+    deterministic: ClassVar[bool] = False
+    """Whether training seeds make no difference: one is enough."""
+
+    kind: str
+    only: OnlyConfig = OnlyConfig()
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return ()
+
+    @property
+    def description(self) -> str:
+        """What the learner is made of, in a few words, for cards and reports."""
+        return self.kind
+
+
+class LinearConfig(LearnerConfig):
+    """A logistic regression on frozen features. It is deterministic: training seeds make no difference."""
+
+    deterministic: ClassVar[bool] = True
+
+    kind: Literal["linear"] = "linear"
+    features: FeatureConfig = FeatureConfig()
+    penalties: Annotated[tuple[Penalty, ...], Field(min_length=1)] = (1e-4, 3e-4, 1e-3, 3e-3)
+    """Weights of half the squared coefficients against the mean loss of a row (scikit-learn's C is 1 / (penalty x sum
+    of the rows' weights)); the validation rows choose one."""
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return self.features.models()
+
+    @property
+    def description(self) -> str:
+        """What the learner is made of, in a few words, for cards and reports."""
+        return self.features.base if self.features.kind == "encoder" else self.features.kind
+
+
+class TunedConfig(LearnerConfig):
+    """What learners have that train a pretrained model."""
+
+    base: str = ""
+    """``package:minilm``, a model name on a hub (``bert-base-uncased``), or a directory."""
+    base_model: str | None = None
+    """Name of one of the experiment's ``bases``, whose directory takes the place of ``base``."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Lowest blocks, with the embeddings, that are not trained."""
+    head_rate: Rate = 5.0
+    """The head starts from nothing: its learning rate is so many times the body's."""
+    max_tokens: Positive = 96
+    """Tokens of a text, at most; the prompt around it comes on top."""
+    training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _starts_from_something(self) -> TunedConfig:
+        if not self.base and self.base_model is None:
+            raise ValueError(f"a learner of kind {self.kind} starts from a model; give base or base_model")
+        return self
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return (self.base,) if self.base_model is None else ()
+
+    @property
+    def description(self) -> str:
+        """What the learner is made of, in a few words, for cards and reports."""
+        return self.base_model or self.base
+
+
+class EncoderConfig(TunedConfig):
+    """A head on an encoder."""
+
+    kind: Literal["encoder"] = "encoder"
+    lexicon: LexiconConfig | None = None
+    """Words that the WordPiece tokenizer keeps whole."""
+
+
+class MaskedLMConfig(TunedConfig):
+    """A masked language model that fills in the answer to the taxonomy's question."""
+
+    kind: Literal["masked_lm"] = "masked_lm"
+    lexicon: LexiconConfig | None = None
+    """Words that the WordPiece tokenizer keeps whole."""
+    calibrate: bool = False
+    """Divide the answers' probabilities by those for an empty text (contextual calibration)."""
+    free_answers: bool = False
+    """Read the likeliest token of the whole vocabulary instead of the likeliest label word."""
+
+
+class CausalLMConfig(TunedConfig):
+    """A causal language model that answers the taxonomy's question."""
+
+    kind: Literal["causal_lm"] = "causal_lm"
+    prompt_loss: Literal["answer", "full"] = "answer"
+    """Learn the answer alone, or the whole text with its question."""
+    calibrate: bool = False
+    """Divide the answers' probabilities by those for an empty text (contextual calibration)."""
+    free_answers: bool = False
+    """Read the likeliest token of the whole vocabulary instead of the likeliest label word."""
+
+
+_CLASSIFIERS = "emotion_kedro.models.classifiers"
+
+LEARNERS: dict[str, Kind] = {
+    "linear": Kind(LinearConfig, f"{_CLASSIFIERS}.linear:LinearClassifier"),
+    "encoder": Kind(EncoderConfig, f"{_CLASSIFIERS}.encoder:EncoderClassifier"),
+    "masked_lm": Kind(MaskedLMConfig, f"{_CLASSIFIERS}.masked_lm:MaskedLMClassifier"),
+    "causal_lm": Kind(CausalLMConfig, f"{_CLASSIFIERS}.causal_lm:CausalLMClassifier"),
+}
+"""The kinds of classifiers. An implementation has the class methods ``fit`` and ``load``."""
+
+
+def learner_config(raw: Mapping[str, Any] | LearnerConfig) -> LearnerConfig:
+    """Return the parameters of a learner, of the class that its ``kind`` asks for.
+
+    Raises:
+        ValueError: if there is no such kind, or the parameters do not fit it (a pydantic ``ValidationError``).
+    """
+    if isinstance(raw, LearnerConfig):
+        return raw
+    kind = raw.get("kind") if isinstance(raw, Mapping) else None
+    if kind not in LEARNERS:
+        raise ValueError(f"there is no learner of kind {kind!r}; the kinds are {', '.join(LEARNERS)}")
+    config = LEARNERS[kind].config.model_validate(raw)
+    assert isinstance(config, LearnerConfig)
+    return config
+
+
+Learner = Annotated[SerializeAsAny[LearnerConfig], BeforeValidator(learner_config)]
+"""Type of a field that holds a learner of any kind."""
+
+
+class SmallEncoderConfig(Config):
+    """A small BERT with its own vocabulary of characters and pieces, for text that no packaged encoder reads."""
+
+    layers: Positive = 4
+    width: Positive = 256
+    heads: Positive = 4
+    vocabulary: Annotated[int, Field(ge=100)] = 6000
+
+
+class MaskedLanguageModelConfig(Config):
+    """A masked language model, trained on raw train texts without their labels: a base for learners."""
+
+    base: str
+    """``package:minilm`` (its masked-LM head is new), a name on a hub, a directory, or ``scratch``."""
+    scratch: SmallEncoderConfig = SmallEncoderConfig()
+    masked_share: Share = 0.15
+    head_rate: Rate = 5.0
+    """A new head's learning rate is so many times the encoder's."""
+    max_tokens: Positive = 64
+    validation_texts: Positive = 256
+    training: TrainingConfig | None
+    """None: the base has a trained head already (``bert-base-uncased``) and is used as it is."""
+    seed: int = 0
+
+    def models(self) -> tuple[str, ...]:
+        """Return the pretrained models that have to be at hand."""
+        return (self.base,)

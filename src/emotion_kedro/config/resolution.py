@@ -1,0 +1,161 @@
+"""From an experiment as it is written down to one with its sources, taxonomy and defaults written out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from emotion_kedro.config.analyses import analysis_config
+from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.base import Config
+from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
+from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec
+from emotion_kedro.config.filters import filter_configs
+from emotion_kedro.config.models import learner_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+
+FROM_DATA = "from_data"
+
+
+def resolve(
+    name: str,
+    raw: Mapping[str, Any],
+    *,
+    ingestion: Mapping[str, Any],
+    taxonomies: Mapping[str, Any],
+    generators_of: Mapping[str, Collection[str]] | None = None,
+) -> Experiment:
+    """Return the experiment with its sources, taxonomy and defaults written out.
+
+    Args:
+        name: of the experiment.
+        raw: what its file holds.
+        ingestion: the parameters ``ingestion``: cleaning steps and all sources that there are.
+        taxonomies: every taxonomy by name.
+        generators_of: names of the generators of other experiments, for ``records.from_experiment``.
+
+    Raises:
+        ValueError: if something does not fit; it names the experiment and the key.
+    """
+    file = ExperimentFile.model_validate(raw)
+    records = file.records
+    analyses = {key: analysis_config(key, value) for key, value in file.analyses.items()}
+    experiment = Experiment(
+        name=name,
+        **file.model_dump(include={"question", "note", "reference", "score_by"}),
+        # Analyses with arms of their own say what is compared of them.
+        compare=(*file.compare, *(pair for config in analyses.values() for pair in config.compare)),
+        from_experiment=records.from_experiment,
+        ingestion=_ingestion(records, ingestion, taxonomies),
+        unification=_unification(records, taxonomies),
+        sampling=_sampling(records),
+        unlabelled=_unlabelled(records, ingestion),
+        bases=file.bases,
+        generators={key: _dumped(generator_config(value)) for key, value in file.generators.items()},
+        filters={key: _dumped(value) for key, value in filter_configs(file.filters).items()},
+        learners={key: _dumped(learner_config(value)) for key, value in file.learners.items()},
+        arms=file.arms,
+        design=file.design,
+        evaluator=file.evaluator,
+        analyses={key: _dumped(config) for key, config in analyses.items()},
+        evaluation=file.evaluation,
+    )
+    known = {*experiment.generators, *(generators_of or {}).get(records.from_experiment or "", ())}
+    _check_names(experiment, known)
+    return experiment
+
+
+def _dumped(config: Config) -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+def _ingestion(
+    records: RecordsSpec, ingestion: Mapping[str, Any], taxonomies: Mapping[str, Any]
+) -> IngestionConfig | None:
+    if records.from_experiment is not None:
+        return None
+    known = {label for taxonomy in taxonomies.values() for label in taxonomy["labels"]}
+    inside = _taxonomy(records, taxonomies)
+    return IngestionConfig(
+        cleaning=ingestion["cleaning"],
+        sources=_sources(records.sources, ingestion),
+        # Labels of one's own are not asked to be those of a taxonomy that the project ships with.
+        known_labels=None if inside == FROM_DATA else frozenset({*known, *inside.names}),
+    )
+
+
+def _sources(
+    wanted: tuple[str, ...] | dict[str, SourceConfig], ingestion: Mapping[str, Any]
+) -> dict[str, SourceConfig]:
+    if isinstance(wanted, dict):
+        return wanted
+    available = ingestion["sources"]
+    missing = [source for source in wanted if source not in available]
+    if missing:
+        raise ValueError(f"records.sources names {', '.join(missing)}; ingestion.sources has {', '.join(available)}")
+    return {source: SourceConfig.model_validate(available[source]) for source in wanted}
+
+
+def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:
+    if isinstance(records.taxonomy, TaxonomyConfig) or records.taxonomy == FROM_DATA:
+        return records.taxonomy
+    if records.taxonomy not in taxonomies:
+        raise ValueError(
+            f"records.taxonomy is {records.taxonomy!r}; there are: {', '.join(taxonomies)}, and {FROM_DATA}"
+        )
+    return TaxonomyConfig.model_validate(taxonomies[records.taxonomy])
+
+
+def _unification(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> UnificationConfig | None:
+    if records.from_experiment is not None:
+        return None
+    return UnificationConfig(taxonomy=_taxonomy(records, taxonomies), outside_taxonomy=records.outside_taxonomy)
+
+
+def _sampling(records: RecordsSpec) -> SamplingConfig | None:
+    if records.from_experiment is not None:
+        return None
+    return SamplingConfig(**records.model_dump(include=set(SamplingConfig.model_fields)))
+
+
+def _unlabelled(records: RecordsSpec, ingestion: Mapping[str, Any]) -> UnlabelledConfig | None:
+    spec = records.unlabelled
+    if spec is None:
+        return None
+    return UnlabelledConfig(
+        cleaning=ingestion["cleaning"],
+        sources=_sources(spec.sources, ingestion),
+        cap=spec.cap,
+        train_share=spec.train_share,
+        near_duplicates=records.near_duplicates,
+        seed=spec.seed,
+    )
+
+
+def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
+    """Every name that a part of the experiment uses is one that another part defines."""
+    for name, arm in experiment.arms.items():
+        _known(f"arms.{name}.add", arm.add, generators)
+        _known(f"arms.{name}.filters", arm.filters, experiment.filters)
+    analyses = {name: analysis_config(name, raw) for name, raw in experiment.analyses.items()}
+    arms = {*experiment.arms, *(arm for config in analyses.values() for pair in config.compare for arm in pair)}
+    for pair in experiment.compare:
+        learners = any(name.startswith("learner:") for name in pair)
+        _known("compare", pair, [f"learner:{name}" for name in experiment.learners] if learners else sorted(arms))
+    for name, config in analyses.items():
+        _known(f"analyses.{name}.arms", config.classifier_arms, experiment.arms)
+    for name, raw in experiment.learners.items():
+        learner = learner_config(raw)
+        base = getattr(learner, "base_model", None)
+        _known(f"learners.{name}.base_model", [base] if base else [], experiment.bases)
+        _known(f"learners.{name}.only.arms", learner.only.arms or (), experiment.arms)
+    if experiment.arms and not experiment.learners:
+        raise ValueError("there are arms, but no learners")
+    if not experiment.arms and not experiment.analyses:
+        raise ValueError("there are neither arms nor analyses: nothing to run")
+
+
+def _known(place: str, names: Iterable[str], known: Collection[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{place} has {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")

@@ -1,0 +1,107 @@
+"""Label sets: which labels there are, the words that stand for them, and how a language model is asked for one.
+
+They are data: those of the project lie in ``conf/base/taxonomies.yml``, an experiment may write out its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from emotion_kedro.config.base import Config
+
+LABEL = "{label}"
+
+
+class LabelConfig(Config):
+    """What is known of a label beside its name."""
+
+    word: str | None = None
+    """What a language model answers (the verbaliser); None: the label, its underscores as spaces."""
+    words: tuple[str, ...] = ()
+    """Everyday words for it. The first stands for the label in sentences."""
+    description: str = ""
+
+
+class PromptConfig(Config):
+    """The question that a language model is asked about a text, and its answer."""
+
+    question: str = (
+        "Please read the given text, analyze its sentiment, and select one of the following emotion options: "
+        "{options}. \nThe text is: "
+    )
+    """Stands before the text; ``{options}`` becomes the words of the labels."""
+    answer: str = "\nThe answer is:"
+    """Stands behind the text."""
+    separator: str = " "
+    """Between the answer's cue and the word."""
+    options: tuple[str, ...] | None = None
+    """The labels in the order of the question; None: in their own."""
+    joiner: str = ", "
+    template: str = "This text expresses {label}"
+    """A sentence that names a label, for methods that have nothing else to learn it from."""
+
+    @field_validator("template")
+    @classmethod
+    def _names_the_label(cls, template: str) -> str:
+        if LABEL not in template:
+            raise ValueError(f"{template!r} has no {LABEL} in it")
+        return template
+
+
+class TaxonomyConfig(Config):
+    """An ordered label set: the place of a label here is its class index."""
+
+    labels: Annotated[dict[str, LabelConfig | None], Field(min_length=2, max_length=200)]
+    prompt: PromptConfig = PromptConfig()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels, in order."""
+        return tuple(self.labels)
+
+    def word(self, label: str) -> str:
+        """Return the word that a language model answers for a label."""
+        config = self.labels[label]
+        return label.replace("_", " ") if config is None or config.word is None else config.word
+
+    def spoken(self, label: str) -> str:
+        """Return the word that stands for a label in a sentence."""
+        config = self.labels[label]
+        return self.word(label) if config is None or not config.words else config.words[0]
+
+    @classmethod
+    def from_labels(cls, names: Iterable[str]) -> TaxonomyConfig:
+        """Return the taxonomy of these labels, in their order, with no words but their names.
+
+        Raises:
+            ValidationError: if there are fewer than 2 or more than 200.
+        """
+        return cls(labels=dict.fromkeys(names))
+
+    @field_validator("labels")
+    @classmethod
+    def _have_names(cls, labels: dict[str, LabelConfig | None]) -> dict[str, LabelConfig | None]:
+        blank = [label for label in labels if not label.strip() or label != label.strip()]
+        if blank:
+            raise ValueError(f"the label {blank[0]!r} is empty or has white space at an end")
+        return labels
+
+    @model_validator(mode="after")
+    def _words_tell_labels_apart(self) -> TaxonomyConfig:
+        repeated = [word for word, count in Counter(map(self.word, self.labels)).items() if count > 1]
+        if repeated:
+            labels = [label for label in self.labels if self.word(label) == repeated[0]]
+            raise ValueError(f"the word {repeated[0]!r} stands for {' and '.join(labels)}; give each its own `word`")
+        return self
+
+    @model_validator(mode="after")
+    def _question_asks_for_all(self) -> TaxonomyConfig:
+        options = self.prompt.options
+        if options is not None and sorted(options) != sorted(self.labels):
+            wrong = sorted({*options} ^ {*self.labels}) or sorted(options)
+            raise ValueError(f"prompt.options has to name each label once; see {', '.join(wrong)}")
+        return self

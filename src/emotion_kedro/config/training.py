@@ -1,0 +1,47 @@
+"""One training run."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from emotion_kedro.config.base import Config, Positive, Rate, Share
+
+
+class TrainingConfig(Config):
+    """One training run. Lengths are counted in optimiser steps, so that two arms can be given the same number."""
+
+    steps: Annotated[int, Field(ge=0)] | None = None
+    """0 leaves the model as it is: an untuned one."""
+    epochs: Rate | None = None
+    """Passes over the training rows, instead of ``steps``: for runs that are not compared with others of more rows."""
+    batch_size: Positive = 16
+    learning_rate: Rate
+    warmup_share: Share = 0.1
+    """Share of the steps over which the rate rises from 0; after that it falls linearly to 0."""
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    max_gradient_norm: Rate = 1.0
+    evaluate_every: Positive = 50
+    patience: Positive | None = None
+    """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
+    checkpoint_every: Positive = 50
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingConfig:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        return self
+
+    def steps_for(self, rows: int) -> int:
+        """Return the optimiser steps of a run on so many rows."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, math.ceil(self.epochs * math.ceil(rows / self.batch_size)))
+
+    @property
+    def length(self) -> str:
+        """The length in words."""
+        return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"

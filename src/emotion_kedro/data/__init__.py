@@ -1,0 +1,1 @@
+"""What is done to text: reading, cleaning, labels, near-duplicates, sampling, splits. No torch."""

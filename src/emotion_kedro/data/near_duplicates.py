@@ -1,0 +1,229 @@
+"""Texts that are nearly the same: found among themselves (groups) or in a reference (copies).
+
+Two texts are near-duplicates if the Jaccard similarity of their sets of character n-grams reaches a threshold (Broder
+1997, "On the resemblance and containment of documents"). Similarities that are handed out are exact; MinHash with
+locality-sensitive hashing (Leskovec et al., "Mining of Massive Datasets", chapter 3) only proposes which pairs of a
+large table are worth a look.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+from datasketch import MinHash, MinHashLSH
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+MISS_RATE = 0.001
+"""Probability, at most, that a pair exactly at the threshold is not proposed (if the permutations allow it)."""
+PAIRS_AT_ONCE = 50_000
+QUERIES_AT_ONCE = 512
+ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
+
+# str.translate is ten times faster here than a pattern with some 850 characters. All punctuation of Unicode lies
+# below U+20000; emoji are not punctuation, and they tell emotions apart.
+_PUNCTUATION: dict[int, str | None] = {
+    ord(c): " " for c in map(chr, range(0x20000)) if c in "$+<=>^|~" or unicodedata.category(c).startswith("P")
+}
+_INVISIBLE = dict.fromkeys(code for code in range(0x20000) if unicodedata.category(chr(code)) == "Cf")
+"""Zero-width spaces and joiners, byte-order marks, soft hyphens, marks of direction."""
+_APOSTROPHES = dict.fromkeys(map(ord, "'’`´"))
+_PUNCTUATION.update(_APOSTROPHES)  # removed, not replaced
+
+
+def normalise(texts: pd.Series) -> pd.Series:
+    """Lower the texts, remove punctuation and collapse white space; letters of all scripts, digits and emoji stay.
+
+    An apostrophe vanishes (``don't`` is ``dont``), other punctuation separates. A text of punctuation alone keeps
+    it: ``:)`` and ``:(`` are not the same text. Characters that look alike are made alike (Unicode's NFKC), and
+    invisible ones removed. This is how texts are compared throughout the project.
+    """
+    return pd.Series([_normal(text) for text in texts.tolist()], index=texts.index, name=texts.name, dtype="str")
+
+
+def _normal(text: str) -> str:
+    if not text.isascii():
+        # Apostrophes first: NFKC would make a space and an accent of the acute that stands for one.
+        text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE).translate(_APOSTROPHES))
+    lowered = text.lower()
+    if lowered.replace(" ", "").isalnum() and "  " not in lowered:  # nothing to remove: a fifth of the time
+        return lowered.strip()
+    return " ".join(lowered.translate(_PUNCTUATION).split()) or " ".join(lowered.split())
+
+
+def shingles(text: str, n: int) -> set[str]:
+    """Return the character n-grams of the normalised text; if that is shorter, itself alone; if it is empty, none."""
+    return _pieces(_normal(text), n)
+
+
+def _pieces(normal: str, n: int) -> set[str]:
+    if len(normal) < n:
+        return {normal} if normal else set()
+    return {normal[start : start + n] for start in range(len(normal) - n + 1)}
+
+
+def group_near_duplicates(
+    texts: pd.Series, *, threshold: float, shingle: int, permutations: int, seed: int
+) -> np.ndarray:
+    """Number the groups of near-duplicates: texts joined by a chain of near-duplicate pairs share a number.
+
+    Args:
+        texts: strings, as they are; they are normalised here.
+        threshold: least Jaccard similarity of a near-duplicate pair.
+        shingle: length of the character n-grams.
+        permutations: length of a MinHash, at least 2; more find more pairs near the threshold.
+        seed: seed of the permutations.
+
+    Returns:
+        int64 array of shape (n,): group of each text, numbered from 0 by first appearance.
+    """
+    same, distinct = pd.factorize(normalise(texts))
+    if len(distinct) == 0:
+        return np.empty(0, dtype=np.int64)
+    vocabulary: dict[str, int] = {}
+    matrix = _incidence(distinct, shingle, lambda piece: vocabulary.setdefault(piece, len(vocabulary)))
+    # Not Python's hash(), which is salted anew in every process.
+    hashes = np.fromiter((zlib.crc32(piece.encode()) for piece in vocabulary), np.uint32, len(vocabulary))
+    lsh = _filled_lsh(matrix, hashes, threshold=threshold, permutations=permutations, seed=seed)
+    component = _join(matrix, _buckets(lsh), threshold)
+    return pd.factorize(component[same])[0].astype(np.int64)
+
+
+def _incidence(texts: Iterable[str], n: int, column_of: Callable[[str], int | None]) -> sparse.csr_array:
+    """Binary matrix (normalised texts, shingles); shingles without a column are left out."""
+    columns: list[int] = []
+    ends = [0]
+    for text in texts:
+        columns.extend(column for piece in _pieces(text, n) if (column := column_of(piece)) is not None)
+        ends.append(len(columns))
+    width = max(columns, default=0) + 1
+    values = np.ones(len(columns), dtype=np.int32)
+    return sparse.csr_array((values, np.array(columns, dtype=np.int32), np.array(ends)), shape=(len(ends) - 1, width))
+
+
+def bands(threshold: float, permutations: int) -> tuple[int, int]:
+    """Choose bands and rows per band: the most rows (fewest false candidates) that keep to :data:`MISS_RATE`."""
+    for rows in range(permutations // 2, 1, -1):
+        if (1.0 - threshold**rows) ** (permutations // rows) <= MISS_RATE:
+            return permutations // rows, rows
+    return permutations, 1
+
+
+def _filled_lsh(
+    matrix: sparse.csr_array, hashes: np.ndarray, *, threshold: float, permutations: int, seed: int
+) -> MinHashLSH:
+    lsh = MinHashLSH(num_perm=permutations, params=bands(threshold, permutations))
+    rows = np.split(hashes[matrix.indices], matrix.indptr[1:-1])
+    sketches = MinHash.generator(rows, num_perm=permutations, seed=seed, hashfunc=int)
+    with lsh.insertion_session() as session:
+        for row, sketch in enumerate(sketches):
+            session.insert(row, sketch, check_duplication=False)
+    return lsh
+
+
+def _buckets(lsh: MinHashLSH) -> Iterator[np.ndarray]:
+    """Yield the rows of each bucket of two or more, once: texts that are much alike share bucket after bucket."""
+    seen: set[tuple[int, ...]] = set()
+    for table in lsh.hashtables:
+        for key in table:
+            bucket = tuple(sorted(table.get(key)))
+            if len(bucket) > 1 and bucket not in seen:
+                seen.add(bucket)
+                yield np.array(bucket, dtype=np.int64)
+
+
+def _pairs(bucket: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield all pairs (left < right) of a bucket; a large bucket comes in pieces, to bound the memory."""
+    places = np.arange(len(bucket))
+    step = max(1, PAIRS_AT_ONCE // len(bucket))
+    for start in range(0, len(bucket), step):
+        left, right = np.nonzero(places[start : start + step, None] < places)
+        yield bucket[left + start], bucket[right]
+
+
+def _join(matrix: sparse.csr_array, buckets: Iterable[np.ndarray], threshold: float) -> np.ndarray:
+    """Return the connected component of each row, if the near pairs among the buckets are the edges; shape (n,)."""
+    number = matrix.shape[0]
+    component = np.arange(number)
+    waiting: list[np.ndarray] = []  # a pair as one integer, so that np.unique can drop the repeats
+    size = 0
+    for bucket in buckets:
+        # In a large cluster nearly all pairs are settled early; only pairs that can still join something count.
+        if (component[bucket] == component[bucket[0]]).all():
+            continue
+        for left, right in _pairs(bucket):
+            open_ = component[left] != component[right]
+            waiting.append(left[open_] * number + right[open_])
+            size += len(waiting[-1])
+            if size >= PAIRS_AT_ONCE:
+                component = _merge(component, matrix, np.concatenate(waiting), threshold)
+                waiting, size = [], 0
+    return _merge(component, matrix, np.concatenate(waiting), threshold) if waiting else component
+
+
+def _merge(component: np.ndarray, matrix: sparse.csr_array, pairs: np.ndarray, threshold: float) -> np.ndarray:
+    """Join the components of those pairs whose exact Jaccard similarity reaches the threshold."""
+    number = len(component)
+    left, right = np.divmod(np.unique(pairs), number)
+    sizes = np.diff(matrix.indptr)
+    small, large = np.minimum(sizes[left], sizes[right]), np.maximum(sizes[left], sizes[right])
+    possible = small >= threshold * large - ROUNDING  # the similarity is at most small / large
+    left, right = left[possible], right[possible]
+    shared = matrix[left].multiply(matrix[right]).sum(axis=1)
+    near = shared >= threshold * (sizes[left] + sizes[right] - shared) - ROUNDING
+    ends = (component[left[near]], component[right[near]])
+    graph = sparse.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(number, number))
+    return connected_components(graph, directed=False)[1][component]
+
+
+class NearIndex:
+    """The shingles of reference texts, to be asked how near other texts come to any of them.
+
+    Args:
+        references: the texts; normalised here.
+        shingle: length of the character n-grams.
+    """
+
+    def __init__(self, references: pd.Series, *, shingle: int) -> None:
+        self.shingle = shingle
+        self._columns: dict[str, int] = {}
+        matrix = _incidence(
+            normalise(references).unique(), shingle, lambda piece: self._columns.setdefault(piece, len(self._columns))
+        )
+        self._sizes = np.diff(matrix.indptr)
+        self._references = matrix.T.tocsr()  # (shingles, references)
+
+    def similarity(self, texts: pd.Series) -> np.ndarray:
+        """Highest Jaccard similarity of each text to a reference, shape (n,); 0 where nothing is shared."""
+        return self._best(texts, lambda shared, size, reference: shared / (size + reference - shared))
+
+    def containment(self, texts: pd.Series) -> np.ndarray:
+        """Largest share of each text's shingles that stand in one and the same reference, shape (n,).
+
+        A piece of a long reference has a low Jaccard similarity to it, but a containment of nearly 1.
+        """
+        return self._best(texts, lambda shared, size, reference: shared / size)
+
+    def _best(self, texts: pd.Series, score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        normal = normalise(texts).tolist()
+        best = np.zeros(len(normal))
+        for start in range(0, len(normal), QUERIES_AT_ONCE):
+            part = normal[start : start + QUERIES_AT_ONCE]
+            best[start : start + len(part)] = self._best_of(part, score)
+        return best
+
+    def _best_of(
+        self, texts: list[str], score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        sizes = np.array([len(_pieces(text, self.shingle)) for text in texts])
+        queries = _incidence(texts, self.shingle, self._columns.get)
+        queries.resize((len(texts), self._references.shape[0]))
+        shared = (queries @ self._references).tocoo()
+        scores = score(shared.data, sizes[shared.row], self._sizes[shared.col])
+        best = np.zeros(len(texts))
+        np.maximum.at(best, shared.row, scores)
+        return best

@@ -1,0 +1,269 @@
+"""Read labelled sources into records: ``record_id, text, label, source, split``.
+
+Everything that can be wrong with a file is a :class:`SourceError` that names the file, the data row (counted from 1,
+header and blank lines not included), the value, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emotion_kedro.config.data import IngestionConfig, SourceConfig
+from emotion_kedro.data import reader_errors
+from emotion_kedro.data.cleaning import clean
+from emotion_kedro.data.reader_errors import BadRow, SourceError
+from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
+
+__all__ = ["LabelReader", "LabelReading", "SourceError", "read_source", "read_sources"]
+
+
+@dataclass(frozen=True)
+class LabelReading:
+    """What a label field says."""
+
+    target: str | None
+    """The label; None: the row has no place among the records."""
+    several: bool = False
+    """Whether the field holds several labels, none of them unknown."""
+    unknown: str | None = None
+    """The first label that is not known, as the field writes it."""
+
+
+class LabelReader:
+    """Reads the label fields of one source; each different field is read once."""
+
+    def __init__(self, source: SourceConfig, known_labels: Collection[str] | None = None) -> None:
+        """Take the source, and the labels that need no entry in its map; None: any does without."""
+        self._source = source
+        self._known_labels = known_labels
+        self._readings: dict[str, LabelReading] = {}
+
+    def __call__(self, field: str) -> LabelReading:
+        """Return what the field says under the source's parameters.
+
+        A label that stands twice in a field counts once. An unknown label makes the whole field unknown, whatever
+        becomes of rows with several labels.
+        """
+        if field not in self._readings:
+            self._readings[field] = self._read(field)
+        return self._readings[field]
+
+    def _read(self, field: str) -> LabelReading:
+        separator = self._source.label_separator
+        labels = list(dict.fromkeys(field.split(separator) if separator else [field]))
+        targets = [self._target(label) for label in labels]
+        for label, target in zip(labels, targets, strict=True):
+            if target is None:
+                return LabelReading(None, unknown=label)
+        if len(labels) == 1:
+            return LabelReading(targets[0])
+        rule = self._source.several_labels
+        is_kept = rule == "first" or (rule == "agree" and len(set(targets)) == 1)
+        return LabelReading(targets[0] if is_kept else None, several=True)
+
+    def _target(self, label: str) -> str | None:
+        name = self._name(label)
+        if name is None or name in self._source.label_map:
+            return None if name is None else self._source.label_map[name]
+        is_known = bool(name.strip()) and (self._known_labels is None or name in self._known_labels)
+        return name if is_known else None
+
+    def _name(self, label: str) -> str | None:
+        names = self._source.label_names
+        if names is None:
+            return label
+        # isdecimal takes digits of other scripts too, and int() would read " 3" and "+3".
+        if not (label.isascii() and label.isdecimal()) or int(label) >= len(names):
+            return None
+        return names[int(label)]
+
+
+@dataclass
+class _Tally:
+    """What happened to the rows of a source, or of one file."""
+
+    rows: int = 0
+    bad: int = 0
+    empty: int = 0
+    several: int = 0
+    several_kept: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    first_unknown: tuple[int, str, str] | None = None
+    """Data row, label, and the field that it stands in."""
+
+    def add(self, other: _Tally) -> None:
+        """Add the counts of one file."""
+        self.rows += other.rows
+        self.bad += other.bad
+        self.empty += other.empty
+        self.several += other.several
+        self.several_kept += other.several_kept
+        self.unknown.update(other.unknown)
+
+
+def read_source(
+    root: Path,
+    name: str,
+    source: SourceConfig,
+    shared_steps: Sequence[str],
+    known_labels: Collection[str] | None = None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read one source, clean its texts and map its labels.
+
+    Args:
+        root: folder that the source's relative paths start from.
+        name: name of the source, first part of each ``record_id``.
+        source: where the tables lie and how they are to be read; it has a ``label_column``.
+        shared_steps: cleaning steps, unless the source has its own.
+        known_labels: labels that need no entry in its map; None: any does without.
+
+    Returns:
+        The records table; ``split`` is ``validation`` or ``test`` in the rows of its own files for these, else empty.
+        And a report: ``files``, ``rows`` (read), ``kept``, ``dropped`` (``empty text``: count, ``unknown label``:
+        label -> count, and ``bad rows`` where these are dropped), ``labels`` (label -> count of the kept rows). For a
+        source with a ``label_separator`` also ``several_labels`` (``rule``, ``rows`` that have several, ``kept``), and
+        in ``dropped`` the others of those rows; with files of its own ``splits`` (split -> kept rows).
+
+    Raises:
+        SourceError: if a file is missing or malformed, a label is unknown, or no row is left.
+    """
+    steps = shared_steps if source.cleaning is None else source.cleaning
+    reader = LabelReader(source, known_labels)
+    files, splits = _files(root, name, source)
+    total = _Tally()
+    parts: list[pd.DataFrame] = []
+    for (path, split), prefix in zip(splits.items(), prefixes_of(name, files), strict=True):
+        records, tally = _read_file(path, source, steps, prefix, reader)
+        parts.append(records.assign(source=name, split=split))
+        total.add(tally)
+    records = pd.concat(parts, ignore_index=True).astype({"source": "str", "split": "str"})
+    if records.empty:
+        raise SourceError(
+            f"source {name} ({', '.join(files)}): of {total.rows} rows none is left; {total.bad} cannot be read, "
+            f"{total.empty} have no text after cleaning, {sum(total.unknown.values())} have an unknown label, "
+            f"{total.several - total.several_kept} are dropped for their several labels. "
+            "Check `cleaning`, `label_map` and `several_labels`."
+        )
+    return records, _report(source, list(files), total, records)
+
+
+def read_sources(root: Path, config: IngestionConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read all sources, one below the other.
+
+    Returns:
+        The records table of all sources (schema ``Records``), and the reports of :func:`read_source` by source.
+
+    Raises:
+        SourceError: as :func:`read_source`; or if two records have the same ``record_id``.
+    """
+    tables, reports = [], {}
+    for name, source in config.sources.items():
+        table, reports[name] = read_source(Path(root), name, source, config.cleaning, config.known_labels)
+        tables.append(table)
+    records = pd.concat(tables, ignore_index=True)
+    repeated = records["record_id"].duplicated()
+    if repeated.any():
+        raise SourceError(
+            f"{int(repeated.sum())} record ids stand twice, the first: {records.loc[repeated, 'record_id'].iloc[0]}; "
+            "give the sources other names"
+        )
+    return records, reports
+
+
+def _files(root: Path, name: str, source: SourceConfig) -> tuple[dict[str, Path], dict[Path, str]]:
+    """Return the source's files by the name that reports give them, and the split of each ('': none yet)."""
+    files = files_of(root, name, [*source.files, *filter(None, (source.validation_file, source.test_file))])
+    splits = dict.fromkeys(files.values(), "")
+    for split, file in (("validation", source.validation_file), ("test", source.test_file)):
+        splits.update(dict.fromkeys(files_of(root, name, [file] if file else []).values(), split))
+    return files, splits
+
+
+def _read_file(
+    path: Path, source: SourceConfig, steps: Sequence[str], prefix: str, reader: LabelReader
+) -> tuple[pd.DataFrame, _Tally]:
+    assert source.text_column is not None
+    assert source.label_column is not None
+    tally = _Tally()
+    bad: list[BadRow] = []
+    chunks = read_columns(path, source, (source.text_column, source.label_column), bad)
+    parts = [_records(chunk, source, steps, prefix, reader, tally) for chunk in chunks]
+    tally.bad = len(bad)
+    tally.rows += len(bad)
+    if tally.rows == 0:
+        raise SourceError(f"{path}: there is no row below the header")
+    if source.unknown_labels == "error" and tally.first_unknown is not None:
+        raise reader_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown))
+    empty = pd.DataFrame({"record_id": [], "text": [], "label": []}, dtype="str")
+    return pd.concat(parts or [empty], ignore_index=True), tally
+
+
+def _records(
+    chunk: pd.DataFrame,
+    source: SourceConfig,
+    steps: Sequence[str],
+    prefix: str,
+    reader: LabelReader,
+    tally: _Tally,
+) -> pd.DataFrame:
+    """Turn a part of the raw table into records (without their source), and count what falls out."""
+    texts = clean(chunk[source.text_column], steps)
+    fields = chunk[source.label_column]
+    filled = (texts.str.strip() != "").astype(bool)
+    labels = fields.map({field: reader(field).target for field in fields.unique()})
+    keep = filled & labels.notna()
+    tally.rows += len(chunk)
+    tally.empty += int((~filled).sum())
+    _count_labels(fields[filled], reader, tally)
+    ids = [f"{prefix}:{row + 1}" for row in chunk.index[keep].tolist()]
+    return pd.DataFrame(
+        {
+            "record_id": pd.Series(ids, dtype="str"),
+            "text": texts[keep].astype("str").reset_index(drop=True),
+            "label": labels[keep].astype("str").reset_index(drop=True),
+        }
+    )
+
+
+def _count_labels(fields: pd.Series, reader: LabelReader, tally: _Tally) -> None:
+    """Count the rows with several labels and those with an unknown one, and note the first of these."""
+    for value, rows in fields.value_counts().items():
+        reading = reader(str(value))
+        if reading.several:
+            tally.several += int(rows)
+            tally.several_kept += int(rows) if reading.target is not None else 0
+        if reading.unknown is not None:
+            tally.unknown[reading.unknown] += int(rows)
+    if tally.first_unknown is None and tally.unknown:
+        tally.first_unknown = next(
+            (int(str(row)) + 1, unknown, str(value))
+            for row, value in fields.items()
+            if (unknown := reader(str(value)).unknown) is not None
+        )
+
+
+def _report(source: SourceConfig, files: list[str], total: _Tally, records: pd.DataFrame) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "files": files,
+        "rows": total.rows,
+        "kept": len(records),
+        "dropped": {"empty text": total.empty, "unknown label": dict(sorted(total.unknown.items()))},
+    }
+    if source.bad_rows == "drop":
+        report["dropped"]["bad rows"] = total.bad
+    if source.label_separator is not None:
+        report["dropped"]["several labels"] = total.several - total.several_kept
+        report["several_labels"] = {"rule": source.several_labels, "rows": total.several, "kept": total.several_kept}
+    if source.validation_file or source.test_file:
+        report["splits"] = _counts(records.loc[records["split"] != "", "split"])
+    return {**report, "labels": _counts(records["label"])}
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(rows) for value, rows in values.value_counts().sort_index().items()}

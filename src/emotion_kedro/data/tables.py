@@ -1,0 +1,306 @@
+"""Raw tables of any format, as columns of strings."""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.errors import EmptyDataError, ParserError
+
+from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.data import reader_errors
+from emotion_kedro.data.reader_errors import BadRow, SourceError
+
+CHUNK_ROWS = 100_000
+"""Rows in memory with all their columns at a time."""
+
+Objects = Iterator[tuple[int | None, Any]]
+"""Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
+
+
+def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
+    """Return the files of a source, in order: as they are named in reports -> where they lie.
+
+    Args:
+        root: folder that relative paths start from.
+        name: of the source.
+        patterns: paths, or patterns of paths; the files of a pattern come by their number, then by their name.
+
+    Raises:
+        SourceError: if a file is not there, or named twice.
+    """
+    files: dict[str, Path] = {}
+    for pattern in patterns:
+        for path in _matching(root, pattern):
+            shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+            if shown in files:
+                raise SourceError(f"source {name}: `file` names {shown} twice; leave one out")
+            files[shown] = path
+    return files
+
+
+def prefixes_of(name: str, files: dict[str, Path]) -> list[str]:
+    """Return the first part of the record ids of each file: the source, and the file where it has several."""
+    stems = [path.stem for path in files.values()]
+    if len(stems) == 1:
+        return [name]
+    return [f"{name}:{part}" for part in (stems if len(set(stems)) == len(stems) else files)]
+
+
+def _matching(root: Path, pattern: str) -> list[Path]:
+    path = root / Path(pattern).expanduser()
+    if path.is_file():
+        return [path]
+    base = Path(path.anchor) if Path(pattern).expanduser().is_absolute() else root
+    matches = base.glob(path.relative_to(base).as_posix()) if any(mark in pattern for mark in "*?[") else ()
+    paths = sorted((match for match in matches if match.is_file()), key=_numbered)
+    if not paths:
+        raise reader_errors.missing_file(path)
+    return paths
+
+
+def _numbered(path: Path) -> tuple[int, str]:
+    """Sort 2.txt before 10.txt."""
+    return (int(path.stem) if path.stem.isdecimal() else -1, path.name)
+
+
+def read_columns(
+    path: Path, source: SourceConfig, columns: Sequence[str], dropped: list[BadRow] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield these columns of a table chunk by chunk, as strings; index: data row - 1, a missing value is empty.
+
+    Args:
+        path: the table.
+        source: how it is to be read.
+        columns: those that are wanted.
+        dropped: rows that could not be read are added to it, for ``bad_rows: drop``.
+
+    Raises:
+        SourceError: if the file is malformed, lacks a column, or has bad rows that are not to be dropped.
+    """
+    if not path.is_file():
+        raise reader_errors.missing_file(path)
+    check_encoding(path, source)
+    wanted = list(dict.fromkeys(columns))
+    bad: list[BadRow] = []
+    try:
+        yield from _READERS[source.format_of(path)](path, source, wanted, bad)
+    except UnicodeError:
+        raise reader_errors.undecodable(path, source.encoding) from None
+    if bad and source.bad_rows == "error":
+        raise reader_errors.bad_rows(path, bad)
+    if dropped is not None:
+        dropped.extend(bad)
+
+
+def check_encoding(path: Path, source: SourceConfig) -> None:
+    """Raise a :class:`SourceError` if there is no encoding of that name."""
+    try:
+        codecs.lookup(source.encoding)
+    except LookupError:
+        raise SourceError(
+            f"{path}: there is no encoding {source.encoding!r}; correct `encoding` of the source"
+        ) from None
+
+
+def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
+    if source.bad_rows == "drop":
+        yield from _read_row_by_row(path, source, wanted, bad)
+        return
+    try:
+        yield from _parse(path, source, wanted)
+    except EmptyDataError:
+        raise SourceError(f"{path}: the file is empty") from None
+    except ParserError as error:
+        raise reader_errors.unreadable(path, source, error) from error
+
+
+def _parse(path: Path, source: SourceConfig, wanted: list[str]) -> Iterator[pd.DataFrame]:
+    arguments: dict[str, Any] = {"names": list(source.column_names), "header": None} if source.column_names else {}
+    # All columns are parsed, not only those: with `usecols` pandas would accept rows with too many fields.
+    with pd.read_csv(
+        path,
+        sep=reader_errors.separator(path, source),
+        quoting=reader_errors.quoting(source),
+        encoding=reader_errors.readable(source.encoding),
+        dtype=str,
+        keep_default_na=False,
+        chunksize=CHUNK_ROWS,
+        **arguments,
+    ) as reader:
+        searched = False
+        for chunk in reader:
+            _check_columns(path, wanted, map(str, chunk.columns))
+            # pandas fills a short row up with empty fields, and takes the first of too many for an index.
+            suspicious = not isinstance(chunk.index, pd.RangeIndex) or bool((chunk.iloc[:, -1] == "").any())
+            if suspicious and not searched:
+                searched = True
+                if rows := reader_errors.wrong_rows(path, source):
+                    raise reader_errors.bad_rows(path, rows)
+            yield chunk[wanted]
+
+
+def _read_row_by_row(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
+    columns, rows = reader_errors.delimited_rows(path, source, errors="surrogateescape")
+    if not columns:
+        raise SourceError(f"{path}: the file is empty")
+    _check_columns(path, wanted, columns)
+    places = [columns.index(column) for column in wanted]
+    good = ((row, [fields[place] for place in places]) for row, fields in _numbered_rows(rows, bad))
+    yield from _chunks(good, wanted)
+
+
+def _numbered_rows(rows: Iterator[list[str] | BadRow], bad: list[BadRow]) -> Iterator[tuple[int, list[str]]]:
+    for row, fields in enumerate(rows):
+        if isinstance(fields, BadRow):
+            bad.append(fields)
+        else:
+            yield row, fields
+
+
+def _chunks(rows: Iterable[tuple[int, list[str]]], columns: list[str]) -> Iterator[pd.DataFrame]:
+    """Put rows of strings together to tables of :data:`CHUNK_ROWS`."""
+    rows = iter(rows)
+    while part := list(itertools.islice(rows, CHUNK_ROWS)):
+        yield pd.DataFrame([values for _, values in part], index=[row for row, _ in part], columns=columns, dtype="str")
+
+
+def _of_objects(objects: Callable[[Path, SourceConfig, list[str]], Objects]) -> Callable[..., Iterator[pd.DataFrame]]:
+    """Make a reader of columns from one that yields each row as column -> value."""
+
+    def read(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
+        first: list[str] = []
+        rows = 0
+
+        def good() -> Iterator[tuple[int, list[str]]]:
+            nonlocal rows, first
+            for row, (line, value) in enumerate(objects(path, source, wanted)):
+                first = first or (list(value) if isinstance(value, dict) else [])
+                fields = _fields(value, source, wanted)
+                if isinstance(fields, str):
+                    bad.append(BadRow(row + 1, line, fields))
+                else:
+                    rows += 1
+                    yield row, fields
+
+        yield from _chunks(good(), wanted)
+        if not rows and first:
+            _check_columns(path, wanted, first)
+
+    return read
+
+
+def _fields(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | str:
+    """Return the fields of a row as strings; or a str that says what is wrong with it."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else f"no object, but {json.dumps(value)[: reader_errors.SNIPPET]}"
+    fields: list[str] = []
+    for column in wanted:
+        if column not in value:
+            return f"it has no {column!r}"
+        entry = value[column]
+        if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
+            entry = source.label_separator.join(map(_as_text, entry))
+        if isinstance(entry, list | tuple | dict):
+            return f"{column!r} holds {str(entry)[: reader_errors.SNIPPET]}, not one value (see `label_separator`)"
+        fields.append(_as_text(entry))
+    return fields
+
+
+def _as_text(value: Any) -> str:
+    """A whole number is written without a point, whatever column of numbers it stood in."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _json(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    try:
+        rows = json.loads(path.read_text(encoding=reader_errors.readable(source.encoding)))
+    except json.JSONDecodeError as error:
+        raise SourceError(
+            f"{path}, line {error.lineno}: this is not JSON ({error.msg}). Correct it, or set `format: jsonl` if every "
+            "line is an object of its own."
+        ) from None
+    if not isinstance(rows, list):
+        raise SourceError(f"{path}: a list of objects is needed, and this is {type(rows).__name__}")
+    yield from ((None, _object(row)) for row in rows)
+
+
+def _json_lines(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    with path.open(encoding=reader_errors.readable(source.encoding)) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, _object(json.loads(line))
+            except json.JSONDecodeError as error:
+                yield number, f"no JSON ({error.msg}); it begins {line[: reader_errors.SNIPPET]!r}"
+
+
+def _object(value: Any) -> Any:
+    """A bare string is a value of the file, not what is wrong with it."""
+    return value if not isinstance(value, str) else f"no object, but {value[: reader_errors.SNIPPET]!r}"
+
+
+def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowInvalid
+
+    try:
+        table = pq.ParquetFile(path)
+    except ArrowInvalid as error:
+        raise SourceError(f"{path}: this is no Parquet file ({error})") from None
+    with table:
+        _check_columns(path, wanted, table.schema_arrow.names)
+        for batch in table.iter_batches(CHUNK_ROWS, columns=wanted):
+            yield from ((None, row) for row in batch.to_pylist())
+
+
+def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    from zipfile import BadZipFile
+
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise SourceError(f"{path}: this is no .xlsx workbook ({error})") from None
+    try:
+        if source.sheet is not None and source.sheet not in book.sheetnames:
+            raise SourceError(f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}")
+        sheet = book[source.sheet or book.sheetnames[0]]
+        lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+        filled = ((line, row) for line, row in lines if any(value is not None for value in row))
+        columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
+        _check_columns(path, wanted, columns)
+        for line, row in filled:
+            if any(value is not None for value in row[len(columns) :]):
+                yield line, f"more cells than the {len(columns)} columns"
+            else:
+                yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
+    finally:
+        book.close()
+
+
+def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
+    present = list(columns)
+    for column in wanted:
+        if column not in present:
+            raise reader_errors.missing_column(path, column, present)
+
+
+_READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {
+    "csv": _read_delimited,
+    "tsv": _read_delimited,
+    "json": _of_objects(_json),
+    "jsonl": _of_objects(_json_lines),
+    "parquet": _of_objects(_parquet),
+    "xlsx": _of_objects(_sheet),
+}

@@ -1,0 +1,1 @@
+"""Runs of an experiment, the search for settings, and rounds of feeding text back."""

@@ -1,0 +1,309 @@
+"""Runs: an arm and a learner at a size, with a data seed and a training seed; what they learn from and predict."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.augmentation.mix import compose_rows
+from emotion_kedro.cache import Cache, contents_of, fingerprint
+from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
+from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.models import OnlyConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.subsamples import DesignSplits, Draw
+from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
+from emotion_kedro.models.device import Device
+
+logger = logging.getLogger(__name__)
+
+DRAW = ["size", "data_seed"]
+RUN = ["experiment", "arm", "learner", *DRAW, "seed"]
+SECONDS, RUNS = "seconds", "runs"
+NOTHING = pd.DataFrame(
+    {
+        **dict.fromkeys(("candidate_id", "text", "label", "generator", "predicted"), pd.Series(dtype="str")),
+        **dict.fromkeys(("words", "repetition", "train_similarity", "probability"), pd.Series(dtype="float64")),
+    }
+)
+"""The candidates of an arm to which nothing is added."""
+
+
+def compose_arm(
+    name: str,
+    arm: ArmConfig,
+    design_splits: DesignSplits,
+    candidates: pd.DataFrame | None,
+    filters: Mapping[str, Any],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return an arm's training rows (schema ``TrainingRows``) and its decisions on the candidates (``Decisions``).
+
+    Args:
+        name: of the arm.
+        arm: its rows, generators, filters and weights.
+        design_splits: the rows of the experiment.
+        candidates: schema ``ScoredCandidates``; None where nothing is added.
+        filters: every filter's settings by name.
+
+    Raises:
+        LeakError: if a held-out row is among them.
+        ValueError: if a draw leaves no row to train on.
+    """
+    rows, decisions = [], []
+    for draw in design_splits.draws([arm]):
+        composed, decided = compose_rows(
+            arm,
+            design_splits.rows(draw),
+            _of_draw(candidates, draw),
+            design_splits.design,
+            filters,
+            guard=design_splits.guard,
+            name=name,
+        )
+        rows.append(composed.assign(size=draw.size, data_seed=draw.data_seed))
+        decisions.append(decided.assign(size=draw.size, data_seed=draw.data_seed))
+    return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
+
+
+def _of_draw(candidates: pd.DataFrame | None, draw: Draw) -> pd.DataFrame:
+    if candidates is None:
+        return NOTHING.copy()
+    inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
+    return candidates[inside].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all runs of an experiment share."""
+
+    experiment: str
+    taxonomy: TaxonomyConfig
+    design_splits: DesignSplits
+    device: Device
+    cache: Cache
+
+
+@dataclass(frozen=True)
+class FittedArm:
+    """What an arm leaves: the classifier of its first run, predictions of all, and what each took."""
+
+    classifier: Classifier
+    predictions: pd.DataFrame
+    runs: pd.DataFrame
+
+
+def fit_arm(
+    name: str, arm: ArmConfig, training_rows: pd.DataFrame, learners: Mapping[str, Any], context: RunContext
+) -> FittedArm:
+    """Run an arm with every learner, draw and seed.
+
+    The classifier that is handed on is the first learner's, of the largest size, first data seed and first seed, not
+    the best: choosing by test score would flatter it. A run that is in the cache is not run again.
+
+    Args:
+        name: of the arm.
+        arm: its configuration.
+        training_rows: schema ``TrainingRows``.
+        learners: configurations by name.
+        context: what the experiment's runs share.
+
+    Raises:
+        ValueError: if no learner is run on this arm.
+    """
+    planned = list(plan_runs(name, arm, learners, context.design_splits))
+    if not planned:
+        raise ValueError(f"arm {name}: no learner is run on it; see `only` of the learners and `sizes` of the arm")
+    shown = max(
+        planned, key=lambda run: (run.learner == planned[0].learner, run.draw.size or np.inf, -planned.index(run))
+    )
+    tables, logs, classifier = [], [], None
+    for number, run in enumerate(planned, start=1):
+        result = _Run(run, name, arm, training_rows, learners[run.learner], context)
+        table, log, fitted = result.outcome(wants_classifier=run == shown)
+        tables.append(table)
+        logs.append(log)
+        classifier = fitted or classifier
+        logger.info("%s, %s: run %d of %d (%s)", context.experiment, name, number, len(planned), run)
+    assert classifier is not None
+    return FittedArm(classifier, pd.concat(tables, ignore_index=True), pd.DataFrame(logs))
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is to be made."""
+
+    learner: str
+    draw: Draw
+    seed: int
+
+    def __str__(self) -> str:
+        size = "all rows" if self.draw.size == ALL_ROWS else f"{self.draw.size} rows per label"
+        return f"{self.learner}, {size}, data seed {self.draw.data_seed}, seed {self.seed}"
+
+
+def plan_runs(
+    name: str, arm: ArmConfig, learners: Mapping[str, Any], design_splits: DesignSplits
+) -> Iterator[PlannedRun]:
+    """Yield the runs of an arm, learner by learner."""
+    for learner_name, learner in learners.items():
+        # A learner without anything random gives the same predictions for every seed.
+        seeds = design_splits.design.seeds[:1] if learner.deterministic else design_splits.design.seeds
+        for draw in design_splits.draws([arm]):
+            for seed in seeds:
+                if learner.only.takes(arm=name, size=draw.size, data_seed=draw.data_seed, seed=seed):
+                    yield PlannedRun(learner_name, draw, seed)
+
+
+@dataclass(frozen=True)
+class _Run:
+    planned: PlannedRun
+    arm_name: str
+    arm: ArmConfig
+    training_rows: pd.DataFrame
+    learner: Any
+    context: RunContext
+
+    def outcome(self, *, wants_classifier: bool) -> tuple[pd.DataFrame, dict[str, Any], Classifier | None]:
+        """Return predictions, log and, where it is wanted, the classifier; from the cache if it is there."""
+        cache, identity = self.context.cache, self.identity()
+        table = cache.table(RUNS, identity)
+        if table is not None and not wants_classifier:
+            return self._named(table), self._log(table), None
+        started = time.perf_counter()
+        classifier, log = fit_classifier(self._training_set(), self.learner, self.context.device, cache)
+        table = self._predict(classifier)
+        table.attrs = {
+            SECONDS: round(time.perf_counter() - started, 3),
+            "steps": log.steps,
+            "validation_loss": log.validation_loss,
+            "device": self.context.device.kind,
+        }
+        cache.save_table(RUNS, identity, table)
+        cache.clear_finished()
+        return self._named(table), self._log(table), classifier
+
+    def identity(self) -> str:
+        """Return the fingerprint of everything that the predictions depend on."""
+        test = self.context.design_splits.test
+        return fingerprint(
+            *(self._rows()[["text", "label", "weight", "phase"]], self._validation()[["text", "label"]]),
+            *(
+                test[["record_id", "text"]],
+                self.context.taxonomy,
+                self.learner.model_copy(update={"only": OnlyConfig()}),
+            ),
+            *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.kind),
+            *(self.arm.continue_share, self.arm.continue_rate),
+        )
+
+    def _rows(self) -> pd.DataFrame:
+        draw, rows = self.planned.draw, self.training_rows
+        inside = (rows["size"] == draw.size) & (rows["data_seed"] == draw.data_seed)
+        return rows[inside].reset_index(drop=True)
+
+    def _validation(self) -> pd.DataFrame:
+        return self.context.design_splits.validation_rows(self.planned.draw.size)
+
+    def _training_set(self) -> TrainingSet:
+        return TrainingSet(
+            rows=self._rows(),
+            validation=self._validation(),
+            taxonomy=self.context.taxonomy,
+            name=f"{self.context.experiment}.{self.arm_name}.{self.planned.learner}",
+            seed=self.planned.seed,
+            continue_share=self.arm.continue_share,
+            continue_rate=self.arm.continue_rate,
+        )
+
+    def _predict(self, classifier: Classifier) -> pd.DataFrame:
+        test = self.context.design_splits.test
+        texts = test["text"].tolist()
+        table = prediction_columns(classifier.probabilities(texts, device=self.context.device), classifier.labels)
+        table.insert(0, "record_id", test["record_id"].to_numpy())
+        if getattr(self.learner, "free_answers", False):
+            answers = classifier.free_answers(texts, device=self.context.device)  # type: ignore[attr-defined]
+            table["free_answer"] = pd.Series(answers, dtype="str")
+        return table
+
+    def _named(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the predictions with what identifies them; free answers follow as a learner of their own."""
+        test = self.context.design_splits.test[["record_id", "source", "label"]].reset_index(drop=True)
+        read = table.drop(columns=["free_answer"], errors="ignore").drop(columns="record_id")
+        named = [self._with_run(pd.concat([test, read], axis=1), self.planned.learner)]
+        if "free_answer" in table:
+            answered = pd.concat([test, read.assign(predicted=table["free_answer"])], axis=1)
+            named.append(self._with_run(answered, f"{self.planned.learner}, free"))
+        return pd.concat(named, ignore_index=True)
+
+    def _with_run(self, table: pd.DataFrame, learner: str) -> pd.DataFrame:
+        draw = self.planned.draw
+        run = (self.context.experiment, self.arm_name, learner, draw.size, draw.data_seed, self.planned.seed)
+        return _headed(table, run)
+
+    def _log(self, table: pd.DataFrame) -> dict[str, Any]:
+        rows, draw = self._rows(), self.planned.draw
+        run = (
+            self.context.experiment,
+            self.arm_name,
+            self.planned.learner,
+            draw.size,
+            draw.data_seed,
+            self.planned.seed,
+        )
+        loss = table.attrs.get("validation_loss")
+        return {
+            **dict(zip(RUN, run, strict=True)),
+            "train_rows": int((rows["origin"] == "real").sum()),
+            "added_rows": int((rows["origin"] == "added").sum()),
+            "steps": int(table.attrs.get("steps") or 0),
+            "validation_loss": float("nan") if loss is None else float(loss),
+            "seconds": float(table.attrs[SECONDS]),
+            "device": str(table.attrs["device"]),
+        }
+
+
+def prediction_columns(probabilities: np.ndarray, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Return ``predicted`` and a column ``p_<label>`` of probabilities (rows, labels) for each label."""
+    table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{label}" for label in labels])
+    # Rounding may leave a hair above 1.
+    table = table.clip(0.0, 1.0)
+    table.insert(0, "predicted", pd.Series(np.array(labels)[probabilities.argmax(axis=1)], dtype="str"))
+    return table
+
+
+def fit_baselines(context: RunContext) -> pd.DataFrame:
+    """Return predictions of what any classifier has to beat: the commonest label, and words counted by TF-IDF.
+
+    Both learn from all real train rows; schema ``Predictions``, arm ``baseline``.
+    """
+    from sklearn.dummy import DummyClassifier
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    splits, labels = context.design_splits, context.taxonomy.names
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
+    estimators = {
+        "majority": DummyClassifier(strategy="prior"),
+        "tf-idf": make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000)),
+    }
+    tables = []
+    for learner, estimator in estimators.items():
+        estimator.fit(splits.train["text"].tolist(), splits.train["label"].tolist())
+        given = pd.DataFrame(estimator.predict_proba(splits.test["text"].tolist()), columns=list(estimator.classes_))
+        read = prediction_columns(given.reindex(columns=list(labels), fill_value=0.0).to_numpy(), labels)
+        table = pd.concat([splits.test[["record_id", "source", "label"]].reset_index(drop=True), read], axis=1)
+        run = (context.experiment, "baseline", learner, ALL_ROWS, 0, 0)
+        tables.append(_headed(table, run))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _headed(table: pd.DataFrame, run: tuple[Any, ...]) -> pd.DataFrame:
+    """Return the table with the columns that identify the run before all others."""
+    return pd.concat([pd.DataFrame(dict(zip(RUN, run, strict=True)), index=table.index), table], axis=1)

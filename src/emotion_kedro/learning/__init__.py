@@ -1,1 +1,0 @@
-"""What is done with models: devices, weights, the training loop, classifiers, generators."""

@@ -1,0 +1,1 @@
+"""Scores, intervals and text quality, from tidy tables. No torch."""

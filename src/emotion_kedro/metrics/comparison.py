@@ -1,0 +1,196 @@
+"""Differences between arms, or between learners, that were tested on the same rows in the same runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
+from statsmodels.stats.multitest import multipletests
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.bootstrap import Interval, interval, resample
+from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
+
+LEARNER = "learner:"
+"""Begins the name of a learner where a pair compares learners instead of arms."""
+COMPARED_LEARNERS = "(compared)"
+"""Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
+COMPARED = ("accuracy", "macro_f1")
+EXACT_BELOW = 25
+"""Rows that only one classifier gets right; from here on chi-squared is close enough."""
+COLUMNS = {
+    **dict.fromkeys(("experiment", "first", "second", "learner"), "str"),
+    "size": "int64",
+    **dict.fromkeys(("source", "metric"), "str"),
+    **dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), "float64"),
+    **dict.fromkeys(("rows", "runs"), "int64"),
+    "verdict": "str",
+}
+Pair = tuple[str, str]
+
+
+def compare(
+    predictions: pd.DataFrame,
+    pairs: Iterable[Sequence[str]],
+    groups: pd.Series | None,
+    evaluation: EvaluationConfig,
+    score_by: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the differences ``first`` minus ``second`` in accuracy and macro-F1, with paired intervals.
+
+    The verdict rests on the interval of the accuracy alone, whatever the metric of the row.
+
+    Args:
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
+        pairs: two arms, compared within each learner and size that both have; or two learners (``learner:NAME`` twice),
+            compared within each arm and size: ``first`` and ``second`` are then ``ARM/NAME``, and ``learner`` is
+            :data:`COMPARED_LEARNERS`.
+        groups: near-duplicate group by ``record_id``; whole groups are resampled. None: rows are.
+        evaluation: resamples, level, seed.
+        score_by: ``("source",)``: also for the test rows of each source by themselves.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.Comparisons`. ``p_value`` (McNemar's, its median over the runs) stands in
+        the rows of accuracy; ``p_holm`` is corrected for all of these.
+
+    Raises:
+        ValueError: for an arm or learner that has no predictions, a pair that never meets, or two that were not tested
+            on the same rows or share no seeds.
+    """
+    by_source = [
+        (source, {runs.design: runs for runs in designs})
+        for source, designs in parts_of(runs_of(predictions).values(), score_by)
+    ]
+    rows: list[dict[str, object]] = []
+    for pair in pairs:
+        matches = list(_matches((pair[0], pair[1]), by_source[0][1]))
+        for source, designs in by_source:
+            for first, second in matches:
+                if len(designs[first].truth):
+                    rows += _compare(
+                        designs[first], designs[second], _names(pair[0], first, second), source, groups, evaluation
+                    )
+    table = table_of(rows, COLUMNS)
+    return table.assign(p_holm=holm(table["p_value"]))
+
+
+def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Design, Design]]:
+    of_learners = [name.startswith(LEARNER) for name in pair]
+    if len(set(of_learners)) > 1:
+        raise ValueError(f"compare has {list(pair)}; give two arms, or two learners as learner:NAME")
+    field = "learner" if of_learners[0] else "arm"
+    first, second = (name.removeprefix(LEARNER) for name in pair)
+    known = {str(getattr(design, field)) for design in designs}
+    for name in (first, second):
+        if name not in known:
+            raise ValueError(
+                f"compare has {list(pair)}, but no predictions of {field} {name}; there are {sorted(known)}"
+            )
+    partners = {
+        design: design._replace(learner=second) if of_learners[0] else design._replace(arm=second)
+        for design in designs
+        if getattr(design, field) == first
+    }
+    both = [(design, partner) for design, partner in partners.items() if partner in designs]
+    if not both:
+        raise ValueError(
+            f"compare has {list(pair)}, which share no size and no {'arm' if of_learners[0] else 'learner'}"
+        )
+    yield from both
+
+
+def _names(name: str, first: Design, second: Design) -> dict[str, object]:
+    if name.startswith(LEARNER):
+        return {
+            "first": f"{first.arm}/{first.learner}",
+            "second": f"{second.arm}/{second.learner}",
+            "learner": COMPARED_LEARNERS,
+        }
+    return {"first": first.arm, "second": second.arm, "learner": first.learner}
+
+
+def _compare(
+    first: Runs,
+    second: Runs,
+    names: Mapping[str, object],
+    source: str,
+    groups: pd.Series | None,
+    evaluation: EvaluationConfig,
+) -> list[dict[str, object]]:
+    first, second = paired(first, second)
+    scores = [resample(runs, COMPARED, groups, evaluation) for runs in (first, second)]
+    gains = {name: interval(scores[0][name] - scores[1][name], first.data_seeds, evaluation) for name in COMPARED}
+    p_values = [mcnemar(*hits) for hits in zip(first.correct, second.correct, strict=True)]
+    common = {
+        "experiment": first.experiment,
+        **names,
+        "size": first.design.size,
+        "source": source,
+        "rows": len(first.truth),
+        "runs": len(first.predicted),
+        "verdict": verdict_of(gains["accuracy"]),
+    }
+    return [
+        {
+            **common,
+            "metric": name,
+            "difference": gain.estimate,
+            "low": gain.low,
+            "high": gain.high,
+            "p_value": float(np.median(p_values)) if name == "accuracy" else np.nan,
+        }
+        for name, gain in gains.items()
+        if not np.isnan(gain.low)
+    ]
+
+
+def paired(first: Runs, second: Runs) -> tuple[Runs, Runs]:
+    """Return the runs that two designs have in common (data seed and training seed), in the same order.
+
+    ``only`` may leave seeds of one of them out.
+
+    Raises:
+        ValueError: if they share no run, or were not tested on the same rows, with what to do.
+    """
+    names = " and ".join("/".join(map(str, runs.design)) for runs in (first, second))
+    shared = [key for key in first.keys if key in second.keys]
+    if not shared:
+        raise ValueError(
+            f"{names} (arm/learner/size) share no run: (data seed, seed) are {first.keys} and {second.keys}; "
+            "let their `only` share seeds, or leave this pair out of compare"
+        )
+    if not np.array_equal(first.record_ids, second.record_ids) or not np.array_equal(first.truth, second.truth):
+        raise ValueError(f"{names} (arm/learner/size) were not tested on the same rows; run both again")
+    return first.of_runs(shared), second.of_runs(shared)
+
+
+def verdict_of(accuracy: Interval) -> str:
+    """Return ``helped`` or ``harmed`` where the interval of a difference leaves zero out, else that none is shown."""
+    if accuracy.low > 0:
+        return "helped"
+    return "harmed" if accuracy.high < 0 else "no difference shown"
+
+
+def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> float:
+    """Return the two-sided p-value of McNemar's test (1947) on two classifiers' hits on the same rows, (n,) booleans.
+
+    Exact binomial for fewer than 25 rows that only one of them has right, else chi-squared with continuity correction.
+    It speaks of two trained classifiers, not of two ways to train one, and takes rows for independent, which
+    near-duplicates are not.
+    """
+    first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    table = [[int((first & second).sum()), only_first], [only_second, int((~first & ~second).sum())]]
+    return float(mcnemar_test(table, exact=only_first + only_second < EXACT_BELOW, correction=True).pvalue)
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """Return Holm's (1979) adjusted p-values; what is NaN is no comparison and stays."""
+    known = p_values.notna()
+    adjusted = p_values.astype(np.float64).copy()
+    if known.any():
+        adjusted[known] = multipletests(p_values[known].astype(np.float64), method="holm")[1]
+    return adjusted

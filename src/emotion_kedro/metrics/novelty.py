@@ -1,0 +1,82 @@
+"""Whether synthetic texts are new, or copies of the texts that their generator was trained on.
+
+`texts` (n of them) are looked up in `references` (m of them). Where there are no references, nothing is a
+copy.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_kedro.metrics.diversity import APOSTROPHES, HAN, words
+
+COPIED_WORDS = 8
+"""A shared run of so many words is no accident in texts of a sentence or two."""
+
+
+def normalised(text: str) -> str:
+    """The text in NFKC and lower case, without punctuation, with single spaces; emoji and other symbols
+    stay.
+
+    Apostrophes vanish (`don't` and `dont` are one), other punctuation parts words, and spaces between
+    Chinese characters are dropped, as they carry no meaning there.
+    """
+    plain = re.sub(f"[{APOSTROPHES}]", "", unicodedata.normalize("NFKC", text).lower())
+    parted = "".join(" " if unicodedata.category(sign).startswith("P") else sign for sign in plain)
+    return re.sub(f"(?<=[{HAN}]) (?=[{HAN}])", "", " ".join(parted.split()))
+
+
+def exact_copies(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each text equals some reference once both are `normalised`: (n,).
+
+    A text of which nothing is left is not a copy: it is empty, which is another fault.
+    """
+    known = {normalised(reference) for reference in references} - {""}
+    return np.array([normalised(text) in known for text in texts], dtype=np.bool_)
+
+
+def longest_shared_ngram(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
+    """Length in words of each text's longest word n-gram that stands in some reference: (n,), 0 for none.
+
+    Words are those of `diversity.words`. Where this nears the length of the text, the generator recites.
+    """
+    word, owner, left = _word_stream([*texts, *references])
+    longest = np.zeros(len(texts), dtype=np.int64)
+    place = np.arange(len(word))  # where the n-grams still in play start
+    gram = np.zeros(len(word), dtype=np.int64)  # the number of the n-gram that starts there
+    span = int(word.max(initial=0)) + 1
+    for length in range(1, int(left.max(initial=0)) + 1):
+        fits = left[place] >= length
+        place, gram = place[fits], gram[fits]
+        # An n-gram is the shorter one that starts at the same place and one more word: no need to spell it.
+        gram = np.unique(gram * span + word[place + length - 1], return_inverse=True)[1]
+        in_text = owner[place] < len(texts)
+        # Whatever is not on both sides cannot grow into something that is.
+        shared = np.isin(gram, np.intersect1d(gram[in_text], gram[~in_text]))
+        longest[owner[place[shared & in_text]]] = length
+        place, gram = place[shared], gram[shared]
+        if not len(place):
+            break
+    return longest
+
+
+def copied(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each text equals a reference or shares a run of :data:`COPIED_WORDS` words with one, (n,)."""
+    return exact_copies(texts, references) | (longest_shared_ngram(texts, references) >= COPIED_WORDS)
+
+
+def _word_stream(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """All texts' words in a row, as three arrays: a word's number, its text's, the words left in the text."""
+    tokens = [words(text) for text in texts]
+    number: dict[str, int] = {}
+    stream = [number.setdefault(token, len(number)) for line in tokens for token in line]
+    word = np.array(stream, dtype=np.int64)
+    lengths = np.array([len(line) for line in tokens], dtype=np.int64)
+    owner = np.repeat(np.arange(len(tokens)), lengths)
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(word))
+    return word, owner, left

@@ -1,0 +1,121 @@
+"""Tables of scores, of labels, of confusions and of calibration, from predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.bootstrap import METRICS, has_probabilities, interval, resample
+from emotion_kedro.metrics.runs import Runs, parts_of, runs_of
+
+
+def score_table(
+    predictions: pd.DataFrame,
+    groups: pd.Series | None,
+    evaluation: EvaluationConfig,
+    score_by: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return accuracy, macro-F1, ECE and log loss of every arm, learner and size, with intervals.
+
+    Args:
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
+        groups: near-duplicate group by ``record_id``; whole groups are resampled. None: rows are.
+        evaluation: resamples, level, bins, seed.
+        score_by: ``("source",)``: also for the test rows of each source by themselves.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.Scores`; NaN where a metric is not defined.
+    """
+    rows = []
+    for source, designs in parts_of(runs_of(predictions).values(), score_by):
+        for runs in designs:
+            if len(runs.truth):
+                rows += _scores(runs, source, groups, evaluation)
+    return pd.DataFrame(rows)
+
+
+def _scores(runs: Runs, source: str, groups: pd.Series | None, evaluation: EvaluationConfig) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for metric, values in resample(runs, tuple(METRICS), groups, evaluation).items():
+        score = interval(values, runs.data_seeds, evaluation)
+        rows.append(
+            {
+                "experiment": runs.experiment,
+                **runs.design._asdict(),
+                "source": source,
+                "metric": metric,
+                "value": score.estimate,
+                "low": score.low,
+                "high": score.high,
+                "rows": len(runs.truth),
+                "runs": len(runs.predicted),
+            }
+        )
+    return rows
+
+
+def label_scores(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return precision, recall and F1 of each label, over all runs of an arm, learner and size together.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.LabelScores`; ``support`` is the label's test rows; what has no rows to be
+        computed from is 0.
+    """
+    return pd.concat([_label_scores(runs) for runs in runs_of(predictions).values()], ignore_index=True)
+
+
+def _label_scores(runs: Runs) -> pd.DataFrame:
+    truth = np.tile(runs.truth, len(runs.predicted))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, runs.predicted.ravel(), labels=np.arange(len(runs.labels)), zero_division=0
+    )
+    figures = {"precision": precision, "recall": recall, "f1": f1, "support": support / len(runs.predicted)}
+    return _described(runs, pd.DataFrame({"label": list(runs.labels), **figures}))
+
+
+def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return for all pairs of ``label`` (true) and ``predicted`` the mean number of ``rows`` of a run, zeros included.
+
+    Answers that name no label are not counted.
+    """
+    return pd.concat([_confusion(runs) for runs in runs_of(predictions).values()], ignore_index=True)
+
+
+def _confusion(runs: Runs) -> pd.DataFrame:
+    count = len(runs.labels)
+    truth = np.tile(runs.truth, len(runs.predicted))
+    rows = confusion_matrix(truth, runs.predicted.ravel(), labels=np.arange(count)) / len(runs.predicted)
+    pairs = {"label": np.repeat(list(runs.labels), count), "predicted": list(runs.labels) * count}
+    return _described(runs, pd.DataFrame({**pairs, "rows": rows.ravel()}))
+
+
+def reliability(predictions: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
+    """Return the reliability diagram of each arm, learner and size: ``bin, confidence, accuracy, rows``, over all runs.
+
+    Bin b (from 0) takes the rows whose highest probability lies in (b / bins, (b + 1) / bins]; ``confidence`` and
+    ``accuracy`` are means, NaN in a bin without rows. Learners without probabilities are left out.
+    """
+    designs = [runs for runs in runs_of(predictions).values() if has_probabilities(runs)]
+    columns = ["experiment", "arm", "learner", "size", "bin", "confidence", "accuracy", "rows"]
+    tables = [_reliability(runs, bins) for runs in designs]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _reliability(runs: Runs, bins: int) -> pd.DataFrame:
+    confidence = runs.probabilities.max(axis=-1).ravel()
+    correct = (runs.probabilities.argmax(axis=-1) == runs.truth).ravel()
+    member = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    table = pd.DataFrame({"bin": member, "confidence": confidence, "accuracy": correct.astype(np.float64)})
+    grouped = table.groupby("bin")
+    means = grouped.mean().reindex(range(bins)).assign(rows=grouped.size().reindex(range(bins), fill_value=0))
+    return _described(runs, means.reset_index())
+
+
+def _described(runs: Runs, table: pd.DataFrame) -> pd.DataFrame:
+    for place, (name, value) in enumerate({"experiment": runs.experiment, **runs.design._asdict()}.items()):
+        table.insert(place, name, value)
+    return table

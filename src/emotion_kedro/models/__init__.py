@@ -1,0 +1,1 @@
+"""Models: classifiers of several kinds, language models, and what they share. Nothing here knows an experiment."""

@@ -1,0 +1,134 @@
+"""Model cards: what a saved model is, for whoever finds its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+HEADED = """```python
+from transformers import pipeline
+
+pipeline("text-classification", model=".")("what a day, everything went right")
+```"""
+"""How a classifier with a head of its own is used without this package."""
+
+PROMPTED = """```python
+import json
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
+with open("prompt.json", encoding="utf-8") as file:
+    prompt = json.load(file)
+
+
+def tokens(text):
+    return tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+
+
+prompted = tokens(prompt["question"] + "what a day, everything went right" + prompt["answer"])
+scores = []
+for word in prompt["words"].values():
+    answer = tokens(prompt["separator"] + word)
+    with torch.no_grad():
+        logits = model(torch.cat([prompted, answer], dim=1)).logits[0, prompted.shape[1] - 1 : -1]
+    scores.append(logits.log_softmax(-1).gather(1, answer.T).mean())
+print(dict(zip(prompt["words"], torch.stack(scores).softmax(0).tolist())))
+```"""
+"""How a causal model that answers a question is used without this package."""
+
+FILLED = """```python
+import json
+
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+model, tokenizer = AutoModelForMaskedLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
+with open("prompt.json", encoding="utf-8") as file:
+    prompt = json.load(file)
+
+prompted = prompt["question"] + "what a day, everything went right" + prompt["answer"]
+scores = []
+for word in prompt["words"].values():
+    ids = tokenizer(prompt["separator"] + word, add_special_tokens=False).input_ids
+    masked = tokenizer(prompted + tokenizer.mask_token * len(ids), return_tensors="pt")
+    with torch.no_grad():
+        scored = model(**masked).logits[0, -1 - len(ids) : -1].log_softmax(-1)
+    scores.append(scored[range(len(ids)), ids].mean())
+print(dict(zip(prompt["words"], torch.stack(scores).softmax(0).tolist())))
+```"""
+"""How a masked model that answers a question is used without this package."""
+
+LINEAR = """`emotion_kedro.models.classifiers.load_classifier` opens the directory: a logistic regression,
+`softmax(features @ weights.T + bias)`, and what its features need."""
+
+UNCHANGED = """The weights are those of the base model, unchanged, and are not copied here: `reference.json` names them.
+`emotion_kedro.models.classifiers.load_classifier` opens the directory."""
+
+
+def classifier_card(
+    labels: Sequence[str], notes: dict[str, Any], *, usage: str = HEADED, tag: str = "text-classification"
+) -> str:
+    """Return the ``README.md`` of a classifier's directory.
+
+    Args:
+        labels: what it can answer.
+        notes: what stands in its ``classifier.json``.
+        usage: how it is used without this package; the code works where the directory is.
+        tag: the task, as a hub names it.
+    """
+    rows = ", ".join(f"{count} {origin}" for origin, count in notes["rows"].items())
+    training, steps = notes.get("training"), notes.get("log", {}).get("steps", "?")
+    made = "" if training is None else f" of {training['batch_size']} texts, learning rate {training['learning_rate']}"
+    return f"""---
+pipeline_tag: {tag}
+tags: [emotion, emotion-kedro]
+---
+
+# {notes["name"]}
+
+Reads the emotion of a short text: {", ".join(labels)}.
+
+- base model: `{notes["base"]}`
+- trained on: {rows} rows, {steps} optimiser steps{made}, seed {notes["seed"]}
+
+{usage}
+
+Made by emotion-kedro. Its figures, with intervals, are in the report of the run that made it. Labels of this kind are
+one annotator's reading of a text without its context; do not decide anything about a person by them.
+"""
+
+
+def masked_base_card(base: str, log: dict[str, Any]) -> str:
+    """Return the ``README.md`` of a masked language model that was trained here on raw text."""
+    made = "a small BERT, from scratch" if base == "scratch" else f"`{base}`"
+    return f"""---
+pipeline_tag: fill-mask
+tags: [emotion-kedro]
+---
+
+# Masked language model
+
+What classifiers start from. Trained on the raw train texts of a run, without their labels, as BERT was.
+
+- start: {made}
+- training: {log.get("steps", "?")} optimiser steps, {log.get("rows", "?")} texts
+
+It has read little: what it fills in is no measure of what larger models would.
+"""
+
+
+def adapter_card(base: str | None) -> str:
+    """Return the ``README.md`` of a directory of low-rank adapters."""
+    return f"""---
+library_name: peft
+tags: [emotion-kedro]
+---
+
+# Adapters of a text generator
+
+Low-rank adapters on `{base}`, tuned on the bare texts of one emotion, or of all of them for the base that the others
+start from. `peft` opens them, and `emotion_kedro.augmentation`. What they write is training text for
+classifiers, and nothing a person should be shown as said by anyone.
+"""

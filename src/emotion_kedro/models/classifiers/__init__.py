@@ -1,0 +1,106 @@
+"""Classifiers: several kinds behind one small interface.
+
+A kind is a class with :meth:`Classifier.probabilities`, :meth:`Classifier.save` and the class methods ``fit`` and
+``load``; :data:`emotion_kedro.config.models.LEARNERS` is the one place where a new kind is entered.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.cache import Cache
+from emotion_kedro.config.models import LEARNERS, LearnerConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.training import TrainingLog
+
+logger = logging.getLogger(__name__)
+
+NOTES = "classifier.json"
+
+
+class Classifier(Protocol):
+    """A fitted classifier. Prompted kinds also have ``free_answers(texts, *, device) -> list[str]``."""
+
+    labels: tuple[str, ...]
+
+    def probabilities(self, texts: Sequence[str], *, device: Device) -> np.ndarray:
+        """Return a probability per label, shape (texts, labels), rows adding up to 1."""
+
+    def save(self, directory: Path) -> None:
+        """Write a directory that ``transformers`` opens without this package, if it is made of a pretrained model."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a classifier is fitted on."""
+
+    rows: pd.DataFrame
+    """``text``, ``label``, ``origin`` (``real`` or ``added``), ``weight`` above 0, and ``phase``: rows of phase 1 come
+    after those of phase 0, at a lower rate. Missing: all rows ``real``, of equal weight, of phase 0."""
+    validation: pd.DataFrame
+    """``text`` and ``label`` of the rows on which the loss is watched; may be empty."""
+    taxonomy: TaxonomyConfig
+    name: str
+    seed: int
+    continue_share: float = 0.2
+    """Share of the optimiser steps that phase 1 gets."""
+    continue_rate: float = 0.1
+    """Learning rate of those steps, as a share of the usual one."""
+
+    def __post_init__(self) -> None:
+        usual: dict[str, Any] = {"origin": "real", "weight": 1.0, "phase": 0}
+        missing = {name: value for name, value in usual.items() if name not in self.rows}
+        object.__setattr__(self, "rows", self.rows.assign(**missing).reset_index(drop=True))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The taxonomy's labels, in the order of probabilities."""
+        return self.taxonomy.names
+
+
+def fit_classifier(
+    training_set: TrainingSet, learner: LearnerConfig, device: Device, cache: Cache
+) -> tuple[Classifier, TrainingLog]:
+    """Fit a classifier of the kind that the learner names; goes on from a checkpoint in the cache if there is one.
+
+    Where rows differ in weight, a tuned model sees rows drawn in proportion to it, and a linear one weighs its loss.
+    A label without training rows (a generator that failed) is a warning: the classifier never learns to say it.
+
+    Raises:
+        ValueError: if there are no rows, one has a label of another taxonomy, or a weight is not above 0.
+    """
+    _check(training_set)
+    missing = sorted(set(training_set.labels) - set(training_set.rows["label"]))
+    if missing:
+        logger.warning("%s: no training rows for %s", training_set.name, ", ".join(missing))
+    fitted: tuple[Classifier, TrainingLog] = LEARNERS[learner.kind].load().fit(training_set, learner, device, cache)
+    return fitted
+
+
+def load_classifier(directory: Path, device: Device) -> Classifier:
+    """Open a saved classifier of any kind."""
+    notes: dict[str, Any] = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    classifier: Classifier = LEARNERS[notes["kind"]].load().load(directory, device)
+    return classifier
+
+
+def _check(training_set: TrainingSet) -> None:
+    rows, name = training_set.rows, training_set.name
+    if rows.empty:
+        raise ValueError(f"{name}: there are no texts to train on")
+    for part in (rows, training_set.validation):
+        foreign = sorted(set(part["label"]) - set(training_set.labels))
+        if foreign:
+            raise ValueError(f"{name}: rows with {', '.join(foreign)}, which the taxonomy does not have")
+    bad = rows[~(rows["weight"] > 0) | ~np.isfinite(rows["weight"])]
+    if len(bad):
+        raise ValueError(f"{name}: row {bad.index[0]} has weight {bad['weight'].iloc[0]}; weights are above 0")

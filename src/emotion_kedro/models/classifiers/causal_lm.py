@@ -1,0 +1,219 @@
+"""A causal language model that answers a question about a text (the report's first system, scored by label words).
+
+The model reads a prompt, and a label's score is the log-likelihood of its word as the answer, after Brown et
+al. (2020, arXiv 2005.14165). The report's own way, the arg-max over the whole vocabulary, is kept beside it as
+:meth:`CausalLMClassifier.free_answers`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_kedro.cache import Cache
+from emotion_kedro.config.models import CausalLMConfig
+from emotion_kedro.models.cards import PROMPTED, UNCHANGED, classifier_card
+from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers.fitting import notes_of, tune
+from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, answer_loss, read_question
+from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, label_probabilities
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.language_models import (
+    REFERENCE,
+    LanguageModel,
+    Reference,
+    load_language_model,
+    open_name,
+    resolve,
+)
+from emotion_kedro.models.prompts import Prompt
+from emotion_kedro.models.tokenizers import open_tokenizer
+from emotion_kedro.models.training import TrainingLog, by_length, pad
+
+INFERENCE_ROWS = 32
+
+
+@dataclass
+class CausalLMClassifier:
+    """A causal model with its tokenizer and its question."""
+
+    model: Any
+    tokenizer: Any
+    prompt: Prompt
+    max_tokens: int
+    calibrate: bool
+    notes: dict[str, Any]
+    reference: str | None = None
+    """Name of the base, of a model whose weights are still those of it: they are not saved a second time."""
+    labels: tuple[str, ...] = field(init=False)
+    verbalisers: Verbalisers = field(init=False)
+    question: list[int] = field(init=False)
+    """Token ids of the question, without the spaces at its end: those belong to the first token of the text."""
+    cue: list[int] = field(init=False)
+    boundary: int = field(init=False)
+    """The token id that ends a text. Kept: finding it takes the tokenizer's whole vocabulary."""
+
+    def __post_init__(self) -> None:
+        self.boundary = LanguageModel(self.model, self.tokenizer).boundary
+        self.labels = self.prompt.labels
+        self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
+        self.question, self.cue = self._ids([self.prompt.question.rstrip(" "), self.prompt.answer])
+        self._check_length()
+
+    @classmethod
+    def fit(
+        cls, training_set: TrainingSet, learner: CausalLMConfig, device: Device, cache: Cache
+    ) -> tuple[CausalLMClassifier, TrainingLog]:
+        """Tune the causal model that ``learner.base`` names to answer with the labels' words, or leave it as it is."""
+        classifier = _untuned(training_set, learner, device)
+        full = learner.prompt_loss == "full"
+        log = tune(
+            *(classifier, training_set, learner, device, cache),
+            batch=lambda rows, targets: labelled(classifier, rows, answers_of(classifier, targets), full=full),
+            loss=lambda batch: loss_of(classifier, batch, full=full),
+        )
+        classifier.reference = learner.base if log.steps == 0 else None
+        return classifier, log
+
+    @classmethod
+    def load(cls, directory: Path, device: Device) -> CausalLMClassifier:
+        """Open a saved classifier."""
+        from transformers import AutoTokenizer
+
+        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        reference = directory / REFERENCE
+        return cls(
+            model=load_language_model(resolve(directory), device).model,
+            tokenizer=AutoTokenizer.from_pretrained(directory),
+            prompt=Prompt.read(directory),
+            max_tokens=notes["max_tokens"],
+            calibrate=notes["calibrate"],
+            notes=notes,
+            reference=json.loads(reference.read_text(encoding="utf-8"))["model"] if reference.is_file() else None,
+        )
+
+    def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
+        """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
+        baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
+        likelihoods = self.log_likelihoods(texts, device=device)
+        return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
+
+    def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
+        """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
+        import torch
+
+        def of(reading: Reading) -> torch.Tensor:
+            return torch.stack([reading.log_likelihood(word) for word in self.verbalisers.tokens], dim=1)
+
+        return self._read(texts, np.empty((len(texts), len(self.labels))), of, device)
+
+    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
+        """Return the label whose word begins with the most probable next token of the whole vocabulary.
+
+        Empty where it begins no label's word, or those of several. This is the report's way.
+        """
+        answers = self._read(
+            texts, np.empty(len(texts), dtype=np.int64), lambda reading: reading.following.argmax(dim=1), device
+        )
+        return self.verbalisers.named(answers.tolist(), self.labels)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of what follows the question: the text, cut to ``max_tokens``, and the cue."""
+        gap = self.prompt.question[len(self.prompt.question.rstrip(" ")) :]
+        return [[*ids[: self.max_tokens], *self.cue] for ids in self._ids([gap + text for text in texts])]
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+        ids, mask = pad(rows, padding=self.boundary)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def save(self, directory: Path) -> None:
+        """Write weights (or what they are those of), tokenizer, prompt, notes and a card."""
+        if self.reference is None:
+            self.model.save_pretrained(directory)
+        else:
+            Reference(self.reference).save(directory)
+        self.tokenizer.save_pretrained(directory)
+        self.prompt.write(directory)
+        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        usage = PROMPTED if self.reference is None else UNCHANGED
+        card = classifier_card(self.labels, self.notes, usage=usage, tag="text-generation")
+        (directory / "README.md").write_text(card, encoding="utf-8")
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _read(self, texts: Sequence[str], result: Any, of: Callable[[Reading], Any], device: Device) -> Any:
+        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
+        import torch
+
+        encoded = self.encode(texts)
+        self.model.eval()
+        with torch.inference_mode(), device.autocast():
+            question = read_question(self.model, self.question)
+            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
+                batch = device.put(self.batch([encoded[row] for row in rows]))
+                reading = Reading(self.model, question, batch["input_ids"], batch["attention_mask"])
+                result[rows] = of(reading).cpu().numpy()
+        return result
+
+    def _check_length(self) -> None:
+        room = getattr(self.model.config, "max_position_embeddings", None)
+        longest = len(self.question) + self.max_tokens + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
+        if room is not None and longest > room:
+            raise ValueError(
+                f"question, text and answer take up to {longest} tokens, but the model has room for {room}; "
+                f"lower max_tokens ({self.max_tokens}) by {longest - room}"
+            )
+
+
+def answers_of(classifier: CausalLMClassifier, targets: NDArray[np.int64]) -> list[list[int]]:
+    """Return the token ids of each row's answer: the label's word, and the boundary that ends the text."""
+    return [[*classifier.verbalisers.tokens[target], classifier.boundary] for target in targets]
+
+
+def labelled(
+    classifier: CausalLMClassifier, prompted: list[list[int]], answers: list[list[int]], *, full: bool
+) -> dict[str, Any]:
+    """Return a batch for :func:`loss_of`: ``input_ids``, ``attention_mask``, ``labels``, each (rows, longest).
+
+    ``full``: with the question, and every token is a target (the report's way). Else without it, and the answer alone
+    is. A position that is no target has the label :data:`IGNORED`.
+    """
+    before = [[*classifier.question, *row] for row in prompted] if full else prompted
+    batch = classifier.batch([[*row, *answer] for row, answer in zip(before, answers, strict=True)])
+    labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED)
+    if not full:
+        for row, ids in enumerate(prompted):
+            labels[row, : len(ids)] = IGNORED
+    return {**batch, "labels": labels}
+
+
+def loss_of(classifier: CausalLMClassifier, batch: dict[str, Any], *, full: bool) -> Any:
+    """Return the mean cross-entropy of a batch's targets, in nats a token, a scalar."""
+    if full:
+        return classifier.model(**batch, use_cache=False).loss
+    return answer_loss(classifier.model, classifier.question, batch)
+
+
+def _untuned(training_set: TrainingSet, learner: CausalLMConfig, device: Device) -> CausalLMClassifier:
+    name = open_name(learner.base)
+    return CausalLMClassifier(
+        model=load_language_model(name, device).model,
+        tokenizer=open_tokenizer(name, max_tokens=learner.max_tokens),
+        prompt=Prompt.of(training_set.taxonomy),
+        max_tokens=learner.max_tokens,
+        calibrate=learner.calibrate,
+        notes={
+            **notes_of(training_set, learner),
+            "calibrate": learner.calibrate,
+            "prompt_loss": learner.prompt_loss,
+        },
+    )

@@ -1,0 +1,241 @@
+"""A masked language model that fills in the answer to a question about a text (the report's BERT).
+
+A label's word may be several tokens long: it is asked for with as many masks, and its score is the mean log-likelihood
+of its tokens there, after Schick and Schütze (2021, arXiv 2009.07118). The report's own way, the arg-max over the
+whole vocabulary at one mask, is kept beside it as :meth:`MaskedLMClassifier.free_answers`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_kedro.cache import Cache
+from emotion_kedro.config.models import MaskedLMConfig
+from emotion_kedro.data.lexicon import lexicon_words
+from emotion_kedro.models.cards import FILLED, classifier_card
+from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers.fitting import notes_of, tune
+from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, label_probabilities
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.masked_lms import head_of, open_masked
+from emotion_kedro.models.prompts import Prompt
+from emotion_kedro.models.tokenizers import keep_whole
+from emotion_kedro.models.training import TrainingLog, by_length, pad
+
+if TYPE_CHECKING:
+    import torch
+
+INFERENCE_ROWS = 32
+
+
+@dataclass
+class MaskedLMClassifier:
+    """A masked language model with its tokenizer and its question."""
+
+    model: Any
+    tokenizer: Any
+    prompt: Prompt
+    max_tokens: int
+    calibrate: bool
+    notes: dict[str, Any]
+    labels: tuple[str, ...] = field(init=False)
+    verbalisers: Verbalisers = field(init=False)
+    before: list[int] = field(init=False)
+    """Token ids of what stands before a text: the first special token and the question."""
+    cue: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = self.prompt.labels
+        self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
+        question, self.cue = self._ids([self.prompt.question, self.prompt.answer])
+        self.before = [self.tokenizer.cls_token_id, *question]
+        self._check_length()
+
+    @classmethod
+    def fit(
+        cls, training_set: TrainingSet, learner: MaskedLMConfig, device: Device, cache: Cache
+    ) -> tuple[MaskedLMClassifier, TrainingLog]:
+        """Tune the masked model that ``learner.base`` names to fill in the labels' words; 0 steps leave it as it is."""
+        classifier = _untuned(training_set, learner, device)
+
+        def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
+            import torch
+
+            return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
+
+        log = tune(
+            *(classifier, training_set, learner, device, cache),
+            batch=batch,
+            loss=lambda rows: loss_of(classifier, rows),
+        )
+        return classifier, log
+
+    @classmethod
+    def load(cls, directory: Path, device: Device) -> MaskedLMClassifier:
+        """Open a saved classifier."""
+        from transformers import AutoTokenizer
+
+        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        model, _ = open_masked(str(directory), device)
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+        return cls(model, tokenizer, Prompt.read(directory), notes["max_tokens"], notes["calibrate"], notes)
+
+    def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
+        """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
+        baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
+        likelihoods = self.log_likelihoods(texts, device=device)
+        return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
+
+    def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
+        """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
+        return self._read(texts, np.empty((len(texts), len(self.labels))), self.likelihoods_of, device)
+
+    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
+        """Return the label whose word begins with the most probable token of the whole vocabulary at one mask.
+
+        Empty where it begins no label's word, or those of several. This is the report's way.
+        """
+        answers = self._read(
+            texts, np.empty(len(texts), dtype=np.int64), lambda batch: self.scores(batch, 1)[:, 0].argmax(dim=1), device
+        )
+        return self.verbalisers.named(answers.tolist(), self.labels)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids up to where the masks are to come; of a text at most ``max_tokens`` are kept."""
+        return [[*self.before, *ids[: self.max_tokens], *self.cue] for ids in self._ids(texts)]
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest), still without ``[MASK]``."""
+        ids, attention = pad(rows, padding=self.tokenizer.pad_token_id)
+        return {"input_ids": ids, "attention_mask": attention}
+
+    def likelihoods_of(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Return what :meth:`log_likelihoods` does, of a batch, (rows, labels), with its gradient.
+
+        One pass for each number of tokens that a word may have: all words of that length share it.
+        """
+        import torch
+
+        columns: dict[int, torch.Tensor] = {}
+        lengths = self.verbalisers.lengths
+        for count in sorted(set(lengths.tolist())):
+            labels = np.flatnonzero(lengths == count).tolist()
+            scores = self.scores(batch, count)
+            tokens = torch.tensor([self.verbalisers.tokens[label] for label in labels], device=scores.device)
+            likelihoods = scores[:, torch.arange(count, device=scores.device), tokens].sum(
+                dim=-1
+            )  # (rows, these labels)
+            columns |= dict(zip(labels, likelihoods.unbind(dim=1), strict=True))
+        return torch.stack([columns[label] for label in range(len(self.labels))], dim=1)
+
+    def scores(self, batch: dict[str, Any], masks: int) -> torch.Tensor:
+        """Return the log-probability of each token at each of so many masks, (rows, masks, vocabulary), in nats."""
+        import torch
+
+        ids, attention, places = with_masks(
+            batch["input_ids"],
+            batch["attention_mask"],
+            masks,
+            mask=self.tokenizer.mask_token_id,
+            end=self.tokenizer.sep_token_id,
+            padding=self.tokenizer.pad_token_id,
+        )
+        hidden = self.model.base_model(input_ids=ids, attention_mask=attention).last_hidden_state
+        rows = torch.arange(len(ids), device=ids.device)[:, None]
+        # The vocabulary is wide: only the masks go through the head.
+        scores: torch.Tensor = head_of(self.model)(hidden[rows, places]).float().log_softmax(dim=-1)
+        return scores
+
+    def save(self, directory: Path) -> None:
+        """Write weights, tokenizer, prompt, notes and a card."""
+        self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+        self.prompt.write(directory)
+        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        card = classifier_card(self.labels, self.notes, usage=FILLED, tag="fill-mask")
+        (directory / "README.md").write_text(card, encoding="utf-8")
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _read(self, texts: Sequence[str], result: Any, of: Callable[[dict[str, Any]], Any], device: Device) -> Any:
+        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
+        import torch
+
+        encoded = self.encode(texts)
+        self.model.eval()
+        with torch.inference_mode(), device.autocast():
+            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
+                result[rows] = of(device.put(self.batch([encoded[row] for row in rows]))).cpu().numpy()
+        return result
+
+    def _check_length(self) -> None:
+        room = getattr(self.model.config, "max_position_embeddings", None)
+        longest = len(self.before) + self.max_tokens + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
+        if room is not None and longest > room:
+            raise ValueError(
+                f"question, text and masks take up to {longest} tokens, but the model has room for {room}; "
+                f"lower max_tokens ({self.max_tokens}) by {longest - room}"
+            )
+
+
+def with_masks(
+    ids: torch.Tensor, attention: torch.Tensor, masks: int, *, mask: int, end: int, padding: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Put masks and the last special token behind each row.
+
+    Args:
+        ids: token ids, (rows, longest), padded on the right.
+        attention: 1 where there is a token, (rows, longest).
+        masks: how many, the same for every row.
+        mask: id of ``[MASK]``.
+        end: id of ``[SEP]``.
+        padding: id of ``[PAD]``.
+
+    Returns:
+        Ids and attention, (rows, longest + masks + 1), and the places of the masks, (rows, masks).
+    """
+    import torch
+
+    more = (0, masks + 1)
+    ids, attention = torch.nn.functional.pad(ids, more, value=padding), torch.nn.functional.pad(attention, more)
+    places = attention.sum(dim=1, keepdim=True) + torch.arange(masks + 1, device=ids.device)
+    ends = torch.tensor([mask] * masks + [end], device=ids.device).expand(len(ids), -1)
+    return ids.scatter(1, places, ends), attention.scatter(1, places, 1), places[:, :masks]
+
+
+def loss_of(classifier: MaskedLMClassifier, batch: dict[str, Any]) -> Any:
+    """Return the mean cross-entropy of the tokens of each row's own word at its masks, in nats, a scalar.
+
+    Where words differ in length the number of masks gives a word away: a model that saw each text with the masks of
+    its own word alone would learn to count. Then each text is asked with every number of masks, and the cross-entropy
+    of its label among all labels, as they are scored, is added.
+    """
+    import torch
+
+    likelihoods, labels = classifier.likelihoods_of(batch), batch["labels"]
+    lengths = torch.from_numpy(classifier.verbalisers.lengths).to(labels.device)
+    true = likelihoods.gather(1, labels[:, None]).squeeze(1)
+    answer = -true.sum() / lengths[labels].sum()
+    if len(set(classifier.verbalisers.lengths.tolist())) == 1:
+        return answer
+    return answer + torch.nn.functional.cross_entropy(likelihoods / lengths, labels)
+
+
+def _untuned(training_set: TrainingSet, learner: MaskedLMConfig, device: Device) -> MaskedLMClassifier:
+    model, tokenizer = open_masked(learner.base, device, max_tokens=learner.max_tokens)
+    notes = {**notes_of(training_set, learner), "calibrate": learner.calibrate}
+    if learner.lexicon is not None:
+        # Before the labels' words are cut into tokens: they may be among the words that are kept whole.
+        words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
+        notes["lexicon"] = keep_whole(model, tokenizer, words).as_dict()
+    prompt = Prompt.of(training_set.taxonomy)
+    return MaskedLMClassifier(model, tokenizer, prompt, learner.max_tokens, learner.calibrate, notes)

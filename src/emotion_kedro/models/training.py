@@ -1,0 +1,284 @@
+"""The training loop, one for classifiers and language models, and the batches that it goes through.
+
+A run is a fixed plan of batches. Everything random in a step depends on the seed and the step's number alone, so that
+a run that was killed and goes on from its checkpoint takes the same steps as one that was left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.models.device import Device
+
+if TYPE_CHECKING:
+    import torch
+
+    from emotion_kedro.cache import Work
+
+    Batch = dict[str, torch.Tensor]
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 15.0
+POOL = 32
+"""Batches that are drawn together and sorted by length: enough to waste little padding, few enough to stay random."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: a model, its batches, and the losses."""
+
+    name: str
+    model: torch.nn.Module
+    parameter_groups: list[dict[str, Any]]
+    """As ``torch.optim.AdamW`` takes them; ``rate`` in a group multiplies the learning rate."""
+    plan: Sequence[np.ndarray]
+    """Row numbers of each step's batch."""
+    batch: Callable[[np.ndarray], Batch]
+    loss: Callable[[Batch], torch.Tensor]
+    """Mean loss of a batch, a scalar."""
+    validation_loss: Callable[[], float] | None = None
+    rates: Sequence[float] | None = None
+    """A factor on the learning rate for each step, beside warm-up and decay."""
+
+
+@dataclass
+class TrainingLog:
+    """What a training run did."""
+
+    name: str
+    device: str = ""
+    steps: int = 0
+    rows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    stopped_early: bool = False
+    best_step: int | None = None
+    losses: list[dict[str, float]] = field(default_factory=list)
+    """``step``, mean training loss since the last entry, and the validation loss where there is one."""
+
+    restored: bool = False
+    """Whether the parameters of the best step were put back at the end."""
+
+    @property
+    def validation_loss(self) -> float:
+        """The validation loss of the parameters that the run ended with, in nats; NaN where none was watched."""
+        losses = {entry["step"]: entry["validation"] for entry in self.losses if "validation" in entry}
+        last = max(losses, default=None)
+        step = self.best_step if self.restored else last
+        return float("nan") if step is None else losses[step]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+
+def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> TrainingLog:
+    """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
+
+    With ``config.patience`` the parameters of the best validation loss are put back at the end.
+    """
+    run = _Run(task, config, device, seed)
+    run.resume(checkpoints)
+    while run.log.steps < len(task.plan) and not run.log.stopped_early:
+        started = time.perf_counter()
+        run.step()
+        last = run.log.steps == len(task.plan)
+        if last or run.log.steps % config.evaluate_every == 0:
+            run.evaluate()
+        run.log.seconds += time.perf_counter() - started
+        if last or run.log.stopped_early or run.log.steps % config.checkpoint_every == 0:
+            run.save(checkpoints)
+        run.report(last=last or run.log.stopped_early)
+    run.restore_best()
+    return run.log
+
+
+class _Run:
+    def __init__(self, task: Task, config: TrainingConfig, device: Device, seed: int) -> None:
+        import torch
+
+        self.task, self.config, self.device, self.seed = task, config, device, seed
+        self.log = TrainingLog(task.name, str(device))
+        self.trained = {name: value for name, value in task.model.named_parameters() if value.requires_grad}
+        groups = [{"lr": 0.0, "rate": 1.0, **group} for group in task.parameter_groups]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_loss = float("inf")
+        self.worse = 0
+        self.recent: list[float] = []
+        self.reported = time.perf_counter()
+
+    def step(self) -> None:
+        import torch
+
+        step = self.log.steps
+        self.device.seed(_seed_of(self.seed, step))
+        rows = self.task.plan[step]
+        batch = self.device.put(self.task.batch(rows))
+        self._set_rate(step)
+        self.task.model.train()
+        with self.device.autocast():
+            loss = self.task.loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.recent.append(float(loss.detach()))
+        self.log.steps += 1
+        self.log.rows += len(rows)
+        self.log.tokens += int(batch["attention_mask"].sum())
+
+    def _set_rate(self, step: int) -> None:
+        total = len(self.task.plan)
+        warmup = max(1, round(self.config.warmup_share * total))
+        factor = min((step + 1) / warmup, (total - step) / max(1, total - warmup + 1))
+        if self.task.rates is not None:
+            factor *= self.task.rates[step]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * group["rate"] * factor
+
+    def evaluate(self) -> None:
+        entry = {"step": float(self.log.steps), "train": float(np.mean(self.recent))}
+        self.recent = []
+        if self.task.validation_loss is not None:
+            entry["validation"] = self.task.validation_loss()
+            self._watch(entry["validation"])
+        self.log.losses.append(entry)
+
+    def _watch(self, loss: float) -> None:
+        if loss < self.best_loss:
+            self.best_loss, self.worse, self.log.best_step = loss, 0, self.log.steps
+            if self.config.patience is not None:
+                self.best = {name: value.detach().clone() for name, value in self.trained.items()}
+            return
+        self.worse += 1
+        self.log.stopped_early = self.config.patience is not None and self.worse >= self.config.patience
+
+    def restore_best(self) -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, value in self.best.items():
+                self.trained[name].copy_(value)
+        self.log.restored = bool(self.best)
+
+    def save(self, checkpoints: Work) -> None:
+        tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
+        notes = {"log": self.log.as_dict(), "worse": self.worse, "recent": self.recent}
+        notes["best_loss"] = None if self.best_loss == float("inf") else self.best_loss
+        checkpoints.save(self.log.steps, tensors, notes)
+
+    def resume(self, checkpoints: Work) -> None:
+        import torch
+
+        checkpoint = checkpoints.load()
+        if checkpoint is None:
+            return
+        step, tensors, notes = checkpoint
+        with torch.no_grad():
+            for name, value in self.trained.items():
+                value.copy_(tensors[f"model/{name}"])
+        self.best = {
+            name.removeprefix("best/"): value.to(self.device.place)
+            for name, value in tensors.items()
+            if name.startswith("best/")
+        }
+        self._resume_optimizer(tensors)
+        self.log = TrainingLog(**notes["log"])
+        self.worse, self.recent = notes["worse"], notes["recent"]
+        self.best_loss = float("inf") if notes["best_loss"] is None else notes["best_loss"]
+        logger.info("%s: goes on from step %d of %d", self.task.name, step, len(self.task.plan))
+
+    def _resume_optimizer(self, tensors: dict[str, torch.Tensor]) -> None:
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, index, key = name.split("/")
+                state.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def report(self, *, last: bool) -> None:
+        now = time.perf_counter()
+        if not last and now - self.reported < SECONDS_BETWEEN_LINES:
+            return
+        self.reported = now
+        log = self.log
+        done, total = log.steps, len(self.task.plan)
+        left = log.seconds / max(1, done) * (total - done)
+        loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
+        logger.info(
+            "%s: step %d of %d, loss %.3f, %.0f texts/s, %.0f s left%s",
+            *(log.name, done, total, loss, log.rows / max(log.seconds, 1e-9), left),
+            ", stopped early" if log.stopped_early else "",
+        )
+
+
+def _seed_of(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+# --- batches ------------------------------------------------------------------------------------------------------
+
+
+def plan_batches(lengths: np.ndarray, *, steps: int, batch_size: int, seed: int) -> list[np.ndarray]:
+    """Return the row numbers of each of ``steps`` batches, as many passes over the rows as that takes.
+
+    Rows of like length are batched together, so that padding is small; which rows those are is random in every pass.
+
+    Args:
+        lengths: tokens of each row, shape (rows,).
+        steps: batches wanted.
+        batch_size: rows a batch; the last batch of a pass may be smaller.
+        seed: the same seed gives the same plan.
+
+    Raises:
+        ValueError: if there are no rows.
+    """
+    if len(lengths) == 0:
+        raise ValueError("there are no texts to train on")
+    random = np.random.default_rng(seed)
+    plan: list[np.ndarray] = []
+    while len(plan) < steps:
+        plan.extend(_one_pass(lengths, batch_size, random))
+    return plan[:steps]
+
+
+def _one_pass(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
+    order = random.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), POOL * batch_size):
+        pool = order[start : start + POOL * batch_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches.extend(pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size))
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def by_length(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Return batches that cover every row once, longest first, for inference (a lack of memory shows at once)."""
+    order = np.argsort(-lengths, kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def pad(rows: Sequence[Sequence[int]], *, padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both (rows, longest row), padded on the right."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), padding, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+        mask[index, : len(row)] = 1
+    return ids, mask

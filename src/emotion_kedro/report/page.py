@@ -1,0 +1,247 @@
+"""The pages of an experiment: HTML with everything, one short page of Markdown, and a few lines for the terminal."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
+from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.report.plots import rows_of
+from emotion_kedro.report.tables import (
+    accuracy_by_size,
+    comparisons_table,
+    decisions_table,
+    label_table,
+    number,
+    points,
+    quality_table,
+    runs_table,
+    scores_table,
+    settings_table,
+    shown_reference,
+    size_name,
+    sources_table,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+UNFOLDED = 8
+"""Tables that are shown at once; the others are folded."""
+LONGEST = 40
+"""Rows of a table that is shown at once."""
+NOT_COMPARED = "Nothing was compared."
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page shows; tables in the schemas of :mod:`emotion_kedro.schemas` where no other columns are named."""
+
+    name: str
+    question: str
+    data_note: str
+    """What the data are: sources and rows, and whether it is the hand-written sample."""
+    date: str
+    commit: str
+    parameters: Mapping[str, Any]
+    """Those that differ from the defaults, nested."""
+    scores: pd.DataFrame
+    comparisons: pd.DataFrame
+    label_scores: pd.DataFrame
+    note: str = ""
+    """What a reader of the page has to know."""
+    level: float = 0.95
+    confusion: pd.DataFrame | None = None
+    text_quality: pd.DataFrame | None = None
+    decisions: pd.DataFrame | None = None
+    """``arm, reason, candidates``."""
+    equivalent_rows: pd.DataFrame | None = None
+    """As :func:`emotion_kedro.metrics.learning_curves.equivalent_real_rows` returns it."""
+    leakage: pd.DataFrame | None = None
+    """Any columns."""
+    runs: pd.DataFrame | None = None
+    times: pd.DataFrame | None = None
+    """``node, seconds``."""
+    reference: pd.DataFrame | None = None
+    """As :func:`emotion_kedro.report.reference.reference_table` returns it."""
+    analyses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    plots: Mapping[str, bytes] = field(default_factory=dict)
+    """Caption -> PNG; the first is that of the short page."""
+    examples: pd.DataFrame | None = None
+    """``arm, label, text`` and further columns."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled table of a page."""
+
+    title: str
+    table: pd.DataFrame
+    folded: bool = False
+
+
+def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str]:
+    """Return the verdict of the first comparison (empty if there is none), and the sentence that says it."""
+    accuracies = comparisons[comparisons["metric"] == "accuracy"] if len(comparisons) else comparisons
+    if accuracies.empty:
+        return "", NOT_COMPARED
+    row = accuracies.iloc[0]
+    learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
+    where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
+    words = {"helped": "helped", "harmed": "harmed"}.get(str(row["verdict"]), "no difference shown")
+    interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
+    sentence = (
+        f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {words}, "
+        f"{points(row['difference'])} points of accuracy ({interval}; {row['rows']:,} test rows, runs: {row['runs']})."
+    )
+    return str(row["verdict"]), sentence.replace(" ()", "")
+
+
+def _source(source: str) -> str:
+    return "" if source == "all" else str(source)
+
+
+def baselines(scores: pd.DataFrame) -> dict[str, str]:
+    """Return the accuracy of each baseline (majority: chance), at the largest size."""
+    if scores.empty:
+        return {}
+    shown = scores[(scores["arm"] == BASELINE) & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    return {str(row.learner): number(row.value) for row in rows_of(shown)}
+
+
+def sections(report: Report) -> list[Section]:
+    """Return the tables of the page, in order, without empty ones; at most :data:`UNFOLDED` are not folded."""
+    empty = pd.DataFrame()
+    curve = empty if report.equivalent_rows is None else report.equivalent_rows
+    listed = [
+        Section("Accuracy by real train rows per label", accuracy_by_size(report.scores)),
+        Section("Scores", scores_table(report.scores)),
+        Section("Differences", comparisons_table(report.comparisons)),
+        Section("Equivalent number of real rows per label", curve),
+        Section("Accuracy by source of the test rows", sources_table(report.scores)),
+        Section(
+            "Beside the reference report", empty if report.reference is None else shown_reference(report.reference)
+        ),
+        Section("Added text, real text in brackets", quality_table(report.text_quality)),
+        Section("Candidates by reason", decisions_table(report.decisions)),
+        *(Section(title, table) for title, table in report.analyses.items()),
+        Section("F1 by label", label_table(report.label_scores)),
+        Section("Near-duplicates between train and test", empty if report.leakage is None else report.leakage),
+        Section("Examples, drawn at random", empty if report.examples is None else report.examples, folded=True),
+        Section("Added text by label, real text in brackets", quality_table(report.text_quality, None), folded=True),
+        Section("Runs", runs_table(report.runs), folded=True),
+        Section("Parameters that differ from the defaults", settings_table(report.parameters), folded=True),
+        Section("Seconds by node", empty if report.times is None else report.times, folded=True),
+    ]
+    shown = [section for section in listed if len(section.table)]
+    unfolded = [section for section in shown if not section.folded and len(section.table) <= LONGEST][:UNFOLDED]
+    return [
+        Section(section.title, section.table, folded=not any(section is each for each in unfolded)) for section in shown
+    ]
+
+
+def html_page(report: Report) -> str:
+    """Return the page of an experiment: one HTML file with its plots inside."""
+    verdict, sentence = verdict_of(report.comparisons, report.level)
+    return render(
+        "page.html.j2",
+        title=report.name,
+        report=report,
+        verdict=verdict.split(" ")[0],
+        sentence=sentence if verdict else "",
+        baselines=baselines(report.scores),
+        sections=sections(report),
+        plots=report.plots,
+    )
+
+
+def markdown_page(report: Report, plot_path: str | None = None) -> str:
+    """Return one short page: question, verdict, one plot, one table, the setting.
+
+    An experiment without scores shows the tables of its analyses instead.
+
+    Args:
+        report: the experiment.
+        plot_path: of the plot as seen from the page; None: no plot.
+    """
+    by_size = accuracy_by_size(report.scores)
+    scores = by_size if len(by_size) else scores_table(report.scores)
+    shown = {"": scores} if len(scores) else dict(report.analyses)
+    verdict, sentence = verdict_of(report.comparisons, report.level)
+    return render(
+        "page.md.j2",
+        report=report,
+        sentence=sentence if verdict else "",
+        baselines=baselines(report.scores),
+        tables={**shown, "Setting": settings_table(report.parameters)},
+        plot_path=plot_path,
+    )
+
+
+def terminal_summary(report: Report) -> str:
+    """Return the main figures as plain text."""
+    shown = report.scores
+    if len(shown):
+        shown = shown[(shown["metric"] == "accuracy") & (shown["source"] == "all")]
+    names = [f"{row.arm}, {row.learner}" + _at(row.size_) for row in rows_of(_sized(shown))]
+    width = max(map(len, names), default=0)
+    lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
+    for name, row in zip(names, rows_of(_sized(shown)), strict=True):
+        lines.append(f"  {name:<{width}}  accuracy {number(row.value)} [{number(row.low)}, {number(row.high)}]")
+    return "\n".join([*lines, verdict_of(report.comparisons, report.level)[1]]) + "\n"
+
+
+def _sized(table: pd.DataFrame) -> pd.DataFrame:
+    # `size` is an attribute of tuples' own.
+    return table.rename(columns={"size": "size_"})
+
+
+def _at(size: int) -> str:
+    return f", {size_name(size)} per label" if size else ""
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of this folder."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("emotion_kedro.report", "."),
+        autoescape=lambda name: bool(name and ".html" in name),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"html_table": html_table, "markdown_table": markdown_table, "png": png_address}
+    return environment
+
+
+def html_table(table: pd.DataFrame) -> Markup:
+    """Return a table as HTML, escaped, floats rounded."""
+    from markupsafe import Markup
+
+    rounded = table.map(lambda value: number(value) if isinstance(value, float) else value)
+    return Markup(rounded.to_html(index=False, border=0, justify="unset", na_rep="–", classes="figures"))
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """Return a table as Markdown."""
+    rounded = table.map(lambda value: number(value) if isinstance(value, float) else value)
+    return rounded.to_markdown(index=False, disable_numparse=True).replace("<", "&lt;")
+
+
+def png_address(picture: bytes) -> str:
+    """Return a picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,1 +1,0 @@
-"""What is done to text: cleaning, reading sources, near-duplicates, sampling. No torch."""

@@ -1,0 +1,162 @@
+"""Files and directories that are there whole or not at all, whatever kills the process and whoever else writes them.
+
+They are written beside their place, flushed to the disk and renamed, which a file system does in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+PARTIAL, DAMAGED, GONE = ".partial-", ".damaged-", ".gone-"
+SECONDS_UNUSED = 30 * 24 * 3600
+SECONDS_ABANDONED = 24 * 3600
+"""Age from which a leftover is removed whose writer cannot be looked up: it ran on another machine."""
+
+
+def aside(target: Path, folder: Path | None = None) -> Path:
+    """Return the path at which this thread of this process writes ``target``; its name says who writes.
+
+    It lies beside the target, or in another ``folder`` of the same file system.
+    """
+    writer = f"{_machine()}-{os.getpid()}-{threading.get_ident()}"
+    return (folder or target.parent) / f"{PARTIAL}{writer}-{target.name}"
+
+
+def put_in_place(staging: Path, target: Path, *, replace: bool = True) -> None:
+    """Flush a file or directory to the disk and give it its name in one step.
+
+    Args:
+        staging: what was written.
+        target: its place.
+        replace: whether a directory takes the place of one that is there already. If not, the other one stays: who
+            asks for this knows that it holds the same. A file is always replaced.
+    """
+    _flush(staging)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if staging.is_dir():
+        _rename_directory(staging, target, replace=replace)
+    else:
+        staging.replace(target)
+    _flush_entry(target.parent)
+
+
+@contextlib.contextmanager
+def written_whole(target: Path, *, replace: bool = True, folder: Path | None = None) -> Iterator[Path]:
+    """Yield a path to write a file or directory at; when all went well it takes the place of ``target``.
+
+    ``replace`` is that of :func:`put_in_place`, ``folder`` that of :func:`aside`.
+    """
+    staging = aside(target, folder)
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    _remove(staging)
+    try:
+        yield staging
+        put_in_place(staging, target, replace=replace)
+    finally:
+        _remove(staging)
+
+
+def discard(path: Path) -> None:
+    """Remove a directory so that a kill in between leaves nothing that looks whole: first its name, then its files."""
+    gone = path.with_name(f"{GONE}{uuid.uuid4().hex}-{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(gone)
+        _remove(gone)
+
+
+def _rename_directory(staging: Path, target: Path, *, replace: bool) -> None:
+    if replace:
+        discard(target)
+    try:
+        staging.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        logger.debug("another process was faster with %s", target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Make the disk hold what was written: a rename may reach it before the bytes do."""
+    if path.is_dir():
+        for child in path.iterdir():
+            _flush(child)
+    _flush_entry(path)
+
+
+def _flush_entry(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def set_aside(path: Path, error: Exception) -> None:
+    """Take a damaged entry out of the way; it stays on the disk for whoever wants to look at it."""
+    damaged = path.with_name(f"{DAMAGED}{uuid.uuid4().hex[:8]}-{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(damaged)
+        logger.warning("%s is damaged (%s); set aside as %s, it is made anew", path, error, damaged.name)
+
+
+def clean(folder: Path) -> None:
+    """Remove what nothing used for 30 days, and what writers left behind that live no more."""
+    now = time.time()
+    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            if now - path.stat().st_mtime > SECONDS_UNUSED or _is_leftover(path, now):
+                discard(path)
+
+
+def _is_leftover(path: Path, now: float) -> bool:
+    if path.name.startswith(GONE):
+        return True
+    if not path.name.startswith(PARTIAL):
+        return False
+    machine, process, *_ = path.name.removeprefix(PARTIAL).split("-")
+    if machine == _machine() and process.isdigit():
+        return not _lives(int(process))
+    return now - path.stat().st_mtime > SECONDS_ABANDONED
+
+
+def _machine() -> str:
+    return platform.node().replace("-", "_")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def touch(path: Path) -> bool:
+    """Mark an entry as used; return whether there is one."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # a cache that is only read
+        return True
+    return True

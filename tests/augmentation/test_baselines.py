@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_kedro.augmentation import baselines
+from emotion_kedro.augmentation.agreement import agreement_rows
+from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates
+from emotion_kedro.augmentation.templates import template_texts
+from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.filters import AgreementConfig
+from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
+from emotion_kedro.data.leak_guard import LeakGuard
+
+TEXTS = 4
+LINEAR = {"kind": "linear", "features": {"kind": "characters", "width": 256}, "penalties": [0.01]}
+
+
+def drawn(kind: str, context: GenerationContext, **settings: Any) -> pd.DataFrame:
+    table = draw_candidates(generator_config({"kind": kind, "texts": TEXTS, **settings}), context)
+    assert list(table) == ["text", "label"]
+    pd.testing.assert_frame_equal(
+        draw_candidates(generator_config({"kind": kind, "texts": TEXTS, **settings}), context), table
+    )
+    return table
+
+
+def test_oversampling_repeats_rows_of_the_draw_as_many_of_each_label(context: GenerationContext) -> None:
+    table = drawn("oversampling", context)
+    assert table["label"].value_counts().to_dict() == dict.fromkeys(context.taxonomy.names, TEXTS)
+    rows = set(context.rows[["text", "label"]].itertuples(index=False, name=None))
+    assert set(table.itertuples(index=False, name=None)) <= rows
+    assert drawn("oversampling", context, seed=5)["text"].tolist() != table["text"].tolist()
+
+
+def test_eda_moves_words_of_rows_of_the_draw(context: GenerationContext) -> None:
+    context = replace(context, guard=LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["x"], "group": [-5]})))
+    table = drawn("eda", context)
+    assert table["label"].value_counts().to_dict() == dict.fromkeys(context.taxonomy.names, TEXTS)
+    words = {label: set(" ".join(rows["text"]).split()) for label, rows in context.rows.groupby("label")}
+    assert all(set(row.text.split()) <= words[row.label] for row in table.itertuples())
+
+
+def test_more_real_takes_the_next_rows(context: GenerationContext) -> None:
+    table = drawn("more_real", context)
+    assert sorted(table["text"]) == sorted(context.further_rows["text"])
+    assert drawn("more_real", context, texts=1)["label"].tolist() == list(context.taxonomy.names)
+
+
+TAXONOMY = TaxonomyConfig(
+    labels={"joy": None, "no_emotion": None, "fear": LabelConfig(word="scared", words=("scared", "afraid", "panic"))},
+    prompt=PromptConfig(template="I feel {label}"),
+)
+
+
+def test_a_template_says_each_label_once_for_each_of_its_words(context: GenerationContext) -> None:
+    context = replace(context, taxonomy=TAXONOMY)
+    assert drawn("template", context)["text"].tolist() == ["I feel joy", "I feel no emotion", "I feel scared"]
+    table = drawn("template", context, words=2, sentence="{label}!")
+    assert table.to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
+    with pytest.raises(ValueError, match=r"has no \{label\} in it"):
+        template_texts(TAXONOMY, "I feel {word}")
+
+
+class Reading:
+    """A classifier that reads from a list."""
+
+    def __init__(self, texts: dict[str, list[float]]) -> None:
+        self.texts = texts
+
+    def probabilities(self, texts: list[str], *, device: Any) -> np.ndarray:
+        return np.array([self.texts[text] for text in texts])
+
+
+def test_self_training_takes_the_surest_unlabelled_texts_of_each_label(
+    context: GenerationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = str(context.rows["text"].iloc[0])
+    texts = [f"text {number}" for number in range(8)]
+    sure = {text: [0.02 * number, 0, 0, 1 - 0.02 * number] for number, text in enumerate(texts[:6])}
+    reading = Reading({**sure, texts[6]: [0.9, 0.1, 0, 0], texts[7]: [0.3, 0.4, 0.2, 0.1], seen: [1.0, 0, 0, 0]})
+    monkeypatch.setattr(baselines, "fit_agreement_classifier", lambda *_, **__: reading)
+    unlabelled = pd.DataFrame({"record_id": "u", "text": [*reversed(texts), seen]}).astype("str")
+    table = drawn("self_training", replace(context, unlabelled=unlabelled), learner=LINEAR)
+    assert table.groupby("label")["text"].agg(list).to_dict() == {
+        "anger": [texts[6]],
+        "fear": [texts[7]],
+        "sadness": texts[:TEXTS],
+    }
+
+
+def test_self_training_fits_its_learner_on_the_rows_of_the_draw(context: GenerationContext) -> None:
+    table = drawn("self_training", context, learner=LINEAR, template=True)
+    assert 0 < len(table) <= TEXTS * 4
+    assert set(table["text"]) <= set(context.unlabelled["text"]) - set(context.rows["text"])
+
+
+def test_the_classifier_that_reads_candidates_learns_real_rows_and_the_template_if_it_shall(
+    context: GenerationContext,
+) -> None:
+    plain = agreement_rows(context.rows, context.taxonomy, AgreementConfig())
+    assert plain["record_id"].tolist() == context.rows["record_id"].tolist()
+    assert set(plain["weight"]) == {1.0}
+    rows = agreement_rows(context.rows, context.taxonomy, AgreementConfig(template=True, template_weight=5.0))
+    added = rows[rows["origin"] == "added"]
+    assert added["text"].tolist() == [f"This text expresses {label}" for label in context.taxonomy.names]
+    assert set(added["weight"]) == {5.0}

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_kedro.augmentation.filters import score_candidates
+from emotion_kedro.augmentation.mix import compose_rows
+from emotion_kedro.config.augmentation import filter_configs
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.data.leak_guard import LeakError, LeakGuard
+from emotion_kedro.schemas import Decisions, TrainingRows
+
+WEIGHT = 5.0
+ROWS = pd.DataFrame(
+    {
+        "record_id": [f"a:{number}" for number in range(6)],
+        "text": [f"{word} rain fell over the hills" for word in ("cold", "warm", "soft", "loud", "late", "long")],
+        "label": ["anger", "anger", "fear", "fear", "joy", "joy"],
+        "source": ["a", "b"] * 3,
+        "group": range(6),
+    }
+).astype({"record_id": "str", "text": "str", "label": "str", "source": "str"})
+
+
+def scored(*rows: tuple[str, str, str], probabilities: list[float] | None = None) -> pd.DataFrame:
+    """Candidates of ``(generator, label, text)``; those of ``template`` are right by their making."""
+    table = pd.DataFrame(rows, columns=["generator", "label", "text"]).astype("str")
+    ids = pd.Series([f"{row[0]}:{row[1]}:3:0:{number}" for number, row in enumerate(rows)], dtype="str")
+    table = table.assign(candidate_id=ids, size=3, data_seed=0)
+    table = score_candidates(table, ROWS["text"].tolist(), unfiltered=["template"])
+    return table if probabilities is None else table.assign(predicted=table["label"], probability=probabilities)
+
+
+WRITTEN = scored(
+    ("g", "anger", "one thing is slammed"),
+    ("g", "anger", "another thing is shouted"),
+    ("g", "fear", "no"),
+    ("h", "fear", "someone hides behind a door"),
+    ("template", "anger", "anger"),
+    ("template", "fear", "fear"),
+    ("template", "joy", "joy"),
+    probabilities=[0.6, 0.2, 0.9, 0.5, np.nan, np.nan, np.nan],
+)
+
+
+def composed(
+    arm: dict[str, Any], candidates: pd.DataFrame = WRITTEN, *, added_rows: int | None = None, **options: Any
+) -> pd.DataFrame:
+    table, decisions = compose_rows(
+        ArmConfig.model_validate(arm),
+        ROWS,
+        candidates,
+        DesignConfig(added_rows=added_rows),
+        filter_configs({}),
+        **options,
+    )
+    TrainingRows.validate(table.assign(size=3, data_seed=0))
+    Decisions.validate(decisions.assign(size=3, data_seed=0))
+    added = table[table["origin"] == "added"]
+    assert decisions.loc[decisions["kept"], "candidate_id"].tolist() == added["record_id"].tolist()
+    return table
+
+
+def added(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["origin"] == "added"]
+
+
+def test_real_rows_are_untouched_and_added_ones_come_after_them_in_the_order_of_the_arm() -> None:
+    table = composed({"add": ["h", "g"]})
+    assert table["record_id"].tolist()[:6] == ROWS["record_id"].tolist()
+    assert added(table)["generator"].tolist() == ["h", "g", "g", "g"]
+    assert set(table["weight"]) == {1.0}
+    assert set(table["phase"]) == {0}
+
+
+@pytest.mark.parametrize(("rows", "expected"), [("all", 6), ("none", 0), ({"source": "a"}, 3)])
+def test_an_arm_says_which_real_rows_it_has(rows: Any, expected: int) -> None:
+    table = composed({"rows": rows, "add": ["g"]})
+    assert (table["origin"] == "real").sum() == expected
+    assert len(added(table)) == 3
+
+
+def test_copies_are_those_of_all_train_rows_though_the_arm_has_none() -> None:
+    copies = scored(("g", "joy", "warm rain fell over the hills"), ("g", "joy", "nothing of that kind"))
+    assert added(composed({"rows": "none", "add": ["g"], "filters": ["novel"]}, copies))["text"].tolist() == [
+        "nothing of that kind"
+    ]
+
+
+def test_continued_rows_come_in_phase_1_if_there_are_real_ones_before_them() -> None:
+    table = composed({"add": ["g"], "order": "continue"})
+    assert table.groupby("origin")["phase"].unique().map(list).to_dict() == {"real": [0], "added": [1]}
+    assert set(composed({"rows": "none", "add": ["g"], "order": "continue"})["phase"]) == {0}
+
+
+def test_the_quota_is_that_of_the_design() -> None:
+    assert len(added(composed({"add": ["g", "template"]}, added_rows=1))) == 2 + 3
+
+
+def test_added_rows_of_a_label_count_together_as_so_many_real_ones() -> None:
+    table = composed({"add": ["template"], "augmentation_weight": WEIGHT})
+    assert added(table)["weight"].tolist() == [WEIGHT] * 3
+    table = composed({"add": ["g"], "augmentation_weight": WEIGHT})
+    assert added(table)["weight"].tolist() == [WEIGHT / 2, WEIGHT / 2, WEIGHT]
+
+
+def test_generators_share_the_weight() -> None:
+    table = composed({"add": ["g", "template"], "augmentation_weight": 8.0})
+    assert added(table)["weight"].tolist() == [2.0, 2.0, 4.0, 4.0, 4.0, 4.0]
+
+
+def test_real_rows_stand_in_for_labels_of_which_nothing_is_left() -> None:
+    table = composed({"add": ["g"], "filters": ["length"], "augmentation_weight": WEIGHT})
+    totals = table.groupby("label")["weight"].sum()
+    np.testing.assert_allclose(totals, 2 + WEIGHT)
+    real = table[table["origin"] == "real"].groupby("label")["weight"].sum()
+    np.testing.assert_allclose(real, [2, 2 + WEIGHT, 2 + WEIGHT])
+    nothing = composed({"add": ["unknown"], "augmentation_weight": WEIGHT})
+    np.testing.assert_allclose(nothing["weight"], 1 + WEIGHT / 2)
+    two = composed({"add": ["g", "h"], "filters": ["length"], "augmentation_weight": WEIGHT})
+    np.testing.assert_allclose(two.groupby("label")["weight"].sum(), 2 + WEIGHT)
+
+
+def test_agreement_weighs_in_proportion() -> None:
+    table = composed({"add": ["g", "template"], "weights": "agreement", "augmentation_weight": 10.0})
+    assert added(table)["weight"].tolist() == pytest.approx([3.75, 1.25, 5.0, 5.0, 5.0, 5.0])
+    table = composed({"add": ["g", "template"], "weights": "agreement"})
+    assert added(table)["weight"].tolist() == [0.6, 0.2, 0.9, 1.0, 1.0, 1.0]
+    none_at_all = composed({"add": ["g"], "weights": "agreement"}, WRITTEN.assign(probability=0.0))
+    assert (none_at_all["weight"] > 0).all()
+
+
+def test_an_arm_without_rows_is_an_error_that_says_what_became_of_them() -> None:
+    with pytest.raises(ValueError, match=r"the arm bare has no row to learn from \(too short: 1\)"):
+        composed({"rows": "none", "add": ["g"], "filters": ["length"]}, WRITTEN.iloc[[2]], name="bare")
+
+
+def test_a_held_out_row_is_refused_among_real_rows_and_among_added_ones() -> None:
+    def guard(text: str, group: int = 99) -> LeakGuard:
+        return LeakGuard(pd.DataFrame({"record_id": ["t:1"], "text": [text], "group": [group]}))
+
+    composed({"add": ["g"]}, guard=guard("quite another text"), name="augmented")
+    with pytest.raises(LeakError, match=r"t:1 .* stands in the real rows of the arm augmented"):
+        composed({"add": ["g"]}, guard=guard("quite another text", group=3), name="augmented")
+    with pytest.raises(LeakError, match=r"t:1 .* stands in the training rows of the arm augmented"):
+        composed({"add": ["g"]}, guard=guard("One thing is SLAMMED!"), name="augmented")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emotion_kedro.config.augmentation import (
+    FILTERS,
+    GENERATORS,
+    DecodingConfig,
+    default_filters,
+    filter_config,
+    filter_configs,
+    generator_config,
+)
+
+TRAINING = {"steps": 10, "learning_rate": 1e-3}
+TUNED = {"base": "gpt2", "training": TRAINING}
+LINEAR = {"kind": "linear", "features": {"kind": "characters"}, "penalties": [0.1]}
+GENERATOR: dict[str, dict[str, Any]] = {
+    "fine_tuned": TUNED,
+    "conditional": TUNED,
+    "prompted": {"base": "gpt2", "request": "Say {label}."},
+    "self_training": {"learner": LINEAR},
+}
+
+
+@pytest.mark.parametrize("kind", list(GENERATORS))
+def test_every_kind_is_built_from_its_raw_form_and_back(kind: str) -> None:
+    config = generator_config({"kind": kind, **GENERATOR.get(kind, {})})
+    assert generator_config(config.model_dump(mode="json")) == config
+    assert generator_config(config) is config
+    assert config.needs_training == (kind in {"fine_tuned", "conditional"})
+    assert config.models() == (("gpt2",) if kind in {"fine_tuned", "conditional", "prompted"} else ())
+    with pytest.raises(ValueError, match="misspelt"):
+        generator_config({"kind": kind, **GENERATOR.get(kind, {}), "misspelt": 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("fine_tuned", {"tuning": "last_layers", "last_layers": None}, "needs the number of layers"),
+        ("fine_tuned", {"tuning": "lor"}, "tuning"),
+        ("fine_tuned", {"unlabelled": TRAINING, "warm_up": TRAINING}, "both tune the base"),
+        ("fine_tuned", {"training": {**TRAINING, "patience": 2}, "validation_texts": 0}, "validation_texts is 0"),
+        ("fine_tuned", {"scratch": {"vocabulary": 200}}, "vocabulary"),
+        ("conditional", {"unlabelled": TRAINING}, "unlabelled"),
+        ("prompted", {"request": "Say something."}, "does not say {label}"),
+        ("prompted", {"request": "Say {label} like {examples}."}, "examples is above 0"),
+        ("prompted", {"examples": 2}, "examples is above 0"),
+        ("prompted", {"guidance": 2.0}, "guidance above 1 needs neutral"),
+        ("prompted", {"neutral": "Say {label}."}, "neutral says {label}"),
+        ("prompted", {"base": "scratch"}, "has to be a pretrained one"),
+        ("eda", {"strength": 1.5}, "above 0 and at most 1"),
+        ("template", {"sentence": "I feel {word}"}, "has no {label} in it"),
+        ("self_training", {"learner": {"kind": "encoder"}}, "takes a learner of kind linear"),
+        ("oversampling", {"texts": 0}, "texts"),
+        ("paraphrase", {}, "no generator of kind 'paraphrase'; there are: fine_tuned"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kind: str, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("{", r"\{").replace("}", r"\}")):
+        generator_config({"kind": kind, **GENERATOR.get(kind, {}), **change})
+
+
+def test_a_base_from_scratch_is_no_pretrained_model() -> None:
+    assert generator_config({"kind": "fine_tuned", **TUNED, "base": "scratch"}).models() == ()
+
+
+def test_lengths_are_in_order() -> None:
+    with pytest.raises(ValueError, match="min_new_tokens is larger"):
+        DecodingConfig(min_new_tokens=9, max_new_tokens=8)
+
+
+def test_a_filter_is_of_the_kind_that_it_is_named_after_unless_it_names_another() -> None:
+    assert filter_config("length", {"min_words": 2}).min_words == 2
+    strict = filter_config("strict", {"kind": "label_agreement", "tau": 0.9})
+    assert (strict.kind, strict.tau, strict.seed) == ("label_agreement", 0.9, 1000)
+    assert filter_config("strict", strict.model_dump(mode="json")) == strict
+    with pytest.raises(ValueError, match="no filter of kind 'strict'; there are: length"):
+        filter_config("strict", {"tau": 0.9})
+    with pytest.raises(ValueError, match="near_copy"):
+        filter_config("novel", {"near_copy": 0.0})
+
+
+def test_every_filter_is_there_by_default_and_can_be_replaced() -> None:
+    assert set(default_filters()) == set(FILTERS)
+    filters = filter_configs({"length": {"min_words": 3}, "lenient": {"kind": "novel", "near_copy": 1.0}})
+    assert (filters["length"].min_words, filters["novel"].near_copy, filters["lenient"].near_copy) == (3, 0.7, 1.0)
+
+
+@pytest.mark.parametrize("kind", [*GENERATORS.values(), *FILTERS.values()], ids=lambda kind: kind.config.__name__)
+def test_every_kind_is_implemented_where_its_entry_says(kind: Any) -> None:
+    assert callable(kind.load())

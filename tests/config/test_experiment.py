@@ -1,0 +1,108 @@
+"""What an experiment's file may say, and what is written out of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig, Experiment
+from emotion_kedro.config.loader import with_default
+from emotion_kedro.config.resolution import resolve
+
+INGESTION: dict[str, Any] = {
+    "cleaning": ["collapse_space"],
+    "sources": {"diary": {"file": "diary.csv", "text_column": "entry", "label_column": "mood"}},
+}
+TAXONOMIES: dict[str, Any] = {"moods": {"labels": {"glad": None, "low": {"words": ["low", "gloomy"]}}}}
+WORDS = {"kind": "linear", "features": {"kind": "tfidf"}}
+DIARY: dict[str, Any] = {
+    "question": "Which mood was it?",
+    "records": {"sources": ["diary"], "taxonomy": "moods", "cap": 50},
+    "generators": {"template": {"kind": "template"}},
+    "learners": {"words": WORDS},
+    "arms": {"real": {}, "template": {"add": ["template"]}},
+    "compare": [["template", "real"]],
+}
+
+
+def resolved(**changes: Any) -> Experiment:
+    return resolve("diary", {**DIARY, **changes}, ingestion=INGESTION, taxonomies=TAXONOMIES)
+
+
+def test_defaults_sources_and_taxonomy_are_written_out() -> None:
+    experiment = resolved()
+    assert experiment.ingestion is not None
+    assert list(experiment.ingestion.sources) == ["diary"]
+    assert experiment.unification is not None
+    assert experiment.unification.taxonomy.names == ("glad", "low")
+    assert experiment.sampling is not None
+    assert experiment.sampling.cap == 50
+    assert {"length", "repetition", "novel", "label_agreement"} <= set(experiment.filters)
+    assert experiment.design == DesignConfig()
+    assert Experiment.model_validate(experiment.model_dump(mode="json")) == experiment
+
+
+def test_labels_of_the_data_and_labels_written_out_are_taxonomies_too() -> None:
+    of_data = resolved(records={"sources": ["diary"], "taxonomy": "from_data"})
+    assert of_data.unification is not None
+    assert of_data.unification.taxonomy == "from_data"
+    assert of_data.ingestion is not None
+    assert of_data.ingestion.known_labels is None
+    written = resolved(records={"sources": ["diary"], "taxonomy": {"labels": {"up": None, "down": None}}})
+    assert written.unification is not None
+    assert written.unification.taxonomy.names == ("up", "down")
+
+
+def test_a_source_may_stand_in_the_experiment() -> None:
+    source = {"file": "/elsewhere/notes.jsonl", "text_column": "text", "label_column": "mood"}
+    experiment = resolved(records={"sources": {"notes": source}, "taxonomy": "moods"})
+    assert experiment.ingestion is not None
+    assert list(experiment.ingestion.sources) == ["notes"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"records": {"sources": ["letters"], "taxonomy": "moods"}}, "records.sources names letters"),
+        ({"records": {"sources": ["diary"], "taxonomy": "tempers"}}, "records.taxonomy is 'tempers'; there are: moods"),
+        ({"records": {"taxonomy": "moods"}}, "give either `sources`, or `from_experiment`"),
+        ({"arms": {"real": {}, "template": {"add": ["nobody"]}}}, "arms.template.add has nobody"),
+        (
+            {"arms": {"real": {}, "template": {"add": ["template"], "filters": ["taste"]}}},
+            "arms.template.filters has taste",
+        ),
+        ({"compare": [["template", "unreal"]]}, "compare has unreal; there are: real, template"),
+        ({"compare": [["learner:words", "learner:pictures"]]}, "compare has learner:pictures"),
+        ({"learners": {"words": {"kind": "crystal"}}}, "there is no learner of kind 'crystal'"),
+        ({"learners": {}}, "there are arms, but no learners"),
+        ({"arms": {}, "compare": []}, "neither arms nor analyses"),
+        ({"learners": {"words": {**WORDS, "only": {"arms": ["unreal"]}}}}, "learners.words.only.arms has unreal"),
+        ({"design": {"seeds": [0, 0]}}, "its runs would count double"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        resolved(**changes)
+
+
+def test_an_environment_takes_an_arm_away_by_null() -> None:
+    experiment = resolved(arms={"real": {}, "template": None}, compare=[])
+    assert list(experiment.arms) == ["real"]
+
+
+def test_an_arm_without_rows_or_with_filters_for_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no row to learn from"):
+        ArmConfig.model_validate({"rows": "none"})
+    with pytest.raises(ValidationError, match="nothing is added"):
+        ArmConfig.model_validate({"filters": ["novel"]})
+
+
+def test_the_default_experiment_has_the_catalogs_entries_without_a_namespace() -> None:
+    catalog = {"{experiment}.scores": {"filepath": "data/{experiment}/scores.parquet", "versioned": True}, "raw": {}}
+    assert with_default(catalog) == {
+        **catalog,
+        "scores": {"filepath": "data/augment/scores.parquet", "versioned": True},
+    }

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from emotion_kedro.config.models import (
+    LEARNERS,
+    CausalLMConfig,
+    FeatureConfig,
+    Learner,
+    LearnerConfig,
+    OnlyConfig,
+    learner_config,
+)
+
+TRAINING = {"steps": 3, "learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_every_kind_is_read_by_its_name_and_its_implementation_is_there(kind: str) -> None:
+    tuned = {} if kind == "linear" else {"base": "gpt2", "training": TRAINING}
+    learner = learner_config({"kind": kind, **tuned})
+    assert type(learner) is LEARNERS[kind].config
+    assert learner_config(learner) is learner
+    assert learner.models() == (("package:minilm",) if kind == "linear" else ("gpt2",))
+    implementation = LEARNERS[kind].load()
+    assert all(hasattr(implementation, name) for name in ("fit", "load", "probabilities", "save"))
+
+
+@pytest.mark.parametrize("raw", [{"kind": "oracle"}, {"base": "gpt2"}])
+def test_an_unknown_kind_is_answered_with_those_there_are(raw: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the kinds are linear, encoder, masked_lm, causal_lm"):
+        learner_config(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        ({"kind": "encoder", "base": "b", "training": TRAINING, "calibrate": True}, "calibrate"),
+        ({"kind": "causal_lm", "base": "b", "training": TRAINING, "lexicon": {}}, "lexicon"),
+        ({"kind": "encoder", "training": TRAINING}, "give base or base_model"),
+        ({"kind": "linear", "penalties": []}, "penalties"),
+        ({"kind": "linear", "features": {"ngrams": [3, 2]}}, "ngrams goes from 3 to 2"),
+    ],
+)
+def test_what_does_not_fit_the_kind_is_an_error_that_names_it(raw: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
+        learner_config(raw)
+
+
+def test_a_base_of_the_experiment_is_no_pretrained_model() -> None:
+    learner = learner_config({"kind": "masked_lm", "base_model": "adapted", "training": TRAINING})
+    assert learner.models() == ()
+    assert learner.description == "adapted"
+
+
+def test_only_takes_its_part_of_the_design() -> None:
+    run = {"arm": "real", "size": 10, "data_seed": 0, "seed": 1}
+    assert OnlyConfig().takes(**run)
+    assert OnlyConfig(arms=("real",), seeds=(0, 1)).takes(**run)
+    assert not OnlyConfig(sizes=(25,)).takes(**run)
+
+
+def test_a_field_of_any_kind_keeps_what_is_its_kind_s_own() -> None:
+    adapter: TypeAdapter[LearnerConfig] = TypeAdapter(Learner)
+    learner = adapter.validate_python({"kind": "causal_lm", "base": "gpt2", "training": TRAINING, "calibrate": True})
+    assert isinstance(learner, CausalLMConfig)
+    assert adapter.validate_python(adapter.dump_python(learner)) == learner
+
+
+def test_features_name_their_model_and_have_ngrams_of_their_kind() -> None:
+    assert FeatureConfig().models() == ("package:minilm",)
+    assert FeatureConfig(kind="characters").models() == ()
+    assert FeatureConfig(kind="characters").ngram_range == (1, 3)
+    assert FeatureConfig(kind="tfidf").ngram_range == (1, 2)

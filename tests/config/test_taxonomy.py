@@ -1,0 +1,69 @@
+"""Label sets: those of the project, and what makes one unusable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+
+FILE = Path(__file__).parents[2] / "conf/base/taxonomies.yml"
+TAXONOMIES = {
+    name: TaxonomyConfig.model_validate(taxonomy)
+    for name, taxonomy in yaml.safe_load(FILE.read_text(encoding="utf-8")).items()
+}
+SIZES = {"six": 6, "thirteen": 13, "eleven": 11, "polarity": 2, "seven": 7, "ekman": 7, "goemotions": 28}
+
+
+def test_the_projects_label_sets_have_their_sizes() -> None:
+    assert {name: len(taxonomy.names) for name, taxonomy in TAXONOMIES.items()} == SIZES
+    assert set(TAXONOMIES["six"].names) < set(TAXONOMIES["eleven"].names) < set(TAXONOMIES["thirteen"].names)
+
+
+@pytest.mark.parametrize("taxonomy", TAXONOMIES.values(), ids=TAXONOMIES)
+def test_their_order_is_one_that_nobody_changes_by_the_way(taxonomy: TaxonomyConfig) -> None:
+    # It is the order of a classifier's outputs, also after the taxonomy was saved and read.
+    assert list(taxonomy.names) == sorted(taxonomy.names)
+    again = TaxonomyConfig.model_validate_json(taxonomy.model_dump_json())
+    assert (again, again.names) == (taxonomy, taxonomy.names)
+
+
+def test_words_and_questions() -> None:
+    seven, six = TAXONOMIES["seven"], TAXONOMIES["six"]
+    assert [seven.word(label) for label in seven.names] == ["怒", "恶", "惧", "乐", "爱", "哀", "惊"]
+    assert TAXONOMIES["polarity"].spoken("negative") == "负面"
+    assert TAXONOMIES["thirteen"].prompt.options[:3] == ("empty", "sadness", "excitement")
+    for label in six.names:
+        words = six.labels[label].words
+        assert words[0] == six.word(label) == six.spoken(label) == label
+        assert 8 <= len(set(words)) == len(words) <= 15
+    every = [word for config in six.labels.values() for word in config.words]
+    assert len(set(every)) == len(every)
+
+
+def test_labels_alone_are_their_own_words() -> None:
+    taxonomy = TaxonomyConfig.from_labels(["bug_report", "question"])
+    assert taxonomy.names == ("bug_report", "question")
+    assert taxonomy.word("bug_report") == taxonomy.spoken("bug_report") == "bug report"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"labels": {"joy": None}}, "at least 2"),
+        ({"labels": dict.fromkeys(map(str, range(201)))}, "at most 200"),
+        ({"labels": {"joy": None, " fear": None}}, "white space"),
+        ({"labels": {"joy": {"word": "a"}, "fear": {"word": "a"}}}, "'a' stands for joy and fear"),
+        ({"labels": {"joy": None, "fear": None}, "prompt": {"options": ["joy"]}}, "see fear"),
+        ({"labels": {"joy": None, "fear": None}, "prompt": {"options": ["joy", "joy", "fear"]}}, "each label once"),
+        ({"labels": {"joy": None, "fear": None}, "prompt": {"template": "This is it"}}, "no {label}"),
+        ({"labels": {"joy": {"wrod": "a"}, "fear": None}}, "Extra inputs"),
+    ],
+)
+def test_an_unusable_label_set_says_why(raw: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TaxonomyConfig.model_validate(raw)

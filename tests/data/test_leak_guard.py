@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from emotion_kedro.data.leak_guard import LeakError, LeakGuard
+from emotion_kedro.data.splitting import UNGROUPED
+
+LONG = "the last train had gone and we walked home along the river in the rain"
+
+
+@pytest.fixture
+def guard() -> LeakGuard:
+    return LeakGuard(
+        pd.DataFrame(
+            [("test:1", "What a day!", 7), ("test:2", LONG, 8), ("validation:1", "alone again", UNGROUPED)],
+            columns=["record_id", "text", "group"],
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What a day!",
+        "  what a DAY ...",
+        "what, a day",
+        "what a\u200b day",  # a zero-width space
+        "wh\u00adat a day",  # a soft hyphen
+        "\uff57hat a d\uff41y",  # full-width letters
+    ],
+)
+def test_a_held_out_text_is_refused_however_it_is_written(guard: LeakGuard, text: str) -> None:
+    with pytest.raises(LeakError, match=r"held-out record test:1 \(its text\) stands in the rows of nobody\."):
+        guard.assert_disjoint(["quite another text", text], "the rows of nobody")
+
+
+def test_a_row_of_the_same_group_is_refused_whatever_it_says(guard: LeakGuard) -> None:
+    rows = pd.DataFrame({"text": ["other words", "nothing like it"], "group": [3, 8]})
+    with pytest.raises(LeakError, match=r"record test:2 \(a near-duplicate of it\) stands in here"):
+        guard.assert_disjoint(rows, "here")
+
+
+def test_rows_that_nobody_grouped_are_no_group(guard: LeakGuard) -> None:
+    guard.assert_disjoint(pd.DataFrame({"text": ["other words"], "group": [UNGROUPED]}), "here")
+    with pytest.raises(LeakError, match="validation:1"):
+        guard.assert_disjoint(pd.DataFrame({"text": ["Alone again."], "group": [UNGROUPED]}), "here")
+
+
+def test_other_rows_pass_with_a_group_or_without(guard: LeakGuard) -> None:
+    guard.assert_disjoint(pd.DataFrame({"text": ["what a night"], "group": [9]}), "here")
+    guard.assert_disjoint(pd.DataFrame({"text": ["what a night"]}), "here")
+    guard.assert_disjoint(["what a night"], "here")
+    guard.assert_disjoint([], "here")
+
+
+def test_copies_and_near_copies_are_told_apart_from_the_rest(guard: LeakGuard) -> None:
+    texts = ["what a day", LONG.replace("the rain", "the snow"), LONG[:30], "we walked home", "alone again"]
+    assert guard.copies(texts).tolist() == [True, True, False, False, True]
+    assert guard.same(texts).tolist() == [True, False, False, False, True]
+    assert guard.copies([]).tolist() == guard.same([]).tolist() == []
+
+
+def test_how_near_a_near_copy_is_can_be_said() -> None:
+    records = pd.DataFrame({"record_id": ["1"], "text": ["abcdefghij"], "group": [1]})
+    # Of the shingles of three characters, six are shared by both and ten are in one or the other: .6.
+    assert LeakGuard(records, near=0.6, shingle=3).copies(["abcdefghxy"]).tolist() == [True]
+    assert LeakGuard(records, near=0.61, shingle=3).copies(["abcdefghxy"]).tolist() == [False]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.bootstrap import Interval
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, mcnemar, verdict_of
+from emotion_kedro.schemas import Comparisons
+
+EVALUATION = EvaluationConfig(bootstrap_samples=300)
+Invent = Callable[..., pd.DataFrame]
+
+
+def test_difference_of_two_arms(predictions: pd.DataFrame) -> None:
+    table = Comparisons.validate(compare(predictions, [("augmented", "real")], None, EVALUATION, ("source",)))
+    accuracy = table[(table["metric"] == "accuracy") & (table["source"] == "all")].iloc[0]
+    right = (predictions["label"] == predictions["predicted"]).groupby(predictions["arm"]).mean()
+    assert accuracy["difference"] == pytest.approx(right["augmented"] - right["real"])
+    assert 0 < accuracy["low"] < accuracy["difference"] < accuracy["high"]
+    assert (accuracy["verdict"], accuracy["runs"], accuracy["rows"]) == ("helped", 3, 120)
+    assert accuracy["p_holm"] >= accuracy["p_value"]
+    assert table.loc[table["metric"] == "macro_f1", "p_value"].isna().all()
+
+
+def test_turning_a_pair_round_turns_the_signs(predictions: pd.DataFrame) -> None:
+    first, second = (
+        compare(predictions, [pair], None, EVALUATION).iloc[0]
+        for pair in (("augmented", "real"), ("real", "augmented"))
+    )
+    assert second["difference"] == pytest.approx(-first["difference"])
+    assert (second["low"], second["verdict"]) == (pytest.approx(-first["high"]), "harmed")
+
+
+def test_an_arm_differs_from_its_copy_in_nothing(predictions: pd.DataFrame) -> None:
+    real = predictions[predictions["arm"] == "real"]
+    row = compare(pd.concat([real, real.assign(arm="copy")]), [("copy", "real")], None, EVALUATION).iloc[0]
+    assert (row["difference"], row["low"], row["high"], row["p_value"]) == (0, 0, 0, 1)
+    assert row["verdict"] == "no difference shown"
+
+
+def test_learners_are_compared_within_each_arm(predictions_of: Invent) -> None:
+    table = pd.concat([predictions_of(arm, 0.6, learner=name) for arm in ("real", "mixed") for name in ("a", "b")])
+    rows = compare(table, [("learner:b", "learner:a")], None, EVALUATION)
+    pairs = rows[["first", "second", "learner"]].drop_duplicates().values.tolist()
+    assert pairs == [["real/b", "real/a", COMPARED_LEARNERS], ["mixed/b", "mixed/a", COMPARED_LEARNERS]]
+
+
+def test_arms_are_compared_at_each_size_they_share(predictions_of: Invent) -> None:
+    table = pd.concat(
+        [predictions_of("real", 0.6, size=size) for size in (10, 50)] + [predictions_of("mixed", 0.6, size=50)]
+    )
+    assert set(compare(table, [("mixed", "real")], None, EVALUATION)["size"]) == {50}
+
+
+def test_shared_runs_alone_are_compared(predictions_of: Invent) -> None:
+    table = pd.concat([predictions_of("real", 0.6, seeds=(0, 1, 2)), predictions_of("mixed", 0.6, seeds=(2, 0))])
+    assert set(compare(table, [("mixed", "real")], None, EVALUATION)["runs"]) == {2}
+
+
+def test_errors_name_the_fix(predictions_of: Invent, predictions: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="no predictions of arm mixed; there are"):
+        compare(predictions, [("mixed", "real")], None, EVALUATION)
+    with pytest.raises(ValueError, match="learner:NAME"):
+        compare(predictions, [("real", "learner:encoder")], None, EVALUATION)
+    with pytest.raises(ValueError, match="share no size"):
+        compare(predictions, [("baseline", "real")], None, EVALUATION)
+    other_seeds = pd.concat([predictions_of("real", 0.6), predictions_of("mixed", 0.6, seeds=(8,))])
+    with pytest.raises(ValueError, match=r"share no run.*only"):
+        compare(other_seeds, [("mixed", "real")], None, EVALUATION)
+    other_rows = pd.concat([predictions_of("real", 0.6), predictions_of("mixed", 0.6, rows=90)])
+    with pytest.raises(ValueError, match="same rows; run both again"):
+        compare(other_rows, [("mixed", "real")], None, EVALUATION)
+
+
+def test_mcnemar_is_the_binomial_test_of_the_rows_that_differ() -> None:
+    first, second = [True] * 8 + [False] * 12, [False] * 8 + [True] * 2 + [False] * 10
+    assert mcnemar(first, second) == pytest.approx(binomtest(8, 10).pvalue)
+
+
+def test_holm_by_hand() -> None:
+    adjusted = holm(pd.Series([0.01, 0.04, float("nan"), 0.03]))
+    assert adjusted.dropna().tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert adjusted.isna().tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.1, "helped"), (-0.1, -0.01, "harmed"), (0.0, 0.1, "no difference shown"), (-1, 1, "no difference shown")],
+)
+def test_verdict(low: float, high: float, verdict: str) -> None:
+    assert verdict_of(Interval((low + high) / 2, low, high)) == verdict

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import precision_recall_fscore_support
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.scores import confusion, label_scores, reliability, score_table
+from emotion_kedro.schemas import LabelScores, Predictions, Scores
+
+EVALUATION = EvaluationConfig(bootstrap_samples=200)
+
+
+def test_scores_fit_their_schema(predictions: pd.DataFrame) -> None:
+    Predictions.validate(predictions)
+    scores = Scores.validate(score_table(predictions, None, EVALUATION, ("source",)))
+    assert list(dict.fromkeys(scores["arm"])) == ["real", "augmented", "baseline"]
+    assert set(scores["source"]) == {"all", "edft", "eit"}
+    assert set(scores["metric"]) == {"accuracy", "macro_f1", "ece", "log_loss"}
+    whole = scores[(scores["arm"] == "real") & (scores["metric"] == "accuracy")].set_index("source")
+    assert whole["rows"].to_dict() == {"all": 120, "edft": 60, "eit": 60}
+    assert whole.loc["all", "value"] == pytest.approx(whole.loc[["edft", "eit"], "value"].mean())
+    assert set(scores.loc[scores["arm"] == "baseline", "runs"]) == {1}
+
+
+def test_order_of_rows_does_not_matter(predictions: pd.DataFrame) -> None:
+    shuffled = predictions.sample(frac=1, random_state=0)
+    keys = ["arm", "learner", "metric"]
+    first, second = (score_table(table, None, EVALUATION).set_index(keys) for table in (predictions, shuffled))
+    pd.testing.assert_frame_equal(first, second.loc[first.index])
+
+
+def test_labels_and_confusions_are_means_over_runs(predictions: pd.DataFrame) -> None:
+    scores = LabelScores.validate(label_scores(predictions))
+    real = predictions[predictions["arm"] == "real"]
+    expected = precision_recall_fscore_support(real["label"], real["predicted"], labels=["anger", "joy", "love"])
+    shown = scores[scores["arm"] == "real"]
+    np.testing.assert_allclose(shown[["precision", "recall", "f1"]].to_numpy().T, expected[:3])
+    assert shown["support"].tolist() == [40, 40, 40]
+    pairs = confusion(predictions)
+    assert pairs.groupby("arm")["rows"].sum().to_dict() == pytest.approx(dict.fromkeys(pairs["arm"], 120))
+    right = pairs[(pairs["arm"] == "real") & (pairs["label"] == pairs["predicted"])]
+    assert right["rows"].sum() / 120 == pytest.approx((real["label"] == real["predicted"]).mean())
+
+
+def test_reliability_gives_the_calibration_error(predictions: pd.DataFrame) -> None:
+    baseline = predictions[predictions["arm"] == "baseline"]
+    bins = reliability(baseline)
+    assert bins["rows"].sum() == 120
+    error = ((bins["confidence"] - bins["accuracy"]).abs().fillna(0) * bins["rows"]).sum() / 120
+    scores = score_table(baseline, None, EVALUATION).set_index("metric")
+    assert scores.loc["ece", "value"] == pytest.approx(error, abs=1e-5)
+
+
+def test_errors_name_the_fault(predictions: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"\['grief'\] have no column"):
+        score_table(predictions.assign(label="grief"), None, EVALUATION)
+    with pytest.raises(ValueError, match=r"arm real, learner encoder.* same rows"):
+        score_table(predictions.iloc[1:], None, EVALUATION)
+    with pytest.raises(ValueError, match="score_by has"):
+        score_table(predictions, None, EVALUATION, ("label",))

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from emotion_kedro.cache import Cache
+from emotion_kedro.config.models import EncoderConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
+from emotion_kedro.models.classifiers.encoder import EncoderClassifier
+from emotion_kedro.models.classifiers.fitting import phases_of, plan_of, weighted_rows
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.training import TrainingLog
+
+FEW = TrainingConfig(steps=6, batch_size=8, learning_rate=2e-3, evaluate_every=3, checkpoint_every=3)
+CONTINUE = {"continue_share": 0.25, "continue_rate": 0.1}
+
+
+@pytest.fixture(scope="module")
+def train(records: pd.DataFrame) -> pd.DataFrame:
+    return records.iloc[::2].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def test(records: pd.DataFrame) -> pd.DataFrame:
+    return records.iloc[1::2].reset_index(drop=True)
+
+
+def training_set_of(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    *,
+    added: pd.DataFrame | None = None,
+    order: str = "mix",
+    validation: pd.DataFrame | None = None,
+    seed: int = 0,
+) -> TrainingSet:
+    rows = train.assign(origin="real", phase=0)
+    if added is not None:
+        phase = int(order == "continue")
+        rows = pd.concat([rows, added.assign(origin="added", phase=phase)], ignore_index=True)
+    watched = train.iloc[:0] if validation is None else validation
+    return TrainingSet(rows, watched, taxonomy, "classifier.arm", seed, **CONTINUE)
+
+
+def learner_of(base: Path, training: TrainingConfig = FEW, **change: Any) -> EncoderConfig:
+    return EncoderConfig(base=str(base), max_tokens=32, training=training, **change)
+
+
+def fit(
+    training_set: TrainingSet, learner: EncoderConfig, device: Device, cache: Cache
+) -> tuple[EncoderClassifier, TrainingLog]:
+    classifier, log = fit_classifier(training_set, learner, device, cache)
+    assert isinstance(classifier, EncoderClassifier)
+    return classifier, log
+
+
+def state(classifier: EncoderClassifier) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in classifier.model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[EncoderClassifier, TrainingLog]:
+    training = TrainingConfig(steps=60, batch_size=16, learning_rate=3e-3, evaluate_every=20)
+    training_set = training_set_of(train, taxonomy, validation=test.iloc[::4])
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    return fit(training_set, learner_of(tiny_encoder, training), cpu, cache)
+
+
+@pytest.fixture(scope="module")
+def saved(fitted: tuple[EncoderClassifier, TrainingLog], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("classifier")
+    fitted[0].save(directory)
+    return directory
+
+
+def test_labels_that_can_be_told_apart_are(
+    fitted: tuple[EncoderClassifier, TrainingLog], test: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device
+) -> None:
+    probabilities = fitted[0].probabilities(test["text"].tolist(), device=cpu)
+    assert probabilities.shape == (96, 4)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(96))
+    predicted = np.array(taxonomy.names)[probabilities.argmax(axis=1)]
+    assert (predicted == test["label"]).mean() > 0.9
+
+
+def test_the_validation_loss_is_the_mean_cross_entropy(
+    fitted: tuple[EncoderClassifier, TrainingLog], test: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device
+) -> None:
+    watched = test.iloc[::4]
+    probabilities = fitted[0].probabilities(watched["text"].tolist(), device=cpu)
+    given = [row[taxonomy.names.index(label)] for row, label in zip(probabilities, watched["label"], strict=True)]
+    losses = fitted[1].losses
+    assert [entry["step"] for entry in losses] == [20, 40, 60]
+    assert losses[-1]["validation"] == pytest.approx(-np.log(given).mean(), rel=1e-4)
+    assert losses[-1]["validation"] < 0.5 < losses[0]["validation"]
+
+
+def test_probabilities_do_not_depend_on_the_other_texts(
+    fitted: tuple[EncoderClassifier, TrainingLog], records: pd.DataFrame, cpu: Device
+) -> None:
+    texts = records["text"].tolist()
+    together = fitted[0].probabilities(texts, device=cpu)
+    for row in (0, 70, 191):
+        alone = fitted[0].probabilities([texts[row]], device=cpu)[0]
+        assert together[row] == pytest.approx(alone, abs=1e-6)
+
+
+def test_long_and_empty_texts_get_probabilities_too(fitted: tuple[EncoderClassifier, TrainingLog], cpu: Device) -> None:
+    assert [len(ids) for ids in fitted[0].encode(["crying " * 500, ""])] == [32, 2]
+    assert np.isfinite(fitted[0].probabilities(["crying " * 500, ""], device=cpu)).all()
+
+
+def test_a_saved_classifier_opens_as_it_was(
+    fitted: tuple[EncoderClassifier, TrainingLog],
+    saved: Path,
+    taxonomy: TaxonomyConfig,
+    test: pd.DataFrame,
+    cpu: Device,
+) -> None:
+    opened = load_classifier(saved, cpu)
+    texts = test["text"].tolist()
+    assert opened.labels == taxonomy.names
+    assert np.array_equal(opened.probabilities(texts, device=cpu), fitted[0].probabilities(texts, device=cpu))
+
+
+def test_the_directory_says_what_it_is(saved: Path, tiny_encoder: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    assert config["id2label"] == {"0": "anger", "1": "fear", "2": "joy", "3": "sadness"}
+    notes = json.loads((saved / "classifier.json").read_text())
+    assert (notes["kind"], notes["seed"], notes["rows"]) == ("encoder", 0, {"real": 96})
+    card = (saved / "README.md").read_text()
+    assert card.startswith("---\npipeline_tag: text-classification\n")
+    assert "60 optimiser steps of 16 texts" in card
+
+
+PLAIN = """
+import json, sys
+sys.modules["emotion_kedro"] = None  # importing it fails
+from transformers import pipeline
+results = pipeline("text-classification", model=sys.argv[1], device="cpu")(json.loads(sys.argv[2]))
+print(json.dumps(results))
+"""
+
+
+def test_transformers_opens_the_directory_without_this_package(
+    fitted: tuple[EncoderClassifier, TrainingLog], saved: Path, tmp_path: Path, cpu: Device
+) -> None:
+    texts = ["she was crying and lonely again", "we were dancing and laughing", "shouting and unfair", "he was hiding"]
+    moved = shutil.copytree(saved, tmp_path / "moved")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", PLAIN, str(moved), json.dumps(texts)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads(done.stdout.splitlines()[-1])
+    probabilities = fitted[0].probabilities(texts, device=cpu)
+    assert [entry["label"] for entry in results] == [fitted[0].labels[place] for place in probabilities.argmax(axis=1)]
+    assert [entry["score"] for entry in results] == pytest.approx(probabilities.max(axis=1), abs=1e-5)
+
+
+def test_an_interrupted_fit_ends_where_an_undisturbed_one_does(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    cut_off: Cache,
+    tmp_path: Path,
+) -> None:
+    training_set, learner = training_set_of(train, taxonomy, validation=train[:8], seed=4), learner_of(tiny_encoder)
+    with pytest.raises(KeyboardInterrupt):
+        fit(training_set, learner, cpu, cut_off)
+    resumed = fit(training_set, learner, cpu, cache)
+    whole = fit(training_set, learner, cpu, Cache(tmp_path / "whole"))
+    assert resumed[1].losses == whole[1].losses
+    # What is resumed at its last step takes none, and is saved with the same configuration.
+    ended = fit(training_set, learner, cpu, cache)
+    assert ended[0].model.config.to_dict() == whole[0].model.config.to_dict()
+    assert all(torch.equal(value, state(whole[0])[name]) for name, value in state(resumed[0]).items())
+
+
+def test_the_seed_decides_the_head_and_the_batches(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path
+) -> None:
+    def head(seed: int, name: str) -> torch.Tensor:
+        cache = Cache(tmp_path / name)
+        training_set = training_set_of(train, taxonomy, seed=seed)
+        return state(fit(training_set, learner_of(tiny_encoder), cpu, cache)[0])["classifier.weight"]
+
+    first = head(1, "first")
+    assert torch.equal(first, head(1, "again"))
+    assert not torch.equal(first, head(2, "other"))
+
+
+# --- the same number of steps for every arm -----------------------------------------------------------------------
+
+
+def added_of(records: pd.DataFrame, rows: int) -> pd.DataFrame:
+    part = records.iloc[:rows]
+    return part.assign(record_id="added:" + part["record_id"])
+
+
+@pytest.mark.parametrize(
+    ("real", "added", "order"),
+    [(96, 0, "mix"), (10, 0, "mix"), (10, 50, "mix"), (10, 50, "continue"), (96, 3, "continue")],
+)
+def test_arms_take_the_same_steps_whatever_their_rows(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    real: int,
+    added: int,
+    order: str,
+) -> None:
+    extra = added_of(train, added) if added else None
+    training_set = training_set_of(train.iloc[:real], taxonomy, added=extra, order=order)
+    classifier, log = fit(training_set, learner_of(tiny_encoder), cpu, cache)
+    assert log.steps == 6
+    assert classifier.notes["log"]["steps"] == 6
+    assert sum(classifier.notes["rows"].values()) == real + added
+
+
+def planned(training_set: TrainingSet, *, steps: int) -> tuple[list[np.ndarray], list[float]]:
+    phases = phases_of(training_set, FEW.model_copy(update={"steps": steps}))
+    lengths = np.ones(len(training_set.rows))
+    plan = plan_of(training_set.rows, phases, lengths, batch_size=FEW.batch_size, seed=0)
+    return plan, [phase.rate for phase in phases for _ in range(phase.steps)]
+
+
+def test_continue_comes_to_the_added_rows_last_and_slower(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
+    training_set = training_set_of(train.iloc[:40], taxonomy, added=added_of(train, 30), order="continue")
+    plan, rates = planned(training_set, steps=20)
+    assert rates == [1.0] * 15 + [0.1] * 5
+    origins = [set(training_set.rows["origin"].iloc[rows]) for rows in plan]
+    assert origins == [{"real"}] * 15 + [{"added"}] * 5
+    # Five batches of 8 are all 40 real rows, four are all 30 added ones.
+    assert sorted(np.concatenate(plan[:5]).tolist()) == list(range(40))
+    assert sorted(np.concatenate(plan[15:19]).tolist()) == list(range(40, 70))
+
+
+def test_mix_shuffles_both_kinds_of_rows_at_one_rate(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
+    training_set = training_set_of(train.iloc[:40], taxonomy, added=added_of(train, 40))
+    plan, rates = planned(training_set, steps=10)
+    assert rates == [1.0] * 10
+    assert sorted(np.concatenate(plan).tolist()) == list(range(80))
+    assert sum(training_set.rows["origin"].iloc[rows].nunique() for rows in plan) > 15
+
+
+# --- weights ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_drawn_by_weight_only_where_weights_differ(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
+    training = FEW.model_copy(update={"steps": 500})
+    even = training_set_of(train.iloc[:40].assign(weight=0.5), taxonomy)
+    assert weighted_rows(even, phases_of(even, training), 8) is even.rows
+    uneven = training_set_of(train.iloc[:2].assign(weight=[3.0, 1.0]), taxonomy)
+    rows = weighted_rows(uneven, phases_of(uneven, training), 8)
+    assert len(rows) == 4000
+    assert (rows["text"] == train["text"].iloc[0]).mean() == pytest.approx(0.75, abs=0.03)
+    # The draw of a phase leaves the other as it is, whose rows weigh the same.
+    later = training_set_of(
+        train.iloc[:2].assign(weight=[3.0, 1.0]), taxonomy, added=train.iloc[:5].assign(weight=9.0), order="continue"
+    )
+    counts = weighted_rows(later, phases_of(later, training), 8)["phase"].value_counts()
+    assert counts.to_dict() == {0: 3000, 1: 5}
+
+
+def test_the_length_in_epochs_is_that_of_the_rows_before_the_draw(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache
+) -> None:
+    training = TrainingConfig(epochs=2, batch_size=8, learning_rate=1e-3)
+    weights = np.where(train["label"].iloc[:20] == "anger", 1.0, 2.0)
+    weights[0] = 5.0
+    training_set = training_set_of(train.iloc[:20].assign(weight=weights), taxonomy)
+    classifier, log = fit(training_set, learner_of(tiny_encoder, training), cpu, cache)
+    assert log.steps == 6
+    assert classifier.notes["rows"] == {"real": 20}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"weight": 0.0}, r"row 0 has weight 0\.0; weights are above 0"),
+        ({"label": "awe"}, "rows with awe, which the taxonomy does not have"),
+    ],
+)
+def test_rows_that_cannot_be_fitted_on_are_refused(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    change: dict[str, Any],
+    error: str,
+) -> None:
+    with pytest.raises(ValueError, match=error):
+        fit(training_set_of(train.assign(**change), taxonomy), learner_of(tiny_encoder), cpu, cache)
+
+
+# --- what moves ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frozen", "still"),
+    [(0, ()), (1, ("bert.embeddings.", "bert.encoder.layer.0.")), (2, ("bert.embeddings.", "bert.encoder."))],
+)
+def test_frozen_layers_do_not_move(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    frozen: int,
+    still: tuple[str, ...],
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    before = AutoModelForSequenceClassification.from_pretrained(tiny_encoder, num_labels=4).state_dict()
+    after = state(fit(training_set_of(train, taxonomy), learner_of(tiny_encoder, frozen_layers=frozen), cpu, cache)[0])
+    unmoved = {name for name, value in after.items() if torch.equal(value, before[name])}
+    assert unmoved == {name for name in after if name.startswith(still)}
+
+
+def test_more_frozen_layers_than_there_are_is_an_error(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache
+) -> None:
+    with pytest.raises(ValueError, match=r"frozen_layers is 3, but .* has 2 layers"):
+        fit(training_set_of(train, taxonomy), learner_of(tiny_encoder, frozen_layers=3), cpu, cache)
+
+
+def test_the_head_has_a_rate_of_its_own(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path
+) -> None:
+    # One step of Adam moves each weight that has a gradient by its rate, and its decay is in proportion.
+    training = TrainingConfig(steps=1, learning_rate=1e-3, weight_decay=0.0, checkpoint_every=1)
+    training_set = training_set_of(train, taxonomy, seed=3)
+    heads, bodies = [], []
+    for rate in (1.0, 5.0):
+        cache = Cache(tmp_path / f"rate{rate}")
+        after = state(fit(training_set, learner_of(tiny_encoder, training, head_rate=rate), cpu, cache)[0])
+        heads.append(after["classifier.weight"])
+        bodies.append(after["bert.encoder.layer.1.output.dense.weight"])
+    assert torch.equal(*bodies)
+    # From the same start, five steps' length less one.
+    assert (heads[1] - heads[0]).abs().median().item() == pytest.approx(4e-3, rel=1e-2)
+
+
+# --- what cannot be fitted ----------------------------------------------------------------------------------------
+
+
+def without(base: Path, directory: Path, part: str) -> Path:
+    """Copy a model, less the weights whose name contains ``part``."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(base, directory)
+    weights = load_file(base / "model.safetensors")
+    save_file(
+        {name: value for name, value in weights.items() if part not in name},
+        directory / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    return directory
+
+
+def test_an_encoder_that_lacks_weights_is_refused(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    base = without(tiny_encoder, tmp_path / "base", "layer.1.attention.self.query")
+    with pytest.raises(ValueError, match=r"lacks 2 weights of its encoder, bert\.encoder\.layer\.1\.attention"):
+        fit(training_set_of(train, taxonomy), learner_of(base), cpu, cache)
+
+
+def test_an_encoder_may_lack_a_pooler(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    base = without(tiny_encoder, tmp_path / "base", "pooler")
+    assert fit(training_set_of(train, taxonomy), learner_of(base), cpu, cache)[1].steps == 6
+
+
+def test_a_label_without_rows_is_a_warning(
+    train: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    training_set = training_set_of(train[train["label"] != "joy"], taxonomy)
+    with caplog.at_level(logging.WARNING):
+        classifier, _ = fit(training_set, learner_of(tiny_encoder), cpu, cache)
+    assert "classifier.arm: no training rows for joy" in caplog.text
+    assert classifier.probabilities(["laughing"], device=cpu).shape == (1, 4)

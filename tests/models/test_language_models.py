@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from emotion_kedro.cache import Cache, Work
+from emotion_kedro.config.augmentation import ScratchConfig
+from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.models import language_models
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.language_models import (
+    LanguageModel,
+    Reference,
+    load_language_model,
+    open_directory,
+    open_name,
+    resolve,
+    train_from_scratch,
+)
+from emotion_kedro.models.pretrained import PackagedWeights
+from emotion_kedro.models.tokenizers import train_byte_level
+from emotion_kedro.models.training import TrainingLog
+
+TEXTS = ["we were laughing", "nobody saw that she was crying and lonely until the last bus came", "scared"]
+
+
+@pytest.fixture(scope="module")
+def language_model(tiny_gpt2: Path, cpu: Device) -> LanguageModel:
+    return load_language_model(str(tiny_gpt2), cpu)
+
+
+def test_texts_are_framed_by_the_boundary(language_model: LanguageModel) -> None:
+    boundary = language_model.boundary
+    encoded = language_model.encode(TEXTS, max_tokens=64)
+    assert boundary == language_model.tokenizer.get_vocab()["<|endoftext|>"]
+    for ids, text in zip(encoded, TEXTS, strict=True):
+        assert (ids[0], ids[-1], ids.count(boundary)) == (boundary, boundary, 2)
+        assert language_model.tokenizer.decode(ids[1:-1]) == text
+
+
+def test_a_text_that_is_cut_has_no_boundary_at_its_end(language_model: LanguageModel) -> None:
+    boundary = language_model.boundary
+    (whole,), (cut,) = (language_model.encode([TEXTS[1]], max_tokens=tokens) for tokens in (64, 6))
+    assert cut == whole[:6]
+    assert cut[-1] != boundary
+    assert language_model.encode([TEXTS[1]], max_tokens=len(whole)) == [whole]
+
+
+def test_an_empty_text_is_two_boundaries(language_model: LanguageModel) -> None:
+    assert language_model.encode([""], max_tokens=8) == [[language_model.boundary] * 2]
+
+
+def test_the_boundary_is_the_end_token_where_there_is_no_end_of_text() -> None:
+    class Tokenizer:
+        eos_token_id = 7
+
+        def get_vocab(self) -> dict[str, int]:
+            return {"</s>": 7}
+
+    assert LanguageModel(None, Tokenizer()).boundary == 7
+
+
+def cross_entropies(language_model: LanguageModel, ids: list[int]) -> list[float]:
+    """Negative log-probability of every token after the first, text by text, without any padding."""
+    with torch.no_grad():
+        logits = language_model.model.eval()(torch.tensor([ids])).logits[0].double()
+    return [-logits[place].log_softmax(dim=-1)[token].item() for place, token in enumerate(ids[1:])]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
+def test_the_mean_loss_is_per_token_whatever_the_batches(
+    language_model: LanguageModel, cpu: Device, batch_size: int
+) -> None:
+    encoded = language_model.encode(TEXTS, max_tokens=64)
+    assert len({len(ids) for ids in encoded}) == 3
+    values = [value for ids in encoded for value in cross_entropies(language_model, ids)]
+    assert language_model.mean_loss(encoded, device=cpu, batch_size=batch_size) == pytest.approx(
+        sum(values) / len(values), rel=1e-5
+    )
+
+
+def test_the_loss_of_a_batch_ignores_padding(language_model: LanguageModel) -> None:
+    language_model.model.eval()
+    encoded = language_model.encode(TEXTS, max_tokens=64)
+    values = [value for ids in encoded for value in cross_entropies(language_model, ids)]
+    with torch.no_grad():
+        loss = language_model.loss(language_model.batch(encoded)).item()
+    assert loss == pytest.approx(sum(values) / len(values), rel=1e-5)
+
+
+def test_a_model_that_knows_nothing_is_as_unsure_as_it_can_be(
+    tiny_gpt2: Path, cpu: Device, language_model: LanguageModel
+) -> None:
+    blank = load_language_model(str(tiny_gpt2), cpu)
+    blank.model.transformer.wte.weight.data.zero_()
+    loss = blank.mean_loss(language_model.encode(TEXTS, max_tokens=64), device=cpu, batch_size=2)
+    assert loss == pytest.approx(torch.tensor(float(len(blank.tokenizer))).log().item(), rel=1e-6)
+
+
+def test_a_saved_model_opens_as_it_was(tmp_path: Path, language_model: LanguageModel, cpu: Device) -> None:
+    language_model.save(tmp_path)
+    opened = open_directory(tmp_path, cpu)
+    encoded = opened.encode(TEXTS, max_tokens=64)
+    assert encoded == language_model.encode(TEXTS, max_tokens=64)
+    ids = torch.tensor([encoded[1]])
+    with torch.no_grad():
+        assert torch.equal(opened.model.eval()(ids).logits, language_model.model.eval()(ids).logits)
+
+
+def test_a_reference_leads_to_the_model_it_names(tmp_path: Path, tiny_gpt2: Path, cpu: Device) -> None:
+    Reference(str(tiny_gpt2)).save(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["reference.json"]
+    assert resolve(tmp_path) == str(tiny_gpt2)
+    assert open_directory(tmp_path, cpu).model.config.n_embd == 32
+
+
+def test_a_directory_without_a_reference_is_itself(tiny_gpt2: Path) -> None:
+    assert resolve(tiny_gpt2) == str(tiny_gpt2)
+
+
+def test_a_reference_holds_the_name_not_where_it_lies(tmp_path: Path) -> None:
+    Reference("package:smollm2").save(tmp_path)
+    assert json.loads((tmp_path / "reference.json").read_text()) == {"model": "package:smollm2"}
+
+
+def test_a_name_of_no_package_is_opened_as_it_is() -> None:
+    assert open_name("gpt2") == "gpt2"
+
+
+def test_quantised_weights_are_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = PackagedWeights("invented==1", "invented", "", "invented.gguf", "0123456789abcdef")
+    monkeypatch.setitem(language_models.PACKAGED, "package:invented", weights)
+    monkeypatch.setattr(language_models, "packaged_weights", lambda name: tmp_path)
+    monkeypatch.setenv("EMOTION_KEDRO_CACHE", str(tmp_path / "cache"))
+    converted = []
+
+    def convert(directory: Path, file: str, target: Path) -> None:
+        converted.append((directory, file))
+        target.mkdir(parents=True)
+
+    monkeypatch.setattr(language_models, "_dequantise", convert)
+    opened = {open_name("package:invented") for _ in range(2)}
+    # Other weights of the same name are another folder.
+    assert opened == {str(tmp_path / "cache" / "invented-0123456789ab")}
+    assert converted == [(tmp_path, "invented.gguf")]
+
+
+def test_the_tokenizer_spells_any_text(records: pd.DataFrame) -> None:
+    tokenizer = train_byte_level(records["text"].tolist(), vocabulary=300)
+    text = " a 🎂 for “Zoë”,  übermorgen\n"
+    assert len(tokenizer) == 300
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_the_same_texts_give_the_same_tokenizer(records: pd.DataFrame) -> None:
+    # A run that goes on from a checkpoint trains its tokenizer again: other ids would make the weights senseless.
+    made = {train_byte_level(records["text"].tolist(), vocabulary=400).backend_tokenizer.to_str() for _ in range(3)}
+    assert len(made) == 1
+
+
+def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
+    records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
+) -> None:
+    steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=3)
+    options = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
+    texts = records["text"].tolist()
+
+    def make(checkpoints: Work) -> tuple[LanguageModel, TrainingLog]:
+        return train_from_scratch(
+            texts[:40], texts[40:50], options, max_tokens=24, device=cpu, checkpoints=checkpoints, seed=0
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        make(cut_off.work("work", "a1"))
+    resumed, whole = make(cache.work("work", "a1")), make(cache.work("whole", "a1"))
+    assert resumed[1].losses == whole[1].losses
+    states = [language_model.model.state_dict() for language_model, _ in (resumed, whole)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: Work) -> None:
+    options = ScratchConfig(
+        layers=2,
+        width=32,
+        heads=2,
+        vocabulary=300,
+        training=TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20),
+    )
+    texts = records["text"].tolist()
+    language_model, log = train_from_scratch(
+        texts[::2], texts[1::20], options, max_tokens=24, device=cpu, checkpoints=store, seed=0
+    )
+    config = language_model.model.config
+    assert (config.n_layer, config.n_embd, config.vocab_size) == (2, 32, 300)
+    assert log.steps == 40
+    assert [entry["step"] for entry in log.losses] == [20, 40]
+    assert log.losses[-1]["validation"] < 4.0 < torch.tensor(300.0).log().item()
+    watched = language_model.encode(texts[1::20], max_tokens=24)
+    assert language_model.mean_loss(watched, device=cpu, batch_size=3) == pytest.approx(
+        log.losses[-1]["validation"], rel=1e-5
+    )

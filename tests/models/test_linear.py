@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_kedro.cache import Cache
+from emotion_kedro.config.models import LinearConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
+from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
+from emotion_kedro.models.classifiers.linear import LinearClassifier
+from emotion_kedro.models.device import Device
+
+KINDS = ("encoder", "characters", "tfidf")
+
+
+def learner_of(kind: str, encoder: Path, **change: object) -> LinearConfig:
+    features = {"kind": kind, "base": str(encoder), "width": 512}
+    return LinearConfig.model_validate({"kind": "linear", "features": features, **change})
+
+
+def training_set_of(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, *, validation: bool = True, seed: int = 0
+) -> TrainingSet:
+    watched = records.iloc[1::4] if validation else records.iloc[:0]
+    return TrainingSet(records.iloc[::4], watched, taxonomy, "linear.arm", seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_reads_texts_that_it_has_not_seen_and_opens_as_it_was_saved(
+    kind: str,
+    records: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    tmp_path: Path,
+) -> None:
+    training_set, learner = training_set_of(records, taxonomy), learner_of(kind, tiny_encoder)
+    classifier, log = fit_classifier(training_set, learner, cpu, cache)
+    unseen = records.iloc[2::4]
+    shares = classifier.probabilities(unseen["text"].tolist(), device=cpu)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert (shares.argmax(axis=1) == targets_of(unseen, taxonomy.names)).mean() > 0.8
+    watched = classifier.probabilities(training_set.validation["text"].tolist(), device=cpu)
+    assert log.losses[-1]["validation"] == pytest.approx(
+        log_loss(watched, targets_of(records.iloc[1::4], taxonomy.names))
+    )
+
+    folder = tmp_path / "classifier"
+    folder.mkdir()
+    classifier.save(folder)
+    assert not [path.name for path in folder.iterdir() if path.suffix not in {".json", ".safetensors", ".md"}]
+    opened = load_classifier(folder, cpu)
+    assert isinstance(opened, LinearClassifier)
+    assert opened.labels == taxonomy.names
+    np.testing.assert_array_equal(opened.probabilities(unseen["text"].tolist(), device=cpu), shares)
+    assert json.loads((folder / "classifier.json").read_text())["rows"] == {"real": 48}
+
+
+def test_the_same_rows_give_the_same_classifier_whatever_the_seed(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache
+) -> None:
+    learner = learner_of("tfidf", tiny_encoder)
+    layers = [
+        fit_classifier(training_set_of(records, taxonomy, seed=seed), learner, cpu, cache)[0].layer for seed in (0, 1)
+    ]
+    np.testing.assert_array_equal(layers[0].weights, layers[1].weights)
+
+
+def test_the_penalty_with_the_least_validation_loss_is_kept_and_the_strongest_without_rows(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache
+) -> None:
+    def fit(*penalties: float, validation: bool = True) -> LinearClassifier:
+        learner = learner_of("characters", tiny_encoder, penalties=penalties)
+        return fit_classifier(training_set_of(records, taxonomy, validation=validation), learner, cpu, cache)[0]
+
+    losses = {penalty: fit(penalty).notes["log"]["losses"][-1]["validation"] for penalty in (1e-5, 1e-3, 10.0)}
+    assert fit(*losses).notes["penalty"] == min(losses, key=losses.get)
+    assert fit(*losses, validation=False).notes["penalty"] == 10.0
+
+
+def test_a_weight_counts_as_so_many_rows(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache
+) -> None:
+    rows = records.iloc[::8]
+    learner = learner_of("characters", tiny_encoder, penalties=(1e-2,))
+
+    def fit(table: pd.DataFrame) -> np.ndarray:
+        training_set = TrainingSet(table, records.iloc[:0], taxonomy, "linear.arm", 0)
+        classifier, _ = fit_classifier(training_set, learner, cpu, cache)
+        return classifier.probabilities(records["text"].tolist(), device=cpu)
+
+    twice = rows["label"] == "anger"
+    weighed, repeated = fit(rows.assign(weight=np.where(twice, 2.0, 1.0))), fit(pd.concat([rows, rows[twice]]))
+    np.testing.assert_allclose(weighed, repeated, atol=1e-3)
+    assert np.abs(weighed - fit(rows)).max() > 0.01
+    # Weights are relative: with all of them ten times as large nothing changes.
+    np.testing.assert_allclose(fit(rows.assign(weight=10.0)), fit(rows), atol=1e-4)
+
+
+@pytest.mark.parametrize("present", [("joy",), ("joy", "fear"), ("joy", "fear", "anger")])
+def test_labels_without_rows_are_never_read(
+    records: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    present: tuple[str, ...],
+) -> None:
+    rows = records[records["label"].isin(present)]
+    training_set = TrainingSet(rows, records.iloc[:0], taxonomy, "linear.arm", 0)
+    classifier, _ = fit_classifier(training_set, learner_of("tfidf", tiny_encoder), cpu, cache)
+    shares = classifier.probabilities(rows["text"].tolist(), device=cpu)
+    assert shares.shape == (len(rows), 4)
+    assert (shares.argmax(axis=1) == targets_of(rows, taxonomy.names)).all()
+    absent = [taxonomy.names.index(label) for label in set(taxonomy.names) - set(present)]
+    assert shares[:, absent].max() < 1e-9

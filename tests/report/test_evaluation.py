@@ -1,0 +1,134 @@
+"""The evaluation stage on invented tables: its wiring, and what its nodes hand on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.pipelines.evaluation import create_overview_pipeline, create_pipeline, create_reference_pipeline
+from emotion_kedro.pipelines.evaluation.nodes import (
+    compare_runs,
+    data_note,
+    draw_plots,
+    measure_text_quality,
+    score_predictions,
+    write_overview_page,
+    write_reference_page,
+    write_report,
+)
+from emotion_kedro.schemas import Comparisons, Scores, TextQuality
+
+EVALUATION = EvaluationConfig(bootstrap_samples=100, examples=2)
+LABELS = ("anger", "joy")
+
+
+def experiment(**changes: Any) -> Any:
+    real, mixed = SimpleNamespace(add=()), SimpleNamespace(add=("g",))
+    fields: dict[str, Any] = {
+        **{"arms": {"real": real, "mixed": mixed}, "analyses": {}, "reference": ("S1",), "from_experiment": None},
+        **{"evaluator": SimpleNamespace(arm="real"), "design": SimpleNamespace(sizes=(0,))},
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+@pytest.fixture
+def split_records() -> pd.DataFrame:
+    rows = [
+        (f"eit:{n}", f"invented text number {n} of {LABELS[n % 2]}.", LABELS[n % 2], "eit", n, split)
+        for n, split in enumerate(["train"] * 40 + ["test"] * 20)
+    ]
+    return pd.DataFrame(rows, columns=["record_id", "text", "label", "source", "group", "split"])
+
+
+def predictions(arm: str, split_records: pd.DataFrame) -> pd.DataFrame:
+    test = split_records[split_records["split"] == "test"][["record_id", "source", "label"]]
+    likely = np.random.default_rng(len(arm)).uniform(size=len(test))
+    names = {"experiment": "invented", "arm": arm, "learner": "encoder", "size": 0, "data_seed": 0, "seed": 0}
+    guesses = np.where(likely > 0.5, *LABELS)
+    return test.assign(**names, predicted=guesses, p_anger=likely, p_joy=1 - likely).reset_index(drop=True)
+
+
+def test_wiring() -> None:
+    pipeline = create_pipeline(experiment())
+    assert pipeline.outputs() >= {"report_page", "results_page", "summary"}
+    assert {"classifier.mixed.decisions", "baseline_predictions", "candidate_predictions"} <= pipeline.inputs()
+    curve = create_pipeline(experiment(design=SimpleNamespace(sizes=(10, 20))))
+    assert "equivalent_rows" in curve.all_outputs() - pipeline.all_outputs()
+    plain = create_pipeline(experiment(arms={"real": SimpleNamespace(add=())}))
+    assert "candidates" not in plain.inputs()
+    single = create_pipeline(experiment(arms={}, analyses={"label_noise": {}}))
+    assert [node.name for node in single.nodes] == ["write_report"]
+    assert "label_noise_tables" in single.inputs()
+    rounds = create_pipeline(experiment(arms={}, analyses={"rounds": {}}))
+    assert {"rounds_predictions", "rounds_runs"} <= rounds.inputs()
+    assert "augment_scores" in create_reference_pipeline(["augment"]).inputs()
+    assert "augment_comparisons" in create_overview_pipeline(["augment"]).inputs()
+
+
+def test_scores_differences_plots_and_pages(split_records: pd.DataFrame) -> None:
+    tables = {f"predictions_{n}": predictions(arm, split_records) for n, arm in enumerate(("real", "mixed"))}
+    scores, labels, confusion = score_predictions(split_records, EVALUATION, [], **tables)
+    comparisons = compare_runs(split_records, EVALUATION, [["mixed", "real"]], [], **tables)
+    Scores.validate(scores)
+    Comparisons.validate(comparisons)
+    assert len(labels) == 4
+    assert all(picture[1:4] == b"PNG" for picture in draw_plots(scores, comparisons, confusion, [["mixed", "real"]]))
+    page = write_overview_page(scores_0=scores, comparisons_0=comparisons, scores_1=None)
+    assert "invented: differences" in page
+    page, figures = write_reference_page({"S1": {"title": "one"}}, scores_0=scores, quality_0=None)
+    assert "S1" in page
+    assert figures["ours"].isna().all()
+
+
+def test_report_of_an_experiment(split_records: pd.DataFrame) -> None:
+    tables = {f"predictions_{n}": predictions(arm, split_records) for n, arm in enumerate(("real", "mixed"))}
+    scores, labels, confusion = score_predictions(split_records, EVALUATION, [], **tables)
+    facts = {
+        **{"scores": scores, "label_scores": labels, "confusion": confusion, "comparisons": pd.DataFrame()},
+        **{"learners": {"tfidf": {"kind": "linear", "features": {"kind": "tfidf"}}}, "generators": {}, "filters": {}},
+        **{"arms": {"real": {}, "mixed": {"rows": {"source": "eit"}}}, "design": {"seeds": [0, 1]}},
+        **{"tables_0": {"a_title": pd.DataFrame({"x": [0.25]})}, "accuracy_plot": b"PNG"},
+        "reference_report": {"S1": {"title": "one", "figures": []}},
+    }
+    page, short, summary = write_report(
+        "invented", "Why?", "", ["S1"], EVALUATION, None, Path("sample"), split_records, **facts
+    )
+    for text in ("a title", "0.250", "design.seeds", "arms.mixed.rows.source", "hand-written sample"):
+        assert text in page
+    assert "invented.png)" in short
+    assert "mixed, encoder" in summary
+
+
+def test_pairs_may_be_none(split_records: pd.DataFrame) -> None:
+    table = compare_runs(split_records, EVALUATION, [], [], predictions_0=predictions("real", split_records))
+    assert Comparisons.validate(table).empty
+
+
+def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame) -> None:
+    ids = [f"c{n}" for n in range(8)]
+    candidates = pd.DataFrame({"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"})
+    read = candidates[["candidate_id", "label"]].assign(predicted=["joy"] * 6 + ["anger"] * 2)
+    reasons = [""] * 6 + ["length", "novel"]
+    decisions = pd.DataFrame({"candidate_id": ids, "kept": [not reason for reason in reasons], "reason": reasons})
+    arms = {"real": {"add": []}, "mixed": {"add": ["g"]}}
+    real = predictions("real", split_records)
+    quality, counts, examples = measure_text_quality(
+        candidates, read, real, split_records, arms, "invented", EVALUATION, decisions_0=decisions
+    )
+    fidelity = TextQuality.validate(quality).set_index(["label", "metric"]).loc[("all", "fidelity")]
+    assert fidelity["value"] == 1
+    assert 0 < fidelity["real"] < 1
+    assert fidelity["texts"] == 6
+    assert counts.set_index("reason")["candidates"].to_dict() == {"": 6, "length": 1, "novel": 1}
+    assert len(examples) == 2
+
+
+def test_the_sample_is_named(split_records: pd.DataFrame) -> None:
+    assert "hand-written sample" in data_note(Path("data/01_raw/sample"), split_records)
+    assert "sample" not in data_note(Path("data/01_raw/real"), split_records)

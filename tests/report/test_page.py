@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from emotion_kedro.report.page import (
+    NOT_COMPARED,
+    UNFOLDED,
+    Report,
+    html_page,
+    markdown_page,
+    sections,
+    terminal_summary,
+    verdict_of,
+)
+
+PIXEL = b"\x89PNG invented"
+
+
+@pytest.fixture
+def facts(scores: pd.DataFrame, comparisons: pd.DataFrame, label_scores: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "name": "invented",
+        "question": "Does it help?",
+        "data_note": "hand-written sample",
+        "date": "2026-01-01",
+        "commit": "abc123",
+        "parameters": {"design": {"seeds": [0, 1]}},
+        "scores": scores,
+        "comparisons": comparisons,
+        "label_scores": label_scores,
+        "plots": {"accuracy": PIXEL},
+    }
+
+
+def test_the_head_says_data_date_commit_and_baselines(facts: dict[str, Any]) -> None:
+    for page in (html_page(Report(**facts)), markdown_page(Report(**facts))):
+        head = page[: page.index("| arm") if page.startswith("#") else page.index("<h2>")]
+        for text in ("Does it help?", "hand-written sample", "chance (majority)", "0.500"):
+            assert text in head
+        assert "2026-01-01" in page
+        assert "abc123" in page
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.2, "helped"), (-0.2, -0.01, "harmed"), (-0.1, 0.1, "no difference shown")],
+)
+def test_verdict_sentence(comparisons: pd.DataFrame, low: float, high: float, verdict: str) -> None:
+    changed = comparisons.assign(low=low, high=high, verdict=verdict, difference=(low + high) / 2)
+    kind, sentence = verdict_of(changed)
+    assert kind == verdict
+    assert verdict in sentence
+    assert f"{100 * low:+.1f} to {100 * high:+.1f}".replace("-", "−") in sentence
+    assert verdict_of(comparisons.iloc[:0]) == ("", NOT_COMPARED)
+
+
+def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
+    examples = pd.DataFrame({"arm": ["<b>"], "text": ["<script>alert(1)</script>"]})
+    page = html_page(Report(**facts, examples=examples))
+    assert "<script>" not in page
+    assert "&lt;b&gt;" in page
+    assert 'src="data:image/png;base64,' in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_at_most_eight_tables_are_unfolded(facts: dict[str, Any]) -> None:
+    report = Report(**facts, analyses={f"table {number}": pd.DataFrame({"x": [1]}) for number in range(12)})
+    folded = [section.folded for section in sections(report)]
+    assert folded.count(False) == UNFOLDED
+    assert html_page(report).count("<details>") == folded.count(True)
+    long = Report(**facts, analyses={"long": pd.DataFrame({"x": range(100)})})
+    assert [section.folded for section in sections(long) if section.title == "long"] == [True]
+
+
+def test_texts_of_others_stay_out_of_the_short_page(facts: dict[str, Any]) -> None:
+    report = Report(**facts, examples=pd.DataFrame({"text": ["an invented sentence"]}))
+    assert "an invented sentence" in html_page(report)
+    assert "an invented sentence" not in markdown_page(report)
+
+
+def test_markdown_has_one_plot_and_few_tables(facts: dict[str, Any]) -> None:
+    page = markdown_page(Report(**facts), "images/invented.png")
+    assert page.count("](images/invented.png)") == 1
+    assert page.count("|:--") >= 2
+    assert "\n\n\n" not in page
+
+
+def test_summary_has_every_arm(facts: dict[str, Any]) -> None:
+    summary = terminal_summary(Report(**facts))
+    assert summary.count("accuracy 0.") == 6
+    assert "helped" in summary
+
+
+def test_an_experiment_without_arms_has_a_page() -> None:
+    empty = pd.DataFrame()
+    report = Report(
+        "x", "Why?", "note", "date", "", {}, empty, empty, empty, analyses={"T": pd.DataFrame({"x": [0.5]})}
+    )
+    assert "0.500" in html_page(report)
+    assert "Why?" in markdown_page(report)
+    assert "Why?" in terminal_summary(report)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from emotion_kedro.report.plots import accuracy_plot, confusion_plot, differences_plot
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    image = Image.open(BytesIO(picture))
+    assert image.format == "PNG"
+    return image.size
+
+
+def test_accuracy_by_arm_and_by_size(scores: pd.DataFrame) -> None:
+    single = scores[scores["size"] == 10]
+    many = pd.concat([scores[scores["arm"] == "real"].assign(arm=f"arm {number}") for number in range(10)] + [scores])
+    assert size_of(accuracy_plot(single)) != size_of(accuracy_plot(scores))
+    # Ten arms do not fit into one panel.
+    assert size_of(accuracy_plot(many))[0] > 1.5 * size_of(accuracy_plot(scores))[0] / 2
+
+
+def test_each_comparison_has_a_row(comparisons: pd.DataFrame) -> None:
+    more = pd.concat([comparisons, *(comparisons.assign(first=f"arm {number}") for number in range(10))])
+    assert size_of(differences_plot(more))[1] > size_of(differences_plot(comparisons))[1] + 10 * 30
+
+
+@pytest.mark.parametrize("arms", [(), ("<b>",), ("absent",)])
+def test_confusion(confusion: pd.DataFrame, arms: tuple[str, ...]) -> None:
+    assert size_of(confusion_plot(confusion, arms))[0] > 200
+
+
+def test_tables_without_rows(scores: pd.DataFrame, comparisons: pd.DataFrame, confusion: pd.DataFrame) -> None:
+    for picture in (
+        accuracy_plot(scores.iloc[:0]),
+        differences_plot(comparisons.iloc[:0]),
+        confusion_plot(confusion.iloc[:0]),
+    ):
+        size_of(picture)
+
+
+def test_same_tables_give_the_same_bytes(scores: pd.DataFrame) -> None:
+    assert accuracy_plot(scores) == accuracy_plot(scores)

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from killing import kill_in_the_middle
+
+import emotion_kedro
+from emotion_kedro import cache as module
+from emotion_kedro import whole_files
+from emotion_kedro.cache import Cache, Work, clear_finished, contents_of, fingerprint
+from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.whole_files import written_whole
+
+TRAINING = TrainingConfig(steps=10, learning_rate=1e-3)
+ROWS = pd.DataFrame({"text": ["one", "two", "three"], "label": ["joy", "fear", "joy"]})
+OLD = time.time() - 40 * 24 * 3600
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def work(cache: Cache) -> Work:
+    return cache.work("work", "a1")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- identities ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    directory = tmp_path / "base"
+    directory.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (directory / name).write_text("{}")
+    return directory
+
+
+def whole(base: Path, rows: pd.DataFrame = ROWS, training: TrainingConfig = TRAINING, seed: int = 0) -> str:
+    return fingerprint(base, rows, training, ["joy", "fear"], seed)
+
+
+def test_a_fingerprint_is_16_digits_and_stays(base: Path) -> None:
+    first = whole(base)
+    os.utime(base / "config.json", (0, 0))
+    assert whole(base, ROWS.set_axis([7, 8, 9])) == first
+    assert len(first) == 16
+    assert int(first, 16) >= 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS.assign(text=["one", "two", "four"]),
+        ROWS.assign(label=["fear", "joy", "joy"]),
+        ROWS.iloc[:2],
+        ROWS.iloc[::-1],
+        ROWS.rename(columns={"text": "words"}),
+        ROWS[["label", "text"]],
+    ],
+    ids=["a text", "a label", "a row less", "the order", "a name", "the columns' order"],
+)
+def test_rows_change_the_fingerprint(base: Path, rows: pd.DataFrame) -> None:
+    assert whole(base, rows) != whole(base)
+
+
+def test_parameters_seeds_and_the_version_change_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {whole(base), whole(base, seed=1), whole(base, training=TRAINING.model_copy(update={"patience": 2}))}
+    monkeypatch.setattr(emotion_kedro, "__version__", "999")
+    assert len({*seen, whole(base)}) == 4
+
+
+def test_the_files_of_a_model_change_it_and_notes_beside_them_do_not(base: Path) -> None:
+    seen = [whole(base)]
+    # Times are in them, so that the same work done again would look like another.
+    for name in ("generator.json", "classifier.json", "README.md"):
+        (base / name).write_text("took 3.2 s")
+    assert whole(base) == seen[0]
+    for name in ("config.json", "tokenizer.json", "model.safetensors", "adapter_model.safetensors", "reference.json"):
+        (base / name).write_text("other")
+        seen.append(whole(base))
+    (base / "model.safetensors").rename(base / "model-1.safetensors")
+    assert len({*seen, whole(base)}) == 7
+
+
+def test_a_directory_counts_by_its_files_and_any_other_name_by_itself(base: Path) -> None:
+    assert contents_of(str(base)) == base
+    assert contents_of("package:minilm") == "package:minilm"
+
+
+def test_nothing_heavy_is_loaded_at_the_start() -> None:
+    code = (
+        "import sys, emotion_kedro.cache as cache; cache.fingerprint({'a': 1});"
+        "print(sorted({'torch', 'pandas', 'numpy', 'safetensors'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"
+
+
+# --- tables and directories ---------------------------------------------------------------------------------------
+
+
+def test_a_table_comes_back_as_it_was_with_its_notes(cache: Cache) -> None:
+    assert cache.table("runs", "a1") is None
+    table = ROWS.copy()
+    table.attrs = {"seconds": 1.5}
+    cache.save_table("runs", "a1", table)
+    loaded = Cache(cache.root).table("runs", "a1")
+    assert loaded is not None
+    pd.testing.assert_frame_equal(loaded, table)
+    assert loaded.attrs == {"seconds": 1.5}
+    assert cache.has_table("runs", "a1")
+    assert cache.table("runs", "b2") is None
+    assert cache.table("other", "a1") is None
+
+
+def test_a_damaged_table_is_set_aside_with_a_warning(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    cache.save_table("runs", "a1", ROWS)
+    file = cache.root / "runs" / "a1.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    assert cache.table("runs", "a1") is None
+    assert f"{file} is damaged" in caplog.text
+    assert names(cache.root / "runs")[0].startswith(".damaged-")
+    cache.save_table("runs", "a1", ROWS)
+    assert cache.table("runs", "a1") is not None
+
+
+def test_a_directory_is_written_once(cache: Cache) -> None:
+    assert cache.directory("bases", "a1") is None
+    place = cache.save_directory("bases", "a1", lambda folder: (folder / "weights").write_text("first"))
+    assert cache.directory("bases", "a1") == place
+    # Another process that made the same in the meantime drops its ours.
+    assert cache.save_directory("bases", "a1", lambda folder: (folder / "weights").write_text("second")) == place
+    assert (place / "weights").read_text() == "first"
+    assert names(cache.root / "bases") == ["a1"]
+
+
+def fail(*_: object, **__: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda cache: cache.save_directory("kind", "a1", fail),
+        lambda cache: cache.save_table("kind", "a1", type("Broken", (), {"to_parquet": fail})()),
+    ],
+    ids=["directory", "table"],
+)
+def test_what_fails_leaves_nothing(cache: Cache, save: Callable[[Cache], Any]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        save(cache)
+    assert names(cache.root / "kind") == []
+
+
+def test_everything_is_on_the_disk_before_it_has_its_name(
+    cache: Cache, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    flush = whole_files._flush_entry
+    monkeypatch.setattr(whole_files, "_flush_entry", lambda path: (flushed.append(path.name), flush(path)))
+    work.save(5, {"x": torch.zeros(1)}, {})
+    staging = next(name for name in flushed if name.startswith(".partial-"))
+    assert sorted(flushed[: flushed.index(staging)]) == ["notes.json", "state"]
+    assert flushed[-1] == work.directory.name
+
+
+def test_what_nothing_used_for_a_month_goes(cache: Cache) -> None:
+    for identity in ("used", "unused"):
+        cache.save_table("runs", identity, ROWS)
+        cache.save_directory("bases", identity, lambda folder: (folder / "weights").touch())
+        for path in (cache.root / "runs" / f"{identity}.parquet", cache.root / "bases" / identity):
+            os.utime(path, (OLD, OLD))
+    assert cache.table("runs", "used") is not None
+    assert cache.directory("bases", "used") is not None
+    later = Cache(cache.root)
+    later.save_table("runs", "new", ROWS)
+    later.save_directory("bases", "new", lambda folder: None)
+    assert names(cache.root / "runs") == ["new.parquet", "used.parquet"]
+    assert names(cache.root / "bases") == ["new", "used"]
+
+
+def test_leftovers_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Path, cache: Cache) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from emotion_kedro.cache import Cache
+
+def write(folder):
+    (folder / "half").write_text("half")
+    Path(sys.argv[2]).touch()
+    time.sleep(60)
+
+Cache(sys.argv[1]).save_directory("bases", "a1", write)
+"""
+    kill_in_the_middle(code, str(cache.root), str(tmp_path / "sign"), sign=tmp_path / "sign")
+    assert cache.directory("bases", "a1") is None
+    assert len(names(cache.root / "bases")) == 1
+    with written_whole(cache.root / "bases" / "mine") as staging:
+        staging.mkdir()
+        cache.save_directory("bases", "b2", lambda folder: None)
+        assert names(cache.root / "bases") == sorted([staging.name, "b2"])
+
+
+# --- vectors ------------------------------------------------------------------------------------------------------
+
+
+def test_vectors_grow_by_parts_and_two_writers_keep_each_others(cache: Cache) -> None:
+    keys = [bytes([number]) * 32 for number in range(4)]
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2)
+    first, second = cache.vectors("features", "a1"), Cache(cache.root).vectors("features", "a1")
+    assert first.load() == {}
+    first.save(keys[:2], rows[:2])
+    second.save(keys[1:], rows[1:])
+    loaded = first.load()
+    assert set(loaded) == set(keys)
+    np.testing.assert_array_equal(np.stack([loaded[key] for key in keys]), rows)
+
+
+def test_a_damaged_part_costs_its_own_rows_alone(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    vectors = cache.vectors("features", "a1")
+    vectors.save([b"a" * 32], np.ones((1, 2), dtype=np.float32))
+    (part,) = vectors.directory.iterdir()
+    part.write_bytes(part.read_bytes()[:-3])
+    vectors.save([b"b" * 32], np.ones((1, 2), dtype=np.float32))
+    assert set(vectors.load()) == {b"b" * 32}
+    assert f"{part} is damaged" in caplog.text
+
+
+# --- checkpoints --------------------------------------------------------------------------------------------------
+
+
+def newest(work: Work) -> int | None:
+    checkpoint = work.load()
+    return None if checkpoint is None else checkpoint[0]
+
+
+def test_a_checkpoint_comes_back_as_it_was(work: Work) -> None:
+    # Neither contiguous nor without history, as parameters in training are.
+    tensor = torch.randn(3, 4, requires_grad=True).T
+    work.save(12, {"model/weight": tensor, "optimizer/0/step": torch.tensor(12.0)}, {"recent": [0.5], "best": None})
+    step, tensors, notes = work.load() or pytest.fail("there is no checkpoint")
+    assert (step, notes) == (12, {"recent": [0.5], "best": None})
+    assert torch.equal(tensors["model/weight"], tensor)
+    assert tensors["optimizer/0/step"].shape == ()
+    assert json.loads((work.directory / "000000012" / "notes.json").read_text()) == notes
+
+
+def test_the_newest_is_loaded_and_the_one_before_it_stays(work: Work) -> None:
+    for step in (9, 10, 100):
+        work.save(step, {"x": torch.tensor(float(step))}, {})
+    assert newest(work) == 100
+    assert names(work.directory) == ["000000010", "000000100"]
+
+
+def test_a_checkpoint_of_something_else_is_not_loaded(cache: Cache, work: Work) -> None:
+    work.save(1, {"x": torch.zeros(1)}, {})
+    assert cache.work("work", "b2").load() is None
+    assert cache.work("other", "a1").load() is None
+
+
+def damage_weights(checkpoint: Path) -> None:
+    (checkpoint / "state").write_bytes((checkpoint / "state").read_bytes()[:-2])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_weights,
+        lambda checkpoint: (checkpoint / "state").unlink(),
+        lambda checkpoint: (checkpoint / "state").write_bytes(b""),
+        lambda checkpoint: (checkpoint / "notes.json").write_text('{"recent": ['),
+        lambda checkpoint: (checkpoint / "notes.json").write_bytes(b"\xff\x00"),
+    ],
+    ids=["cut short", "no weights", "empty", "half the notes", "no text"],
+)
+def test_after_a_damaged_checkpoint_the_one_before_it_is_taken(
+    work: Work, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
+    for step in (5, 10):
+        work.save(step, {"x": torch.tensor(float(step))}, {})
+    damage(work.directory / "000000010")
+    assert newest(work) == 5
+    assert f"{work.directory / '000000010'} is damaged" in caplog.text
+    damage(work.directory / "000000005")
+    assert newest(work) is None
+    work.save(10, {"x": torch.tensor(10.0)}, {})
+    assert newest(work) == 10
+
+
+@pytest.mark.parametrize("moment", ["write_text", "rename"])
+def test_a_save_that_is_cut_short_leaves_the_older_one(
+    work: Work, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    work.save(5, {"x": torch.tensor(5.0)}, {})
+    with monkeypatch.context() as cut:
+        cut.setattr(Path, moment, fail)
+        with pytest.raises(KeyboardInterrupt):
+            work.save(10, {"x": torch.tensor(10.0)}, {})
+    assert newest(work) == 5
+
+
+def test_a_save_survives_another_process_that_clears_the_same_work(cache: Cache, work: Work) -> None:
+    work.save(5, {"x": torch.zeros(1)}, {})
+
+    class Cleared(dict):
+        def items(self) -> Any:
+            Cache(cache.root).work("work", "a1").clear()
+            return super().items()
+
+    work.save(10, Cleared(x=torch.zeros(1)), {})
+    assert newest(work) == 10
+
+
+def test_only_the_work_of_this_process_is_cleared(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OPENED", set())
+    cache.work("other", "b2").save(5, {"x": torch.zeros(1)}, {})
+    # As another process would see it.
+    module.OPENED.clear()
+    ours = Cache(cache.root)
+    ours.work("mine", "a1").save(5, {"x": torch.zeros(1)}, {})
+    Cache(cache.root).work("mine", "a2").save(5, {"x": torch.zeros(1)}, {})
+    ours.work("never saved", "a1")
+    ours.save_table("runs", "a1", ROWS)
+    ours.clear_finished()
+    assert names(cache.root / "work") == ["mine-a2", "other-b2"]
+    clear_finished()
+    assert names(cache.root / "work") == ["other-b2"]
+    assert ours.has_table("runs", "a1")
+    assert not module.OPENED
+
+
+def test_clearing_that_is_cut_short_leaves_nothing_that_looks_whole(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.save(5, {"x": torch.zeros(1)}, {})
+    monkeypatch.setattr(whole_files.shutil, "rmtree", lambda *_, **__: None)
+    work.clear()
+    assert work.load() is None
+    assert not work.directory.exists()
