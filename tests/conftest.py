@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from emotion_kedro.cache import Cache
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
 
@@ -81,10 +82,34 @@ def tiny_encoder(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=128,
+        max_position_embeddings=512,
         # The usual 0.02 is meant for a width of 768: at 32 a model would dawdle.
         initializer_range=0.1,
     )
     BertModel(config).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a GPT-2 that has learned nothing: 2 layers, width 32, and a byte-level BPE of its own."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from emotion_kedro.models.language_models import LanguageModel
+    from emotion_kedro.models.tokenizers import train_byte_level
+
+    directory = tmp_path_factory.mktemp("tiny_gpt2")
+    tokenizer = train_byte_level(records["text"].tolist(), vocabulary=400)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=512, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+    )
+    LanguageModel(GPT2LMHeadModel(config), tokenizer).save(directory)
+    return directory
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")

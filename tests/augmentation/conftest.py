@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -14,13 +12,6 @@ from emotion_kedro.config.experiment import DesignConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.language_models import LanguageModel
-from emotion_kedro.models.tokenizers import train_byte_level
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +45,3 @@ def contexts(split: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device, cache: 
     """A design of two sizes and two data seeds."""
     design = DesignConfig(sizes=(3, 6), data_seeds=(0, 1), validation_rows=4, unlabelled_rows=60, added_rows=4)
     return DrawContexts(split, design, taxonomy, cpu, cache)
-
-
-@pytest.fixture(scope="session")
-def tiny_gpt2(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of a GPT-2 that has learned nothing: 2 layers, width 32, and a byte-level BPE of its own."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    directory = tmp_path_factory.mktemp("tiny_gpt2")
-    tokenizer = train_byte_level(records["text"].tolist(), vocabulary=400)
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
-    )
-    LanguageModel(GPT2LMHeadModel(config), tokenizer).save(directory)
-    return directory

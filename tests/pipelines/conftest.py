@@ -14,6 +14,17 @@ from project_folder import Project, make_project
 
 
 @pytest.fixture(scope="session")
+def tiny_masked_lm(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of the tiny encoder with a masked-LM head that has learned nothing."""
+    from transformers import AutoTokenizer, BertForMaskedLM
+
+    directory = tmp_path_factory.mktemp("tiny_masked_lm")
+    BertForMaskedLM.from_pretrained(tiny_encoder).save_pretrained(directory)
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
 def new_project(
     tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_gpt2: Path, tiny_masked_lm: Path
 ) -> Callable[[], Project]:

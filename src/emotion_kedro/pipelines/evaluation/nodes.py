@@ -75,9 +75,10 @@ def measure_text_quality(
     """Return the quality of what each arm adds, its candidates by reason, and examples of what it kept."""
     import pandas as pd
 
+    from emotion_kedro.config.experiment import ArmConfig
     from emotion_kedro.metrics.text_quality import text_quality
 
-    adding = [name for name, arm in arms.items() if arm.get("add")]
+    adding = [name for name, arm in arms.items() if ArmConfig.model_validate(arm).add]
     by_arm = dict(zip(adding, decisions.values(), strict=True))
     kept = pd.concat([_kept(name, table, candidates) for name, table in by_arm.items()], ignore_index=True)
     test = split_records[split_records["split"] == "test"]
@@ -158,7 +159,7 @@ def write_report(
         decisions=facts.get("decision_counts"),
         equivalent_rows=facts.get("equivalent_rows"),
         runs=_joined(facts, "runs_"),
-        times=Frame(log["times"]),
+        times=pd.DataFrame(log["times"]),
         reference=_reference_rows(reference, name, facts),
         analyses=_tables_of_analyses(facts),
         plots=_plots(facts),
