@@ -123,6 +123,22 @@ def test_every_run_predicts_every_test_row_and_says_what_it_took(
     assert fitted.classifier.labels == labels
 
 
+def test_the_classifier_handed_on_is_the_first_learners_on_most_rows(
+    split: pd.DataFrame, labels: tuple[str, ...], context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = run.fit_classifier
+
+    def remembered(training_set: Any, *rest: Any) -> Any:
+        classifier, log = fit(training_set, *rest)
+        classifier.seen = (training_set.name.rpartition(".")[2], len(training_set.rows))
+        return classifier, log
+
+    monkeypatch.setattr(run, "fit_classifier", remembered)
+    rows, _ = composed("real", split, labels)
+    learners = {"first": learner_config(LINEAR), "second": learner_config({**LINEAR, "penalties": [1e-2]})}
+    assert fit_arm("real", ARMS["real"], rows, learners, context).classifier.seen == ("first", 24)  # type: ignore[attr-defined]
+
+
 def test_runs_that_are_there_are_not_run_again_unless_their_rows_differ(
     split: pd.DataFrame, labels: tuple[str, ...], context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,7 +128,7 @@ def fit_arm(
         table, log, fitted = result.outcome(wants_classifier=run == shown)
         tables.append(table)
         logs.append(log)
-        classifier = fitted or classifier
+        classifier = fitted if run == shown else classifier
         logger.info("%s, %s: run %d of %d (%s)", context.experiment, name, number, len(planned), run)
     assert classifier is not None
     return FittedArm(classifier, pd.concat(tables, ignore_index=True), pd.DataFrame(logs))
