@@ -192,7 +192,7 @@ class LabelScores(Table):
 
 
 class Comparisons(Table):
-    """The difference ``first`` minus ``second``, paired over rows and runs: arms of one learner, or learners of one arm."""
+    """The difference ``first`` minus ``second``, paired over rows and runs: of two arms, or two learners of an arm."""
 
     experiment: Series[str]
     first: Series[str]

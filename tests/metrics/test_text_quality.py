@@ -29,7 +29,7 @@ TEST = pd.concat(
 COPY = TRAIN["text"].iloc[0]
 ADDED = pd.concat(
     [
-        rows("joy", COPY, "a happy dog", "the sky over town", "the sky over town").assign(arm="mixed"),
+        rows("joy", COPY, "a happy dog", "the sky over the", "the sky over the").assign(arm="mixed"),
         rows("anger", "furious people everywhere!", "they never answered").assign(arm="mixed"),
     ],
     ignore_index=True,
@@ -47,7 +47,7 @@ def test_figures_by_hand() -> None:
     assert set(table.index.get_level_values("label")) == {"anger", "joy", "all"}
     assert table.loc[("all", "fidelity"), ["value", "real"]].tolist() == pytest.approx([4 / 6, 1])
     assert table.loc[("joy", "copied"), ["value", "real"]].tolist() == [0.25, 0]
-    assert table.loc[("joy", "cut_off"), ["value", "real"]].tolist() == [0.75, 0]
+    assert table.loc[("joy", "cut_off"), ["value", "real"]].tolist() == [0.5, 0]
     assert table.loc[("joy", "cue_word"), "value"] >= 0.5
     assert table.loc[("anger", "common_openings"), "value"] == 1
     assert table.loc[("joy", "vendi"), "value"] < 4

@@ -10,7 +10,6 @@ passes. It is given the candidates that the filters before it have kept.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,7 @@ from emotion_kedro.config.filters import (
     RepetitionFilter,
 )
 from emotion_kedro.data.near_duplicates import NearIndex, shingles
-from emotion_kedro.metrics.diversity import repetition, words
+from emotion_kedro.metrics.diversity import is_cut_off, repetition, words
 from emotion_kedro.metrics.novelty import exact_copies
 
 KEPT = "kept"
@@ -170,19 +169,10 @@ def leftovers(candidates: pd.DataFrame, config: LeftoversFilter, context: Filter
     return _where(failed, LEFTOVER)
 
 
-_LAST_WORD = re.compile(r"[\w'’]+$")
-_CLOSING = "\"'”’)]»*_ "
-
-
 def complete(candidates: pd.DataFrame, config: CompleteFilter, context: FilterContext) -> pd.Series:
     """Refuse texts that do not end a sentence and have a function word last."""
     function_words = {word.lower() for word in config.function_words}
-    return _where(candidates["text"].map(lambda text: _is_cut_off(text, function_words)).astype(bool), CUT_OFF)
-
-
-def _is_cut_off(text: str, function_words: set[str]) -> bool:
-    last = _LAST_WORD.search(text.rstrip(_CLOSING))
-    return last is not None and last.group().lower().replace("’", "'") in function_words
+    return _where(candidates["text"].map(lambda text: is_cut_off(text, function_words)).astype(bool), CUT_OFF)
 
 
 def novel(candidates: pd.DataFrame, config: NovelFilter, context: FilterContext) -> pd.Series:

@@ -6,18 +6,21 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sacrebleu.metrics.bleu import BLEU
+
+from emotion_kedro.config.filters import FUNCTION_WORDS
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # Chinese characters, for a regex class
 APOSTROPHES = "'\u2019`"  # some tweet collections write the apostrophe as a backtick
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:'[^\W_{HAN}]+)*")
 LONGEST_GRAM = 4  # words, of BLEU
 CHARACTER_NGRAMS = (3, 5)
-SENTENCE_ENDS = frozenset(".!?…。！？～~)）]】}\"'”’»」』*")
+_LAST_WORD = re.compile(r"[\w'’]+$")
+_CLOSING = "\"'”’)]»*_ "
 
 
 def words(text: str) -> list[str]:
@@ -108,13 +111,17 @@ def common_openings(texts: Sequence[str], *, count: int = 3, openings: int = 3) 
     return sum(number for _, number in starts.most_common(openings)) / len(texts) if len(texts) else math.nan
 
 
-def is_cut_off(text: str) -> bool:
-    """Whether a text ends within a sentence: not in a sentence's mark, a bracket, a quotation mark or a symbol.
+def is_cut_off(text: str, function_words: Collection[str] = FUNCTION_WORDS) -> bool:
+    """Whether a text breaks off within a sentence: no mark ends it, and its last word is one that others follow.
 
-    Informal text often lacks its last mark: read the share of such texts beside that of real text.
+    Informal text often lacks its last mark, but seldom ends on such a word.
+
+    Args:
+        text: the text; quotation marks and brackets at its end are looked past.
+        function_words: those words, in lower case.
     """
-    end = text.rstrip()[-1:]
-    return bool(end) and end not in SENTENCE_ENDS and unicodedata.category(end)[0] != "S"
+    last = _LAST_WORD.search(text.rstrip(_CLOSING))
+    return last is not None and last.group().lower().replace("’", "'") in function_words
 
 
 def repetition(text: str) -> float:
