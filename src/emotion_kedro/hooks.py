@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 DEVICE = "params:device"
 RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
-OPTIONAL = ("OptionalJSON", "OptionalParquet", "RawFolder")
+OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 """Data sets that load where nothing has been made yet, or say themselves what is missing."""
 
 

@@ -111,6 +111,7 @@ class TrainingRows(Table):
 class Decisions(Table):
     """Of every candidate that an arm could have added: whether it was kept, and the filter that turned it away."""
 
+    arm: Series[str]
     candidate_id: Series[str]
     size: Series[int] = pa.Field(ge=0)
     data_seed: Series[int]

@@ -58,7 +58,7 @@ def composed(
         **options,
     )
     TrainingRows.validate(table.assign(size=3, data_seed=0))
-    Decisions.validate(decisions.assign(size=3, data_seed=0))
+    Decisions.validate(decisions.assign(arm="mixed", size=3, data_seed=0))
     added = table[table["origin"] == "added"]
     assert decisions.loc[decisions["kept"], "candidate_id"].tolist() == added["record_id"].tolist()
     return table

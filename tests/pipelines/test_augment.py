@@ -61,9 +61,11 @@ def test_every_candidate_is_accounted_for(augmented: tuple[Project, str]) -> Non
 
 def test_arms_have_equal_steps_and_the_same_test_rows(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
-    runs = pd.concat([project.table(f"{REPORTING}/runs/{arm}.parquet") for arm in ("real", "augmented", "synthetic")])
+    runs = pd.concat(
+        [project.table(f"06_models/augment/runs/{arm}.parquet") for arm in ("real", "augmented", "synthetic")]
+    )
     assert set(runs.loc[runs["learner"] == "encoder", "steps"]) == {12}
-    real, added = (project.table(f"{REPORTING}/predictions/{arm}.parquet") for arm in ("real", "augmented"))
+    real, added = (project.table(f"06_models/augment/predictions/{arm}.parquet") for arm in ("real", "augmented"))
     columns = ["learner", "seed", "record_id", "label"]
     pd.testing.assert_frame_equal(real[columns], added[columns])
 
@@ -81,13 +83,13 @@ def test_the_saved_classifier_opens_without_this_package(augmented: tuple[Projec
 def test_times_of_all_nodes_are_in_the_log(augmented: tuple[Project, str]) -> None:
     log = augmented[0].document(f"{REPORTING}/run_log.json")
     nodes = {entry["node"] for entry in log["times"]}
-    assert {"ingest_sources", "classifier.augmented.fit_arm", "fit_baselines"} <= nodes
+    assert {"ingest_sources", "classifier.augmented.fit_arm", "classifier.fit_baselines"} <= nodes
     assert log["setting"]["command"] == "kedro run --pipeline=augment"
 
 
 def test_a_stage_runs_again_and_gives_the_same_predictions(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
-    path = f"{REPORTING}/predictions/augmented.parquet"
+    path = "06_models/augment/predictions/augmented.parquet"
     before = project.table(path)
     project.kedro("run", "--namespaces=classifier.augmented")
     assert len(project.versions(path)) >= 2
@@ -97,9 +99,9 @@ def test_a_stage_runs_again_and_gives_the_same_predictions(augmented: tuple[Proj
 def test_one_node_runs_on_an_older_version(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
     version = project.versions("05_model_input/augment/split_records.parquet")[0]
-    project.kedro("run", "--nodes=fit_baselines", f"--load-versions=split_records:{version}")
+    project.kedro("run", "--nodes=classifier.fit_baselines", f"--load-versions=split_records:{version}")
     wrong = project.kedro(
-        "run", "--nodes=fit_baselines", "--load-versions=split_records:2001-01-01T00.00.00.000Z", fails=True
+        "run", "--nodes=classifier.fit_baselines", "--load-versions=split_records:2001-01-01T00.00.00.000Z", fails=True
     )
     assert "2001-01-01" in wrong
 
@@ -119,7 +121,7 @@ def test_further_steps_at_a_low_rate_instead_of_mixing(augmented: tuple[Project,
     project.kedro("run", "--namespaces=classifier.augmented", "--params=augment.arms.augmented.order=continue")
     rows = project.table("07_synthetic/augment/rows/augmented.parquet")
     assert ((rows["phase"] == 1) == (rows["origin"] == "added")).all()
-    assert set(project.table(f"{REPORTING}/runs/augmented.parquet").query("learner == 'encoder'")["steps"]) == {12}
+    assert set(project.table("06_models/augment/runs/augmented.parquet").query("learner == 'encoder'")["steps"]) == {12}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     assert "goes on from step" in printed
     assert _contents(disturbed, result) == _contents(undisturbed, result)
     if namespace == "classifier.real":
-        predictions = "08_reporting/augment/predictions/real.parquet"
+        predictions = "06_models/augment/predictions/real.parquet"
         pd.testing.assert_frame_equal(disturbed.table(predictions), undisturbed.table(predictions))
 
 

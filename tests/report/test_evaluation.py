@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation import create_overview_pipeline, create_pipeline, create_reference_pipeline
 from emotion_kedro.pipelines.evaluation.nodes import (
     compare_runs,
@@ -57,13 +58,13 @@ def predictions(arm: str, split_records: pd.DataFrame) -> pd.DataFrame:
 def test_wiring() -> None:
     pipeline = create_pipeline(experiment())
     assert pipeline.outputs() >= {"report_page", "results_page", "summary"}
-    assert {"classifier.mixed.decisions", "baseline_predictions", "candidate_predictions"} <= pipeline.inputs()
+    assert {"predictions", "decisions", "candidate_predictions"} <= pipeline.inputs()
     curve = create_pipeline(experiment(design=SimpleNamespace(sizes=(10, 20))))
     assert "equivalent_rows" in curve.all_outputs() - pipeline.all_outputs()
     plain = create_pipeline(experiment(arms={"real": SimpleNamespace(add=())}))
     assert "candidates" not in plain.inputs()
     single = create_pipeline(experiment(arms={}, analyses={"label_noise": {}}))
-    assert [node.name for node in single.nodes] == ["write_report"]
+    assert [node.name for node in single.nodes] == ["evaluation.write_report"]
     assert "label_noise_tables" in single.inputs()
     rounds = create_pipeline(experiment(arms={}, analyses={"rounds": {}}))
     assert {"rounds_predictions", "rounds_runs"} <= rounds.inputs()
@@ -115,11 +116,12 @@ def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame) -> None:
     candidates = pd.DataFrame({"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"})
     read = candidates[["candidate_id", "label"]].assign(predicted=["joy"] * 6 + ["anger"] * 2)
     reasons = [""] * 6 + ["length", "novel"]
-    decisions = pd.DataFrame({"candidate_id": ids, "kept": [not reason for reason in reasons], "reason": reasons})
-    arms = {"real": {"add": []}, "mixed": {"add": ["g"]}}
+    kept = [not reason for reason in reasons]
+    decisions = pd.DataFrame({"arm": "mixed", "candidate_id": ids, "kept": kept, "reason": reasons})
+    evaluator = EvaluatorConfig(arm="real")
     real = predictions("real", split_records)
     quality, counts, examples = measure_text_quality(
-        candidates, read, real, split_records, arms, "invented", EVALUATION, decisions_0=decisions
+        candidates, read, real, decisions, split_records, evaluator, "invented", EVALUATION
     )
     fidelity = TextQuality.validate(quality).set_index(["label", "metric"]).loc[("all", "fidelity")]
     assert fidelity["value"] == 1

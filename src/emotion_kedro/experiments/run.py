@@ -67,7 +67,7 @@ def compose_arm(
             name=name,
         )
         rows.append(composed.assign(size=draw.size, data_seed=draw.data_seed))
-        decisions.append(decided.assign(size=draw.size, data_seed=draw.data_seed))
+        decisions.append(decided.assign(arm=name, size=draw.size, data_seed=draw.data_seed))
     return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 PREFIX = "classifier."
 
 
-def run_analysis(name: str, config: Any, taxonomy: dict[str, Any], device: str, **inputs: Any) -> Any:
+def run_analysis(analysis: str, config: Any, taxonomy: dict[str, Any], device: str, **inputs: Any) -> Any:
     """Return the tables of an analysis by name; of some kinds also predictions and runs.
 
     Args:
-        name: of the analysis, in ``ANALYSES``.
+        analysis: its name in ``ANALYSES``.
         config: its parameters.
         taxonomy: of the experiment.
         device: where models run.
@@ -26,17 +26,17 @@ def run_analysis(name: str, config: Any, taxonomy: dict[str, Any], device: str, 
     from emotion_kedro.config.taxonomy import TaxonomyConfig
     from emotion_kedro.models.device import choose_device
 
-    parsed, labels = analysis_config(name, config), TaxonomyConfig.model_validate(taxonomy)
+    parsed, labels = analysis_config(analysis, config), TaxonomyConfig.model_validate(taxonomy)
     unknown = sorted(set(parsed.labels) - set(labels.names))
     if unknown:
         raise ValueError(
-            f"analyses.{name} names {', '.join(unknown)}; the labels of the taxonomy are {', '.join(labels.names)}"
+            f"analyses.{analysis} names {', '.join(unknown)}; the labels of the taxonomy are {', '.join(labels.names)}"
         )
     models = {key.removeprefix(PREFIX): Path(value) for key, value in inputs.items() if key.startswith(PREFIX)}
     parts = {key: _parsed(key, value) for key, value in inputs.items() if not key.startswith(PREFIX)}
     if models:
         parts["models"] = models
-    return ANALYSES[name].load()(parsed, taxonomy=labels, device=choose_device(device), **parts)
+    return ANALYSES[analysis].load()(parsed, taxonomy=labels, device=choose_device(device), **parts)
 
 
 def _parsed(name: str, raw: Any) -> Any:

@@ -125,6 +125,21 @@ def fit_baselines(
     return run.fit_baselines(_context(split_records, taxonomy, experiment, design, device, cache))
 
 
+def collect_runs(**tables: Frame) -> tuple[Frame, ...]:
+    """Return the predictions of all arms and of the baselines, the runs, and the decisions where candidates are added.
+
+    Args:
+        tables: ``predictions_0``, ``predictions_1``, ..., ``runs_0``, ..., ``decisions_0``, ...
+    """
+    import pandas as pd
+
+    kinds = dict.fromkeys(name.rpartition("_")[0] for name in tables)
+    return tuple(
+        pd.concat([table for name, table in tables.items() if name.startswith(f"{kind}_")], ignore_index=True)
+        for kind in kinds
+    )
+
+
 def read_candidates(model: Path, candidates: Frame, device: str) -> Frame:
     """Return what a classifier that took no part in filtering reads in every candidate."""
     import pandas as pd

@@ -15,6 +15,7 @@ from kedro.pipeline.node import Node
 from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.pipelines.classification.nodes import (
     adapt_base,
+    collect_runs,
     compose_added,
     compose_real,
     fit_arm,
@@ -22,6 +23,8 @@ from emotion_kedro.pipelines.classification.nodes import (
     read_candidates,
 )
 
+ARMS = "classifier"
+"""The namespace of all arms: each has its own below it."""
 MACHINE = {"device": "params:device", "cache": "params:cache"}
 
 
@@ -38,7 +41,7 @@ def create_pipeline(
     """
     nodes = [*(_base(name, unlabelled) for name in bases), *(_arm(name, arm, bases) for name, arm in arms.items())]
     if arms:
-        nodes.append(Pipeline([_baselines()]))
+        nodes.append(Pipeline([_baselines(), _collecting(arms)]))
     if evaluator is not None:
         nodes.append(Pipeline([_reading(evaluator)]))
     return Pipeline(nodes, tags="classification")
@@ -61,7 +64,7 @@ def _base(name: str, unlabelled: bool) -> Pipeline:
 
 
 def _arm(name: str, arm: ArmConfig, bases: Collection[str]) -> Pipeline:
-    prefix = f"classifier.{name}"
+    prefix = f"{ARMS}.{name}"
     fitting = node(
         _named(fit_arm, name=name),
         inputs={
@@ -110,15 +113,33 @@ def _baselines() -> Node:
         },
         outputs="baseline_predictions",
         name="fit_baselines",
+        namespace=ARMS,
+    )
+
+
+def _collecting(arms: Mapping[str, ArmConfig]) -> Node:
+    adding = [name for name, arm in arms.items() if arm.add]
+    tables = {
+        "predictions": [*(f"{ARMS}.{name}.predictions" for name in arms), "baseline_predictions"],
+        "runs": [f"{ARMS}.{name}.runs" for name in arms],
+        "decisions": [f"{ARMS}.{name}.decisions" for name in adding],
+    }
+    return node(
+        collect_runs,
+        inputs={f"{kind}_{number}": name for kind, names in tables.items() for number, name in enumerate(names)},
+        outputs=[kind for kind, names in tables.items() if names],
+        name="collect_runs",
+        namespace=ARMS,
     )
 
 
 def _reading(evaluator: str) -> Node:
     return node(
         read_candidates,
-        inputs={"model": f"classifier.{evaluator}.model", "candidates": "candidates", "device": "params:device"},
+        inputs={"model": f"{ARMS}.{evaluator}.model", "candidates": "candidates", "device": "params:device"},
         outputs="candidate_predictions",
         name="read_candidates",
+        namespace=ARMS,
     )
 
 

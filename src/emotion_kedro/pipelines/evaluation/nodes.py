@@ -9,6 +9,7 @@ from typing import Any
 
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.config.experiment import EvaluatorConfig
 
 SAMPLE = "sample"
 """The folder of the hand-written sample."""
@@ -65,37 +66,26 @@ def groups_of(split_records: Frame) -> Any:
 def measure_text_quality(
     candidates: Frame,
     candidate_predictions: Frame,
-    evaluator_predictions: Frame,
+    predictions: Frame,
+    decisions: Frame,
     split_records: Frame,
-    arms: Mapping[str, Any],
+    evaluator: EvaluatorConfig,
     experiment: str,
     evaluation: EvaluationConfig,
-    **decisions: Frame,
 ) -> tuple[Frame, Frame, Frame]:
     """Return the quality of what each arm adds, its candidates by reason, and examples of what it kept."""
-    import pandas as pd
-
-    from emotion_kedro.config.experiment import ArmConfig
     from emotion_kedro.metrics.text_quality import text_quality
 
-    adding = [name for name, arm in arms.items() if ArmConfig.model_validate(arm).add]
-    by_arm = dict(zip(adding, decisions.values(), strict=True))
-    kept = pd.concat([_kept(name, table, candidates) for name, table in by_arm.items()], ignore_index=True)
+    kept = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
     test = split_records[split_records["split"] == "test"]
     train = split_records[split_records["split"] == "train"]
-    predicted = _predicted_texts(candidates, candidate_predictions, evaluator_predictions, test)
-    quality = text_quality(experiment, kept, train, test, predicted, evaluation)
-    counts = [table.groupby("reason").size().rename("candidates").reset_index() for table in by_arm.values()]
-    reasons = pd.concat([table.assign(arm=name) for name, table in zip(by_arm, counts, strict=True)])
+    read = predictions[predictions["arm"] == evaluator.arm]
+    predicted = _predicted_texts(candidates, candidate_predictions, read, test)
+    quality = text_quality(experiment, kept[["arm", "label", "text"]], train, test, predicted, evaluation)
+    reasons = decisions.groupby(["arm", "reason"], sort=False).size().rename("candidates").reset_index()
     drawn = kept.sample(frac=1, random_state=evaluation.seed).groupby(["arm", "label"]).head(evaluation.examples)
-    examples = drawn.sort_values(["arm", "label"], kind="stable")
-    return quality, reasons[["arm", "reason", "candidates"]], examples.reset_index(drop=True)
-
-
-def _kept(arm: str, decisions: Frame, candidates: Frame) -> Frame:
-    ids = decisions.loc[decisions["kept"], "candidate_id"]
-    table = candidates.loc[candidates["candidate_id"].isin(ids), ["label", "text"]]
-    return table.assign(arm=arm)[["arm", "label", "text"]]
+    examples = drawn[["arm", "label", "text"]].sort_values(["arm", "label"], kind="stable", ignore_index=True)
+    return quality, reasons, examples
 
 
 def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 REAL = "real"
 """The arm of real rows alone, whose learning curve the others are held against."""
+NAMESPACE = "evaluation"
 PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
 
 
 def create_pipeline(experiment: Experiment) -> Pipeline:
     """Return the evaluation stage of an experiment, without a namespace.
 
-    It takes ``classifier.<arm>.predictions``, ``.decisions`` and ``.runs``, ``baseline_predictions``,
-    ``candidates``, ``candidate_predictions``, ``split_records``, ``leakage``, ``run_log``, ``raw_folder``, and of every
-    analysis ``<name>_tables`` (title -> table); of those with arms of their own also ``<name>_predictions`` and
-    ``<name>_runs``.
+    It takes ``predictions``, ``runs`` and ``decisions`` of all arms, ``candidates``, ``candidate_predictions``,
+    ``split_records``, ``leakage``, ``run_log``, ``raw_folder``, and of every analysis ``<name>_tables`` (title ->
+    table); of those with arms of their own also ``<name>_predictions`` and ``<name>_runs``.
     """
     predictions = _predictions(experiment)
     adding = [name for name, arm in experiment.arms.items() if arm.add]
@@ -44,15 +44,14 @@ def create_pipeline(experiment: Experiment) -> Pipeline:
     if _has_curve(experiment):
         nodes.append(_counting(predictions))
     if adding:
-        nodes.append(_measuring(adding, experiment.evaluator.arm))
+        nodes.append(_measuring())
     nodes.append(_writing(experiment, adding, scored=bool(predictions)))
     return Pipeline(nodes, tags="evaluation")
 
 
 def _predictions(experiment: Experiment) -> list[str]:
-    tables = [f"classifier.{arm}.predictions" for arm in experiment.arms]
-    tables += [f"{name}_predictions" for name in _predicting(experiment)]
-    return [*tables, "baseline_predictions"] if experiment.arms else tables
+    tables = ["predictions"] if experiment.arms else []
+    return [*tables, *(f"{name}_predictions" for name in _predicting(experiment))]
 
 
 def _has_curve(experiment: Experiment) -> bool:
@@ -78,6 +77,7 @@ def _scoring(predictions: Collection[str]) -> Node:
         },
         outputs=["scores", "label_scores", "confusion"],
         name="score_predictions",
+        namespace=NAMESPACE,
     )
 
 
@@ -91,6 +91,7 @@ def _comparing(predictions: Collection[str]) -> Node:
         },
         outputs="comparisons",
         name="compare_runs",
+        namespace=NAMESPACE,
     )
 
 
@@ -103,20 +104,21 @@ def _counting(predictions: Collection[str]) -> Node:
         },
         outputs="equivalent_rows",
         name="count_equivalent_rows",
+        namespace=NAMESPACE,
     )
 
 
-def _measuring(adding: Collection[str], evaluator: str) -> Node:
+def _measuring() -> Node:
     return node(
         measure_text_quality,
         inputs={
             **{"candidates": "candidates", "candidate_predictions": "candidate_predictions"},
-            **{"evaluator_predictions": f"classifier.{evaluator}.predictions", "split_records": "split_records"},
-            **{"arms": "params:arms", "experiment": "params:name", "evaluation": "params:evaluation"},
-            **_numbered([f"classifier.{arm}.decisions" for arm in adding], "decisions"),
+            **{"predictions": "predictions", "decisions": "decisions", "split_records": "split_records"},
+            **{"evaluator": "params:evaluator", "experiment": "params:name", "evaluation": "params:evaluation"},
         },
         outputs=["text_quality", "decision_counts", "examples"],
         name="measure_text_quality",
+        namespace=NAMESPACE,
     )
 
 
@@ -129,6 +131,7 @@ def _drawing() -> Node:
         },
         outputs=list(PLOTS),
         name="draw_plots",
+        namespace=NAMESPACE,
     )
 
 
@@ -139,7 +142,7 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
     tables += ["equivalent_rows"] if _has_curve(experiment) else []
     tables += ["leakage"] if experiment.from_experiment is None else []
     tables += ["reference_report"] if experiment.reference else []
-    runs = [f"classifier.{arm}.runs" for arm in experiment.arms]
+    runs = ["runs"] if experiment.arms else []
     runs += [f"{name}_runs" for name in _predicting(experiment)]
     return node(
         write_report,
@@ -153,6 +156,7 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
         },
         outputs=["report_page", "results_page", "summary"],
         name="write_report",
+        namespace=NAMESPACE,
     )
 
 

@@ -65,4 +65,5 @@ def _filter(generators: Mapping[str, Any]) -> Any:
         ],
         outputs="candidates",
         name="filter_candidates",
+        namespace="generator",
     )
