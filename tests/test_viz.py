@@ -43,8 +43,10 @@ with warnings.catch_warnings():
             response = get_pipeline_response(pipeline.id)
         complaints += [str(warning.message) for warning in caught if "kedro_viz" not in warning.filename]
         parameters = {node.id for node in response.nodes if node.type == "parameters"}
-        root = [child for child in response.modular_pipelines["__root__"]["children"] if child["id"] not in parameters]
-        pipelines[pipeline.id] = {"layers": response.layers, "nodes": len(response.nodes), "shapes": len(root)}
+        root = [child for child in response.modular_pipelines["__root__"].children if child.id not in parameters]
+        present = {getattr(node, "layer", None) for node in response.nodes}
+        layers = [layer for layer in response.layers if layer in present]
+        pipelines[pipeline.id] = {"layers": layers, "nodes": len(response.nodes), "shapes": len(root)}
 print(json.dumps({"pipelines": pipelines, "complaints": complaints}))
 """
 
