@@ -43,7 +43,7 @@ quick: $(READY) ## the fast tests, in less than a minute
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY) ## ruff, mypy, and the direction of imports
 	$(BIN)/ruff check .
