@@ -87,9 +87,8 @@ def test_a_filter(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_generator(module: str, monkeypatch: pytest.MonkeyPatch, cpu: Device, cache: Cache) -> None:
     monkeypatch.setitem(GENERATORS, "echo", Kind(EchoConfig, f"{module}:Echo"))
-    rows = pd.DataFrame(
-        {"record_id": ["a", "b"], "text": ["so glad", "so low"], "label": ["glad", "low"], "group": [0, 1]}
-    )
+    labels = ["glad", "low"]
+    rows = pd.DataFrame({"record_id": ["a", "b"], "text": ["so glad", "so low"], "label": labels, "group": [0, 1]})
     context = GenerationContext(
         rows=rows,
         taxonomy=TaxonomyConfig.from_labels(labels),
