@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from emotion_kedro import __version__
 from emotion_kedro.cache import clear_finished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
-from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, use_loader
+from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
@@ -105,9 +105,12 @@ class RunHooks:
 
 
 def experiment_of(node: Node) -> str:
-    """Return the experiment that a node belongs to: its first namespace, or the default one, which has none."""
+    """Return the experiment that a node belongs to: its first namespace, or the default one, which has none.
+
+    Stages are pipelines too, and name namespaces of the default experiment: only experiments count.
+    """
     first = (node.namespace or "").split(".")[0]
-    return first if first in pipelines else DEFAULT
+    return first if first in current_loader().experiments() else DEFAULT
 
 
 def log_of(experiment: str) -> str:
@@ -157,7 +160,7 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
 def _maker_of(name: str) -> str:
     """Return the pipeline that makes a data set: that of its namespace; what has none is the default experiment's."""
     namespace = name.partition(".")[0]
-    return namespace if namespace in pipelines else DEFAULT
+    return namespace if namespace in current_loader().experiments() else DEFAULT
 
 
 def _lacks(name: str, catalog: CatalogProtocol) -> bool:

@@ -69,9 +69,10 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
 
 def placed(pipeline: Pipeline, experiment: Experiment) -> Pipeline:
     """Return the pipeline with the experiment's own data sets and parameters; the default one has no namespace."""
-    own = {name for name in pipeline.inputs() if name.startswith("params:")} - SHARED
+    parameters = {name for name in pipeline.inputs() if name.startswith("params:")} - SHARED
     if experiment.name == DEFAULT:
-        return Pipeline(pipeline, parameters={name: name.replace("params:", f"params:{DEFAULT}.") for name in own})
+        names = {name: name.replace("params:", f"params:{DEFAULT}.") for name in parameters}
+        return Pipeline(pipeline, parameters=names)
     shared = {"raw_folder", "reference_report", *_taken(experiment)} & pipeline.inputs()
     return Pipeline(pipeline, namespace=experiment.name, inputs=shared, parameters=SHARED & pipeline.inputs())
 

@@ -42,12 +42,12 @@ def resolve_conflicts(
     )
     texts_in_conflict, wins = _settle(table, conflicts)
     repeated = table.duplicated() & wins if repeats == "keep_one" else pd.Series(False, index=table.index)
-    kept = records[(wins & ~repeated).to_numpy()].reset_index(drop=True)
+    settled = records[(wins & ~repeated).to_numpy()].reset_index(drop=True)
     report = {
         "conflicts": {"texts": texts_in_conflict, "rows": int((~wins).sum())},
         "repeats": {"texts": int(table.loc[repeated, "text"].nunique()), "rows": int(repeated.sum())},
     }
-    return kept, report
+    return settled, report
 
 
 def _settle(table: pd.DataFrame, conflicts: str) -> tuple[int, pd.Series]:
@@ -122,8 +122,8 @@ def _described(sample: pd.DataFrame) -> dict[str, Any]:
 
 def _by_own_split(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the rows without a split from those that come with one."""
-    own = records["split"] if "split" in records else pd.Series("", index=records.index, dtype="str")
-    records = records.assign(split=own.fillna("").astype("str"))
+    fixed = records["split"] if "split" in records else pd.Series("", index=records.index, dtype="str")
+    records = records.assign(split=fixed.fillna("").astype("str"))
     has_split = records["split"] != ""
     return records[~has_split].reset_index(drop=True), records[has_split].reset_index(drop=True)
 
@@ -208,8 +208,8 @@ def leakage_table(records: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame
     free, fixed = _by_own_split(records)
     raw = _divided(cap_rows(free, cap=config.cap, seed=config.seed), fixed, plain)
     raw["group"] = _groups(raw, config)
-    kept, _ = sample_and_split(records, grouped)
-    return pd.concat([_leaks("plain", raw), _leaks("grouped", kept)], ignore_index=True)
+    settled, _ = sample_and_split(records, grouped)
+    return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)
 
 
 def _leaks(strategy: str, table: pd.DataFrame) -> pd.DataFrame:

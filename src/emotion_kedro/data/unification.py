@@ -32,16 +32,16 @@ def unify_labels(
     inside = records["label"].isin(taxonomy.names)
     if config.outside_taxonomy == "error" and not inside.all():
         raise ValueError(_outside_message(records[~inside], taxonomy))
-    kept = records[inside].reset_index(drop=True)
-    _check_all_present(kept, records["source"], taxonomy)
+    unified = records[inside].reset_index(drop=True)
+    _check_all_present(unified, records["source"], taxonomy)
     report = {
         "taxonomy": list(taxonomy.names),
         "rows": len(records),
-        "kept": len(kept),
+        "kept": len(unified),
         "dropped": count_by_source(records[~inside]),
-        "labels": count_by_source(kept),
+        "labels": count_by_source(unified),
     }
-    return kept, taxonomy, report
+    return unified, taxonomy, report
 
 
 def count_by_source(records: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -73,8 +73,8 @@ def _outside_message(strangers: pd.DataFrame, taxonomy: TaxonomyConfig) -> str:
     )
 
 
-def _check_all_present(kept: pd.DataFrame, sources: pd.Series, taxonomy: TaxonomyConfig) -> None:
-    present = set(kept["label"].unique())
+def _check_all_present(unified: pd.DataFrame, sources: pd.Series, taxonomy: TaxonomyConfig) -> None:
+    present = set(unified["label"].unique())
     missing = [label for label in taxonomy.names if label not in present]
     if missing:
         names = ", ".join(sorted(sources.unique())) or "none"

@@ -47,20 +47,20 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
     for name, source in config.sources.items():
         raw, files, bad = _read_source(Path(root), name, source)
         table, dropped = _usable(raw, name, source, config.cleaning if source.cleaning is None else source.cleaning)
-        kept = cap_rows(table.assign(source=name, label=""), cap=config.cap, seed=config.seed)
-        kept = _divided(_grouped(kept, name, source, config), name, config)
-        labels = kept["other_label"].value_counts().sort_index()
+        sample = cap_rows(table.assign(source=name, label=""), cap=config.cap, seed=config.seed)
+        sample = _divided(_grouped(sample, name, source, config), name, config)
+        labels = sample["other_label"].value_counts().sort_index()
         reports[name] = {
             "files": files,
             "rows": int(raw["row"].nunique()) + bad,
             "pieces": len(raw) if source.pieces == "whole" else len(table) + sum(dropped.values()),
             "dropped": {**dropped, **({"bad rows": bad} if source.bad_rows == "drop" else {})},
             "usable": len(table),
-            "kept": len(kept),
-            **{split: int((kept["split"] == split).sum()) for split in ("train", "test")},
+            "kept": len(sample),
+            **{split: int((sample["split"] == split).sum()) for split in ("train", "test")},
             "other_labels": {str(label): int(rows) for label, rows in labels.items() if label != NO_LABEL},
         }
-        tables.append(kept)
+        tables.append(sample)
     return pd.concat(tables, ignore_index=True)[COLUMNS].astype("str"), reports
 
 

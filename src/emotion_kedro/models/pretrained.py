@@ -87,10 +87,10 @@ def packaged_weights(name: str) -> Path:
     if directory is None or not (directory / weights.file).is_file():
         raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {INSTALL}")
     with (directory / weights.file).open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != weights.sha256:
+        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    if actual != weights.sha256:
         raise MissingWeightsError(
-            f"{directory / weights.file} has SHA-256 {found}, expected {weights.sha256}: it is not the published "
+            f"{directory / weights.file} has SHA-256 {actual}, expected {weights.sha256}: it is not the published "
             f"model. Bring the right one with:  {INSTALL} --force-reinstall"
         )
     return directory

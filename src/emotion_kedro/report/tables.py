@@ -172,7 +172,7 @@ def runs_table(runs: pd.DataFrame | None) -> pd.DataFrame:
 
 def settings_table(parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Return nested parameters as ``parameter`` (dotted) and ``value``."""
-    return pd.DataFrame(_flat(parameters, ""), columns=["parameter", "value"])
+    return pd.DataFrame(_flat(parameters, "") if parameters else [], columns=["parameter", "value"])
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, str]]:

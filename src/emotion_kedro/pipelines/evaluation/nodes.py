@@ -76,14 +76,14 @@ def measure_text_quality(
     """Return the quality of what each arm adds, its candidates by reason, and examples of what it kept."""
     from emotion_kedro.metrics.text_quality import text_quality
 
-    kept = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
+    added = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
     test = split_records[split_records["split"] == "test"]
     train = split_records[split_records["split"] == "train"]
     read = predictions[predictions["arm"] == evaluator.arm]
     predicted = _predicted_texts(candidates, candidate_predictions, read, test)
-    quality = text_quality(experiment, kept[["arm", "label", "text"]], train, test, predicted, evaluation)
+    quality = text_quality(experiment, added[["arm", "label", "text"]], train, test, predicted, evaluation)
     reasons = decisions.groupby(["arm", "reason"], sort=False).size().rename("candidates").reset_index()
-    drawn = kept.sample(frac=1, random_state=evaluation.seed).groupby(["arm", "label"]).head(evaluation.examples)
+    drawn = added.sample(frac=1, random_state=evaluation.seed).groupby(["arm", "label"]).head(evaluation.examples)
     examples = drawn[["arm", "label", "text"]].sort_values(["arm", "label"], kind="stable", ignore_index=True)
     return quality, reasons, examples
 
