@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,9 @@ WHOLE = step("read", outputs="records") + step("write", ["records"], "page")
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two experiments: the default one, and one with a namespace."""
     known = {"augment": WHOLE, "diary": Pipeline(WHOLE, namespace="diary")}
-    monkeypatch.setattr(hooks, "pipelines", known)
+    # Stages are registered beside them.
+    monkeypatch.setattr(hooks, "pipelines", {**known, "evaluation": WHOLE})
+    monkeypatch.setattr(hooks, "current_loader", lambda: SimpleNamespace(experiments=lambda: known))
 
 
 def catalog_of(**entries: Any) -> DataCatalog:
@@ -180,6 +183,8 @@ def test_an_experiment_has_its_own_log(tmp_path: Path) -> None:
         (None, "augment"),
         ("generator.per_label", "augment"),
         ("classifier.real", "augment"),
+        # A stage of the default experiment, registered under the same name.
+        ("evaluation", "augment"),
         ("diary", "diary"),
         ("diary.classifier.real", "diary"),
     ],

@@ -398,5 +398,5 @@ def test_without_frozen_layers_a_tied_head_learns_as_embedding(prompted_gpt2: Pa
 def test_a_model_without_room_for_the_question_is_refused(
     records: pd.DataFrame, tiny_gpt2: Path, cpu: Device, cache: Cache
 ) -> None:
-    with pytest.raises(ValueError, match=r"the model has room for 64; lower max_tokens \(40\) by \d+"):
-        fit(records, learner_of(tiny_gpt2), cpu, cache)
+    with pytest.raises(ValueError, match=r"the model has room for 512; lower max_tokens \(500\) by \d+"):
+        fit(records, learner_of(tiny_gpt2).model_copy(update={"max_tokens": 500}), cpu, cache)

@@ -80,32 +80,9 @@ TRAINING = {"steps": 12, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_eve
 
 
 def tiny_experiments() -> dict[str, Any]:
-    """Return overrides for experiments with models that learn next to nothing, fast."""
-    encoder = {"frozen_layers": 0, "training": TRAINING}
-    generator = {
-        "tuning": "full",
-        "warm_up": None,
-        "training": {**TRAINING, "steps": 6, "patience": None},
-        "texts": 24,
-        "decoding": {"batch_size": 16, "min_new_tokens": 4, "max_new_tokens": 8},
-    }
-    lenient = {
-        "length": {"min_words": 1},
-        "repetition": {"max_share": 1.0},
-        "novel": {"near_copy": 1.0, "near_duplicate": 1.0},
-        "label_agreement": {"tau": 0.0, "learner": "words"},
-    }
-    words = {"kind": "linear", "features": {"kind": "tfidf"}}
-    quick = {"evaluation": {"bootstrap_samples": 200}}
-    augment = {
-        "records": {"cap": 30},
-        "generators": {"per_label": generator},
-        "filters": lenient,
-        "learners": {"encoder": encoder, "words": words},
-        "design": {"added_rows": 8, "seeds": [0, 1]},
-        **quick,
-    }
-    return {"augment": augment}
+    """Return overrides for experiments with models that learn next to nothing, fast; ``_*`` are for reuse there."""
+    written = yaml.safe_load((Path(__file__).parent / "tiny.yml").read_text(encoding="utf-8"))
+    return {name: overrides for name, overrides in written.items() if not name.startswith("_")}
 
 
 def make_project(path: Path, *, encoder: Path, language_model: Path, masked_lm: Path) -> Project:

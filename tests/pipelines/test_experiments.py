@@ -1,0 +1,374 @@
+"""Every experiment, end to end on the sample with tiny models: what it leaves for its question."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+import yaml
+from project_folder import ROOT, Project
+
+from emotion_kedro.report.reference import reference_table
+
+pytestmark = pytest.mark.slow
+together = pytest.mark.xdist_group("experiments")
+on_augment = pytest.mark.xdist_group("augment")
+
+REPORTING = "08_reporting"
+RESULTS = f"{REPORTING}/results"
+STUDIES = ("study_eit", "study_chnsenticorp")
+PROMPTS = ("causal_prompt", "masked_prompt", "lexicon", "cross_dataset", "goemotions")
+CHINESE = ("chnsenticorp", "chnsenticorp_report_rows", "ocemotion_report_rows")
+ANALYSES = ("attributions", "rounds", "label_noise", "out_of_domain")
+LEARNERS = {
+    "causal_prompt": {"untuned", "untuned, free", "calibrated", "tuned", "tuned, free"},
+    "masked_prompt": {"untuned", "untuned, free", "epochs_1", "epochs_3", "epochs_3, free"},
+    "lexicon": {"plain", "label_words", "mined_words"},
+    "cross_dataset": {"encoder"},
+    "goemotions": {"encoder"},
+    "chnsenticorp": {"masked_lm", "head"},
+    "chnsenticorp_report_rows": {"epochs_3", "head"},
+    "ocemotion_report_rows": {"epochs_3", "epochs_5", "head"},
+}
+ARMS = {
+    "cross_dataset": {"eit", "edft", "eabot", "all"},
+    "attributions": {"real"},
+    "rounds": {"round_0", "round_1", "round_2"},
+    "out_of_domain": {"real", "widened"},
+}
+
+
+@pytest.fixture(scope="module")
+def done(new_project: Callable[[], Project]) -> Project:
+    """A project in which they have run in one process: starting one takes longer than most of them."""
+    project = new_project()
+    project.kedro("run", f"--pipelines={','.join([*PROMPTS, *CHINESE, *ANALYSES, *STUDIES])}")
+    return project
+
+
+@pytest.fixture(scope="module")
+def usable(augmented: tuple[Project, str]) -> Project:
+    """The project of the default experiment, with those that work on its tables, and the pages over all."""
+    project, _ = augmented
+    project.kedro("run", "--pipelines=tstr,search")
+    project.kedro("run", "--pipelines=report,overview")
+    return project
+
+
+def scores(project: Project, experiment: str) -> pd.DataFrame:
+    """Return the scores without those of the baselines, which every experiment with arms has."""
+    table = project.csv(f"{RESULTS}/{experiment}.csv")
+    assert (table["experiment"] == experiment).all()
+    accuracy = table[table["metric"] == "accuracy"]
+    assert accuracy["value"].between(accuracy["low"], accuracy["high"]).all()
+    return table[table["arm"] != "baseline"]
+
+
+def compared(project: Project, experiment: str) -> set[tuple[str, str]]:
+    table = project.csv(f"{RESULTS}/{experiment}_comparisons.csv")
+    return set(zip(table["first"], table["second"], strict=True))
+
+
+def pairs(*learners: tuple[str, str]) -> set[tuple[str, str]]:
+    return {(f"real/{first}", f"real/{second}") for first, second in learners}
+
+
+def analysis(project: Project, name: str) -> dict[str, pd.DataFrame]:
+    """Return the tables of the analysis after which its experiment is named."""
+    folder = project.path / "data" / REPORTING / name / name
+    return {file.stem: pd.read_parquet(file) for file in folder.glob("*.parquet")}
+
+
+# --- learners, sources, languages -----------------------------------------------------------------------------------
+
+
+@together
+@pytest.mark.parametrize("experiment", [*PROMPTS, *CHINESE])
+def test_every_learner_has_scores_and_a_page(experiment: str, done: Project) -> None:
+    table = scores(done, experiment)
+    assert set(table["learner"]) == LEARNERS[experiment]
+    assert set(table["arm"]) == ARMS.get(experiment, {"real"})
+    page = (done.path / f"data/{REPORTING}/{experiment}/report.html").read_text(encoding="utf-8")
+    assert all(learner in page for learner in LEARNERS[experiment])
+
+
+@together
+@pytest.mark.parametrize(
+    ("experiment", "expected"),
+    [
+        ("causal_prompt", pairs(("calibrated", "untuned"), ("tuned", "untuned"))),
+        ("masked_prompt", pairs(("epochs_3", "epochs_1"))),
+        ("lexicon", pairs(("label_words", "plain"), ("mined_words", "plain"))),
+        ("chnsenticorp", pairs(("masked_lm", "head"))),
+        ("chnsenticorp_report_rows", pairs(("epochs_3", "head"))),
+        ("ocemotion_report_rows", pairs(("epochs_5", "epochs_3"), ("epochs_3", "head"))),
+        ("goemotions", set()),
+    ],
+)
+def test_learners_are_compared_as_the_experiment_says(
+    experiment: str, expected: set[tuple[str, str]], done: Project
+) -> None:
+    assert compared(done, experiment) == expected
+
+
+@together
+def test_a_free_answer_is_a_label_or_nothing_and_has_no_probabilities(done: Project) -> None:
+    table = done.table(f"{REPORTING}/causal_prompt/predictions.parquet")
+    free, read = (table[table["learner"] == learner] for learner in ("untuned, free", "untuned"))
+    labels = set(table["label"])
+    assert set(free["predicted"]) <= {"", *labels}
+    assert set(read["predicted"]) <= labels
+    metrics = scores(done, "causal_prompt").groupby("learner")["metric"].agg(set)
+    assert metrics["untuned"] >= {"accuracy", "macro_f1", "log_loss"}
+
+
+@together
+def test_seeds_are_those_of_the_design_and_untuned_models_have_one(done: Project) -> None:
+    lexicon = done.table(f"{REPORTING}/lexicon/runs.parquet")
+    assert set(lexicon["seed"]) == {0, 1}
+    assert (lexicon.groupby("learner")["seed"].nunique() == 2).all()
+    steps = done.table(f"{REPORTING}/causal_prompt/runs.parquet").set_index("learner")["steps"]
+    assert steps.to_dict() == {"untuned": 0, "calibrated": 0, "tuned": 4}
+
+
+@together
+def test_every_arm_of_one_source_is_tested_on_each(done: Project) -> None:
+    table = scores(done, "cross_dataset")
+    sources = {"eit", "edft", "eabot", "all"}
+    assert set(zip(table["arm"], table["source"], strict=True)) == {(arm, on) for arm in sources for on in sources}
+    for source in sources - {"all"}:
+        rows = done.table(f"07_synthetic/cross_dataset/rows/{source}.parquet")
+        records = done.table("05_model_input/cross_dataset/split_records.parquet")
+        own = set(records.loc[(records["split"] == "train") & (records["source"] == source), "text"])
+        assert set(rows["text"]) == own
+
+
+@together
+def test_the_reports_rows_are_its_rows(done: Project) -> None:
+    records = done.table("05_model_input/chnsenticorp_report_rows/split_records.parquet")
+    test = records[records["split"] == "test"]
+    assert len(test) == 40
+    assert test["record_id"].str.rsplit(":", n=1).str[1].astype(int).between(101, 140).all()
+    texts = done.document("06_models/chnsenticorp_report_rows/base_logs/characters.json")["texts"]
+    train = int((records["split"] == "train").sum())
+    assert texts > train, "the base reads unlabelled text too"
+
+
+@together
+def test_chinese_is_asked_in_chinese(done: Project) -> None:
+    prompt = (done.newest("06_models/ocemotion_report_rows/classifier/real") / "prompt.json").read_text(
+        encoding="utf-8"
+    )
+    assert "请分析" in json.loads(prompt)["question"]
+    assert (done.newest("06_models/chnsenticorp/base/characters") / "model.safetensors").is_file()
+
+
+@together
+def test_goemotions_has_its_28_labels(done: Project) -> None:
+    taxonomy = done.document("03_primary/goemotions/taxonomy.json")
+    assert len(taxonomy["labels"]) == 28
+    confusion = done.table(f"{REPORTING}/goemotions/label_scores.parquet")
+    assert set(confusion["label"]) <= set(taxonomy["labels"])
+
+
+# --- analyses -------------------------------------------------------------------------------------------------------
+
+
+@together
+@pytest.mark.parametrize(
+    ("experiment", "tables"),
+    [
+        ("attributions", {"accuracy", "completeness", "concentration", "differences", "heaviest_words", "words"}),
+        ("rounds", {"rounds", "uncertain", "candidates"}),
+        ("label_noise", {"agreement", "keyword_rule", "label_pairs", "learned_rules", "merging_scores"}),
+        ("out_of_domain", {"shares", "figures", "certainties", "extremes", "typical_words"}),
+    ],
+)
+def test_an_analysis_leaves_its_tables_and_they_are_on_the_page(
+    experiment: str, tables: set[str], done: Project
+) -> None:
+    left = analysis(done, experiment)
+    assert set(left) >= tables
+    assert not [name for name in tables if left[name].empty]
+    page = (done.path / f"data/{REPORTING}/{experiment}/report.html").read_text(encoding="utf-8")
+    assert all(name.replace("_", " ") in page for name in tables)
+
+
+@together
+def test_analyses_with_arms_of_their_own_are_scored_like_any_others(done: Project) -> None:
+    for experiment in ("attributions", "rounds", "out_of_domain"):
+        assert set(scores(done, experiment)["arm"]) == ARMS[experiment]
+    assert compared(done, "rounds") == {("round_1", "round_0"), ("round_2", "round_0")}
+    assert compared(done, "out_of_domain") == {("widened", "real")}
+    assert not (done.path / f"data/{RESULTS}/label_noise.csv").exists(), "there are no arms"
+
+
+@together
+def test_generators_see_their_share_of_unlabelled_text_and_classifiers_read_the_rest(done: Project) -> None:
+    texts = done.table("02_intermediate/out_of_domain/unlabelled_texts.parquet")
+    certain = analysis(done, "out_of_domain")["certainties"]
+    sets = {"love_letters", "reddit_titles", "twitter", "dreaddit", "jokes"}
+    assert set(certain["set"]) == {"in-domain", *sets}
+    read = certain.loc[certain["set"].isin(sets), "record_id"]
+    assert set(read) == set(texts.loc[texts["split"] == "test", "record_id"])
+    assert set(texts["split"]) == {"train", "test"}
+
+
+@together
+def test_what_goes_back_are_texts_of_the_train_rows(done: Project) -> None:
+    records = done.table("05_model_input/rounds/split_records.parquet")
+    tables = analysis(done, "rounds")
+    assert tables["rounds"]["round"].tolist() == [0, 1, 2]
+    assert tables["rounds"]["best"].sum() == 1
+    assert not set(tables["candidates"]["text"]) & set(records.loc[records["split"] != "train", "text"])
+
+
+# --- sizes and generators -------------------------------------------------------------------------------------------
+
+
+@together
+def test_a_study_has_every_arm_at_its_sizes_and_draws(done: Project) -> None:
+    table = scores(done, "study_eit")
+    linear = table[table["learner"] == "linear"].groupby("arm")["size"].agg(set)
+    at_one_size = {"per_label", "per_label_weighted", "conditional"}
+    assert set(linear.index) == {
+        *("real", "oversampled", "eda", "template", "few_shot", "prefix_continued", "all_weighted", "zero_shot"),
+        *("domain_adapted", "self_trained", "more_real", *at_one_size),
+    }
+    assert all(sizes == ({3} if arm in at_one_size else {3, 6}) for arm, sizes in linear.items())
+    encoder = table[table["learner"] == "encoder"]
+    assert set(zip(encoder["arm"], encoder["size"], strict=True)) == {("real", 3), ("template", 3)}
+    assert set(table["runs"]) == {2}
+    chinese = scores(done, "study_chnsenticorp")
+    assert set(chinese["arm"]) >= {"domain_adapted", "domain_adapted_weighted", "self_trained", "more_real", "eda"}
+    assert set(chinese["size"]) == {3, 6}
+
+
+@together
+def test_a_study_compares_at_every_size_and_counts_what_text_is_worth(done: Project) -> None:
+    table = done.csv(f"{RESULTS}/study_eit_comparisons.csv")
+    arms = table[~table["first"].str.contains("/")]
+    expected = {(first, size) for first in ("template", "zero_shot", "all_weighted", "more_real") for size in (3, 6)}
+    assert set(zip(arms["first"], arms["size"], strict=True)) == expected
+    assert ("real/encoder", "real/linear") in compared(done, "study_eit")
+    equivalent = done.table(f"{REPORTING}/study_eit/equivalent_rows.parquet")
+    assert set(equivalent["arm"]) >= {"template", "more_real"}
+
+
+@together
+def test_every_kind_of_generator_wrote_for_every_draw(done: Project) -> None:
+    candidates = done.table("07_synthetic/study_eit/candidates.parquet")
+    draws = candidates.groupby("generator")[["size", "data_seed"]].apply(lambda table: len(table.drop_duplicates()))
+    assert draws.to_dict() == {
+        **dict.fromkeys(("oversampling", "eda", "template", "more_real", "self_training", "domain_adapted"), 4),
+        **dict.fromkeys(("few_shot", "prefix_continued", "zero_shot"), 4),
+        **dict.fromkeys(("per_label", "conditional"), 2),
+    }
+    decisions = done.table("07_synthetic/study_eit/decisions.parquet")
+    assert not set(decisions["candidate_id"]) - set(candidates["candidate_id"])
+
+
+@together
+def test_more_real_rows_are_the_next_ones_and_no_arm_learns_from_held_out_text(done: Project) -> None:
+    records = done.table("05_model_input/study_eit/split_records.parquet")
+    held_out = set(records.loc[records["split"] != "train", "text"])
+    folder = done.path / "data/07_synthetic/study_eit/rows"
+    rows = {file.stem: pd.read_parquet(file) for file in folder.glob("*.parquet")}
+    assert not [arm for arm, table in rows.items() if held_out & set(table["text"])]
+    for _, table in rows["more_real"].groupby(["size", "data_seed"]):
+        real, added = (set(table.loc[table["origin"] == origin, "text"]) for origin in ("real", "added"))
+        assert added
+        assert not added & real
+
+
+@together
+def test_larger_sizes_add_rows_and_replace_none(done: Project) -> None:
+    rows = done.table("07_synthetic/study_eit/rows/real.parquet")
+    assert rows.groupby(["size", "data_seed", "label"]).size().groupby("size").unique().map(list).to_dict() == {
+        3: [3],
+        6: [6],
+    }
+    for _, table in rows.groupby("data_seed"):
+        assert set(table.loc[table["size"] == 3, "text"]) < set(table.loc[table["size"] == 6, "text"])
+
+
+@together
+def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Callable[[], Project]) -> None:
+    project = new_project()
+    process = project.start("run", "--pipelines=study_chnsenticorp")
+    runs = project.path / "data/06_models/cache/runs"
+    deadline = time.monotonic() + 120
+    while len(list(runs.glob("[!.]*.parquet"))) < 6 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {file.name: file.stat().st_ino for file in runs.glob("[!.]*.parquet")}
+    assert len(before) >= 6
+    scored = f"{RESULTS}/study_chnsenticorp.csv"
+    assert not (project.path / "data" / scored).exists()
+
+    project.kedro("run", "--pipelines=study_chnsenticorp")
+    after = {file.name: file.stat().st_ino for file in runs.glob("[!.]*.parquet")}
+    assert len(after) > len(before)
+    # Runs are read back, but for those whose classifiers are handed on: of each arm the first at the largest size.
+    assert sum(after[name] == file for name, file in before.items()) > len(before) / 2
+    for table in (scored, f"{RESULTS}/study_chnsenticorp_comparisons.csv"):
+        assert (project.path / "data" / table).read_bytes() == (done.path / "data" / table).read_bytes()
+
+
+# --- on the tables of augment, and over all -------------------------------------------------------------------------
+
+
+@on_augment
+def test_synthetic_text_is_learned_from_by_each_kind_of_classifier(usable: Project) -> None:
+    table = scores(usable, "tstr")
+    assert set(zip(table["arm"], table["learner"], strict=True)) == {
+        (arm, learner)
+        for arm in ("real", "mixed", "continued", "synthetic")
+        for learner in ("encoder", "masked_lm", "causal_lm")
+    }
+    assert compared(usable, "tstr") == {("mixed", "real"), ("continued", "real")}
+    quality = usable.table(f"{REPORTING}/tstr/text_quality.parquet")
+    assert {"fidelity"} <= set(quality["metric"])
+    taken = usable.table("07_synthetic/augment/candidates.parquet")
+    decisions = usable.table("07_synthetic/tstr/decisions.parquet")
+    assert set(decisions["candidate_id"]) <= set(taken["candidate_id"])
+
+
+@on_augment
+def test_tuned_settings_are_tested_beside_those_before(usable: Project) -> None:
+    assert set(scores(usable, "search")["arm"]) == {"default", "tuned"}
+    assert compared(usable, "search") == {("tuned", "default")}
+    tables = analysis(usable, "search")
+    assert len(tables["trials"]) == 3
+    assert not tables["settings"].empty
+
+
+@on_augment
+def test_the_reference_page_has_our_figures_of_what_has_run(usable: Project) -> None:
+    figures = usable.csv(f"{REPORTING}/reference.csv")
+    filled = figures[figures["ours"].notna()]
+    assert set(filled["number"]) == {"S9", "S10", "S15"}
+    assert len(filled) == 5
+    page = (usable.path / f"data/{REPORTING}/reference.md").read_text(encoding="utf-8")
+    assert all(f"| S{number} " in page for number in range(1, 21))
+    overview = (usable.path / f"data/{REPORTING}/overview.md").read_text(encoding="utf-8")
+    for name in ("augment", "tstr", "search"):
+        assert f"## {name}: scores" in overview
+        assert f"## {name}: differences" in overview
+
+
+@together
+def test_every_figure_that_is_matched_is_found_once_its_experiment_has_run(done: Project) -> None:
+    ran = [*PROMPTS, *CHINESE]
+    written = yaml.safe_load((ROOT / "conf/base/reference.yml").read_text(encoding="utf-8"))
+    figures = reference_table(written, pd.concat([done.csv(f"{RESULTS}/{name}.csv") for name in ran]))
+    figures = figures[figures["experiment"].isin(ran)]
+    assert set(figures["number"]) == {"S1", "S6", "S12", "S13", "S16", "S17"}
+    # The tiny one leaves the third length out.
+    assert figures.loc[figures["ours"].isna(), "what"].tolist() == ["5 epochs"]
