@@ -35,6 +35,7 @@ def environment(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
         yield request.param, context.catalog
 
 
+@pytest.mark.slow
 def test_models_are_offline_ones_but_for_the_reports_environment(environment: tuple[str, Any]) -> None:
     name, catalog = environment
     needed = {key: set(models_of(pipeline, catalog)) for key, pipeline in register_pipelines().items()}
@@ -48,6 +49,7 @@ def test_models_are_offline_ones_but_for_the_reports_environment(environment: tu
     assert needed["label_noise"] == set()
 
 
+@pytest.mark.slow
 def test_another_base_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """``globals.encoder`` reaches every experiment that puts a head on an encoder."""
     from emotion_kedro.config.loader import ProjectConfigLoader

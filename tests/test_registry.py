@@ -73,6 +73,7 @@ def test_about_a_node_for_each_generator_and_arm(pipelines: dict[str, Pipeline])
 
 
 @pytest.mark.parametrize("environment", [None, "real", "report"])
+@pytest.mark.slow
 def test_every_data_set_is_in_the_catalog(environment: str | None) -> None:
     bootstrap_project(ROOT)
     with KedroSession.create(ROOT, env=environment) as session:

@@ -103,10 +103,6 @@ class Cache:
             set_aside(file, error)
             return None
 
-    def has_table(self, kind: str, identity: str) -> bool:
-        """Whether the table is there."""
-        return self._table_file(kind, identity).is_file()
-
     def save_table(self, kind: str, identity: str, table: pd.DataFrame) -> None:
         """Keep a table; ``attrs`` may hold what JSON can."""
         self._clean_once(kind)

@@ -73,10 +73,15 @@ def placed(pipeline: Pipeline, experiment: Experiment) -> Pipeline:
     if experiment.name == DEFAULT:
         names = {name: name.replace("params:", f"params:{DEFAULT}.") for name in parameters}
         return Pipeline(pipeline, parameters=names)
-    shared = {"raw_folder", "reference_report", *_taken(experiment)} & pipeline.inputs()
-    return Pipeline(pipeline, namespace=experiment.name, inputs=shared, parameters=SHARED & pipeline.inputs())
+    shared = {name: name for name in ("raw_folder", "reference_report")} | _taken(experiment)
+    inputs = {name: source for name, source in shared.items() if name in pipeline.inputs()}
+    return Pipeline(pipeline, namespace=experiment.name, inputs=inputs, parameters=SHARED & pipeline.inputs())
 
 
-def _taken(experiment: Experiment) -> set[str]:
-    """Return the data sets that an experiment takes from the default one."""
-    return {"split_records", "taxonomy", "candidates"} if experiment.from_experiment is not None else set()
+def _taken(experiment: Experiment) -> dict[str, str]:
+    """Return the data sets that an experiment takes from another, and their names there."""
+    source = experiment.from_experiment
+    if source is None:
+        return {}
+    names = ("split_records", "taxonomy", "candidates")
+    return {name: name if source == DEFAULT else f"{source}.{name}" for name in names}

@@ -217,7 +217,7 @@ def test_the_stages_have_a_node_for_each_generator(tiny_gpt2: Path) -> None:
     drawing = synthesis.create_pipeline(configs, ["kept"])
     assert {node.name for node in drawing.nodes} == {
         *(f"generator.{name}.draw_{name}" for name in configs),
-        "filter_candidates",
+        "generator.filter_candidates",
     }
     assert "generator.kept.model" in drawing.inputs()
     assert "generator.drawn.model" not in drawing.inputs()
@@ -250,5 +250,12 @@ def test_the_nodes_take_parameters_as_they_come(
     assert len(scored) == len(kept) + len(named)
     assert scored.loc[scored["generator"] == "named", "probability"].isna().all()
     assert scored.loc[scored["generator"] == "kept", "probability"].notna().all()
+    # A new split: what yesterday's rows made is neither sampled from, nor scored.
+    train = split["split"] == "train"
+    changed = split.drop(split.index[train][:1])
+    with pytest.raises(LeakError, match=r"the generator kept in .* was trained on other rows .*--pipelines=generation"):
+        draw_candidates(changed, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
+    with pytest.raises(LeakError, match=r"candidate kept:\S+ was not written for .*--pipelines=generation,synthesis"):
+        filter_candidates(changed, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the design has 4 draws"):
         train_generator(split, taxonomy, raw["kept"], contexts.design, *common[1:], name="kept")

@@ -21,7 +21,7 @@ from emotion_kedro.augmentation.generators import (
 from emotion_kedro.augmentation.generators.fine_tuned import sample_texts
 from emotion_kedro.augmentation.generators.tuning import choose_trained, prepare_base
 from emotion_kedro.cache import Cache
-from emotion_kedro.config.augmentation import DecodingConfig, TunedConfig, generator_config
+from emotion_kedro.config.augmentation import DecodingConfig, TunedGeneratorConfig, generator_config
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import load_language_model
@@ -73,6 +73,7 @@ def test_each_kind_writes_for_every_label_with_rows_and_the_seed_decides(
         *((name, "lora") for name in ("conditional", "warmed up", "from scratch", "conditional from scratch")),
     ],
 )
+@pytest.mark.slow
 def test_a_kept_model_writes_the_same_texts(
     name: str, tuning_of: str, context: GenerationContext, tiny_gpt2: Path, tmp_path: Path
 ) -> None:
@@ -84,11 +85,11 @@ def test_a_kept_model_writes_the_same_texts(
     directory = tmp_path / "saved"
     directory.mkdir()
     fitted.save(directory)
-    opened = load_generator(config, directory, context.device)
+    opened = load_generator(config, directory, context)
     texts = fitted.sample("joy", 6, 3)
     assert opened.sample("joy", 6, 3) == texts
     assert opened.sample("joy", 6, 4) != texts
-    assert opened.identity == fitted.identity is not None  # type: ignore[attr-defined]
+    assert opened.identity == fitted.identity is not None
     # The same texts as those of a generator that is tuned as it is sampled.
     table = draw_candidates(config, context, opened)
     elsewhere = replace(context, cache=Cache(tmp_path / "other"))
@@ -154,7 +155,7 @@ def test_a_killed_training_goes_on_where_it_was(
 def test_the_tuning_says_which_parameters_move(
     tuning_of: str, last_layers: int | None, trained: set[str], tiny_gpt2: Path, cpu: Device
 ) -> None:
-    config: TunedConfig = config_of(tiny_gpt2, tuning=tuning_of, last_layers=last_layers)
+    config: TunedGeneratorConfig = config_of(tiny_gpt2, tuning=tuning_of, last_layers=last_layers)
     model = choose_trained(load_language_model(str(tiny_gpt2), cpu), config).model
     names = [name.split("transformer.")[1] for name, value in model.named_parameters() if value.requires_grad]
     assert {".".join(name.split(".")[: 2 if name.startswith("h.") else 1]) for name in names} == trained

@@ -3,14 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from emotion_kedro.config.models import (
     LEARNERS,
-    CausalLMConfig,
     FeatureConfig,
-    Learner,
-    LearnerConfig,
     OnlyConfig,
     learner_config,
 )
@@ -61,13 +58,6 @@ def test_only_takes_its_part_of_the_design() -> None:
     assert OnlyConfig().takes(**run)
     assert OnlyConfig(arms=("real",), seeds=(0, 1)).takes(**run)
     assert not OnlyConfig(sizes=(25,)).takes(**run)
-
-
-def test_a_field_of_any_kind_keeps_what_is_its_kind_s_own() -> None:
-    adapter: TypeAdapter[LearnerConfig] = TypeAdapter(Learner)
-    learner = adapter.validate_python({"kind": "causal_lm", "base": "gpt2", "training": TRAINING, "calibrate": True})
-    assert isinstance(learner, CausalLMConfig)
-    assert adapter.validate_python(adapter.dump_python(learner)) == learner
 
 
 def test_features_name_their_model_and_have_ngrams_of_their_kind() -> None:

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "balanced_split.py"
 
 
+@pytest.mark.slow
 def test_benchmark_runs_on_a_small_table_and_writes_its_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     command = [sys.executable, str(PROGRAM), "--rows", "4000", "--runs", "1", "--write", str(page)]

@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from emotion_kedro.augmentation.draws import _numbered
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import SearchConfig
 from emotion_kedro.config.experiment import DesignConfig
 from emotion_kedro.config.filters import default_filters
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.datasets import TableFolder
 from emotion_kedro.experiments.search import Settings, analyse, importance, search, with_settings
 from emotion_kedro.models.device import Device
@@ -119,6 +121,8 @@ def candidates() -> pd.DataFrame:
 @pytest.fixture
 def run(tiny_encoder: Path, taxonomy: TaxonomyConfig, cpu: Device, tmp_path: Path) -> Any:
     def analysed(split_records: pd.DataFrame, candidates: pd.DataFrame, **changes: Any) -> Any:
+        draw = Draw(int(candidates["size"].iloc[0]), 0)
+        numbered = _numbered(candidates, "per_label", draw, DesignSplits(split_records, DesignConfig()))
         limits = {"trials": 2, "max_epochs": 1, "train_rows": 24, "synthetic_shares": (0.5,), "taus": (0.8,)}
         learner = {"kind": "encoder", "base": str(tiny_encoder), "training": TRAINING, **changes}
         return analyse(
@@ -131,7 +135,7 @@ def run(tiny_encoder: Path, taxonomy: TaxonomyConfig, cpu: Device, tmp_path: Pat
             learners={"encoder": learner_config(learner)},
             filters=default_filters(),
             split_records=split_records,
-            candidates=candidates,
+            candidates=candidates.assign(candidate_id=numbered["candidate_id"]),
         )
 
     return analysed

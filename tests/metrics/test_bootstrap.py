@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,14 @@ def single(table: pd.DataFrame) -> Runs:
     return runs
 
 
+def calibration_error(runs: Runs, run: int) -> float:
+    """The gap between confidence and accuracy, bin by bin, which scikit-learn does not have."""
+    confidence, right = runs.probabilities[run].max(axis=1), runs.probabilities[run].argmax(axis=1) == runs.truth
+    edges = np.linspace(0, 1, EVALUATION.calibration_bins + 1)
+    bins = [(low < confidence) & (confidence <= high) for low, high in pairwise(edges)]
+    return sum(abs((confidence[rows] - right[rows]).sum()) for rows in bins) / len(confidence)
+
+
 def test_estimates_are_those_of_scikit_learn(predictions_of: Invent) -> None:
     runs = single(predictions_of("real", 0.6))
     values = resample(runs, tuple(METRICS), None, EVALUATION)
@@ -37,6 +46,7 @@ def test_estimates_are_those_of_scikit_learn(predictions_of: Invent) -> None:
         assert values["accuracy"].estimate[run] == pytest.approx((truth == guess).mean())
         assert values["macro_f1"].estimate[run] == pytest.approx(f1_score(truth, guess, average="macro"))
         assert values["log_loss"].estimate[run] == pytest.approx(log_loss(truth, runs.probabilities[run]), abs=1e-5)
+        assert values["ece"].estimate[run] == pytest.approx(calibration_error(runs, run), abs=1e-5)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])

@@ -3,15 +3,9 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import pytest
 
 from emotion_kedro.metrics.diversity import words
-from emotion_kedro.metrics.novelty import (
-    copied,
-    exact_copies,
-    longest_shared_ngram,
-    normalised,
-)
+from emotion_kedro.metrics.novelty import copied, exact_copies, longest_shared_ngram
 
 
 def sentences(rows: int, random: np.random.Generator, *, vocabulary: int, length: int) -> list[str]:
@@ -27,25 +21,9 @@ def contains(text: str, reference: str, length: int) -> bool:
     return any(tuple(mine[start : start + length]) in runs for start in range(len(mine) - length + 1))
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("  I\tam\n  SAD... ", "i am sad"),
-        ("don't, don`t, don\u2019t", "dont dont dont"),
-        ("well-known@home", "well known home"),
-        ("so happy 😀!", "so happy 😀"),
-        ("我很高兴, 真的。", "我很高兴真的"),
-        ("我 love 你", "我 love 你"),
-        ("?!", ""),
-    ],
-)
-def test_normalised(text: str, expected: str) -> None:
-    assert normalised(text) == expected
-
-
 def test_exact_copies() -> None:
-    references = ["I'm so happy!", "我很高兴。", "..."]
-    texts = ["im  SO happy", "我很高兴", "I'm so happy 😀", "I'm happy", "!", ""]
+    references = ["I'm so happy!", "我很高兴。", ":)"]
+    texts = ["im  SO happy", "我很高兴", "I'm so happy 😀", "I'm happy", ":(", ""]
     found = exact_copies(texts, references)
     assert found.dtype == bool
     assert found.tolist() == [True, True, False, False, False, False]

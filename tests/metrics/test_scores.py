@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.scores import confusion, label_scores, reliability, score_table
+from emotion_kedro.metrics.scores import confusion, label_scores, score_table
 from emotion_kedro.schemas import LabelScores, Predictions, Scores
 
 EVALUATION = EvaluationConfig(bootstrap_samples=200)
@@ -42,15 +42,6 @@ def test_labels_and_confusions_are_means_over_runs(predictions: pd.DataFrame) ->
     assert pairs.groupby("arm")["rows"].sum().to_dict() == pytest.approx(dict.fromkeys(pairs["arm"], 120))
     right = pairs[(pairs["arm"] == "real") & (pairs["label"] == pairs["predicted"])]
     assert right["rows"].sum() / 120 == pytest.approx((real["label"] == real["predicted"]).mean())
-
-
-def test_reliability_gives_the_calibration_error(predictions: pd.DataFrame) -> None:
-    baseline = predictions[predictions["arm"] == "baseline"]
-    bins = reliability(baseline)
-    assert bins["rows"].sum() == 120
-    error = ((bins["confidence"] - bins["accuracy"]).abs().fillna(0) * bins["rows"]).sum() / 120
-    scores = score_table(baseline, None, EVALUATION).set_index("metric")
-    assert scores.loc["ece", "value"] == pytest.approx(error, abs=1e-5)
 
 
 def test_errors_name_the_fault(predictions: pd.DataFrame) -> None:

@@ -338,6 +338,7 @@ def test_the_directory_says_what_it_is(saved: Path) -> None:
     assert "120 optimiser steps of 16 texts" in (saved / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_code_on_the_card_works_without_this_package(
     tuned: tuple[CausalLMClassifier, TrainingLog], saved: Path, tmp_path: Path, cpu: Device
 ) -> None:

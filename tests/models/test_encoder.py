@@ -161,6 +161,7 @@ print(json.dumps(results))
 """
 
 
+@pytest.mark.slow
 def test_transformers_opens_the_directory_without_this_package(
     fitted: tuple[EncoderClassifier, TrainingLog], saved: Path, tmp_path: Path, cpu: Device
 ) -> None:

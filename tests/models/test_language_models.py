@@ -166,12 +166,12 @@ def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
     records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
 ) -> None:
     steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=3)
-    options = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
+    scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
     texts = records["text"].tolist()
 
     def make(checkpoints: Work) -> tuple[LanguageModel, TrainingLog]:
         return train_from_scratch(
-            texts[:40], texts[40:50], options, max_tokens=24, device=cpu, checkpoints=checkpoints, seed=0
+            texts[:40], texts[40:50], scratch, max_tokens=24, device=cpu, checkpoints=checkpoints, seed=0
         )
 
     with pytest.raises(KeyboardInterrupt):
@@ -183,7 +183,7 @@ def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
 
 
 def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: Work) -> None:
-    options = ScratchConfig(
+    scratch = ScratchConfig(
         layers=2,
         width=32,
         heads=2,
@@ -192,7 +192,7 @@ def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: 
     )
     texts = records["text"].tolist()
     language_model, log = train_from_scratch(
-        texts[::2], texts[1::20], options, max_tokens=24, device=cpu, checkpoints=store, seed=0
+        texts[::2], texts[1::20], scratch, max_tokens=24, device=cpu, checkpoints=store, seed=0
     )
     config = language_model.model.config
     assert (config.n_layer, config.n_embd, config.vocab_size) == (2, 32, 300)

@@ -196,6 +196,7 @@ def test_where_words_differ_in_length_labels_compete(uneven: Path, cpu: Device) 
 
 
 @pytest.mark.parametrize("base", ["tiny_masked", "uneven"])
+@pytest.mark.slow
 def test_it_learns_to_answer(
     base: str,
     records: pd.DataFrame,
@@ -279,6 +280,7 @@ def test_a_lexicon_makes_a_word_of_several_tokens_one(
     np.testing.assert_allclose(again, classifier.probabilities(texts, device=cpu), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_card_shows_how_plain_transformers_answers(
     uneven: Path, records: pd.DataFrame, cpu: Device, cache: Cache, tmp_path: Path
 ) -> None:

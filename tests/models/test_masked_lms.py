@@ -121,6 +121,7 @@ def test_the_decoder_is_the_embeddings(trained: tuple[MaskedModel, TrainingLog, 
     assert torch.equal(opened.cls.predictions.bias, model.model.cls.predictions.bias)
 
 
+@pytest.mark.slow
 def test_the_directory_fills_masks_in_plain_transformers(trained: tuple[MaskedModel, TrainingLog, Path]) -> None:
     code = (
         "import json, sys; from transformers import pipeline;"
@@ -134,6 +135,7 @@ def test_the_directory_fills_masks_in_plain_transformers(trained: tuple[MaskedMo
     assert "Masked language model" in (trained[2] / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_where_an_undisturbed_one_ends(
     trained: tuple[MaskedModel, TrainingLog, Path],
     texts: Texts,
@@ -233,6 +235,7 @@ def test_a_vocabulary_is_no_larger_than_asked_and_has_pieces_of_words(records: p
     assert max(len(piece.removeprefix("##")) for piece in tokenizer.get_vocab() if not piece.startswith("[")) >= 3
 
 
+@pytest.mark.slow
 def test_the_vocabulary_is_the_same_in_every_process(records: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "texts.json").write_text(json.dumps([*CHINESE, *records["text"]]))
     code = (

@@ -112,6 +112,7 @@ def test_whatever_the_schedule_an_interruption_leaves_no_trace(tmp_path: Path, c
     assert undisturbed(tmp_path / "else", options, 0.5) != undisturbed(tmp_path / "usual", OPTIONS, 0.5)
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_end(tmp_path: Path) -> None:
     code = "import sys, test_training; test_training.train_until_killed(sys.argv[1])"
     kill_in_the_middle(code, str(tmp_path), sign=tmp_path / "hangs")

@@ -20,6 +20,7 @@ from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
 from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.models.device import Device
 
@@ -100,16 +101,17 @@ def draw_for(
     tables = []
     for number, draw in enumerate(draws, start=1):
         table = draw_candidates(config, contexts.context(draw, config), fitted, name=name)
-        tables.append(_numbered(table, name, draw))
+        tables.append(_numbered(table, name, draw, contexts))
         logger.info("generator %s: %d candidates of draw %d of %d", name, len(table), number, len(draws))
-    return pd.concat(tables, ignore_index=True) if tables else _numbered(no_rows(), name, Draw(ALL_ROWS, 0))
+    return pd.concat(tables, ignore_index=True) if tables else _numbered(no_rows(), name, Draw(ALL_ROWS, 0), contexts)
 
 
-def _numbered(table: pd.DataFrame, name: str, draw: Draw) -> pd.DataFrame:
+def _numbered(table: pd.DataFrame, name: str, draw: Draw, splits: DesignSplits) -> pd.DataFrame:
+    rows = _rows_of(draw, splits)
     numbers = table.groupby("label").cumcount() + 1
-    # With a check sum of the text, so that a judgement of one run's candidates never fits another's.
+    # With a check sum, so that a judgement of one run's candidates never fits another's.
     ids = [
-        f"{name}:{label}:{draw.size}:{draw.data_seed}:{number}:{crc32(text.encode()):08x}"
+        f"{name}:{label}:{draw.size}:{draw.data_seed}:{number}:{_check_sum(text, rows)}"
         for label, number, text in zip(table["label"], numbers, table["text"], strict=True)
     ]
     return table.assign(
@@ -118,6 +120,31 @@ def _numbered(table: pd.DataFrame, name: str, draw: Draw) -> pd.DataFrame:
         size=pd.Series(draw.size, index=table.index, dtype="int64"),
         data_seed=pd.Series(draw.data_seed, index=table.index, dtype="int64"),
     )[CANDIDATES]
+
+
+def assert_written_for(splits: DesignSplits, candidates: pd.DataFrame) -> None:
+    """Raise a LeakError if a candidate was written for other train rows than its draw has in these splits.
+
+    It is what stands between a new split and candidates of the one before, which learned from rows that may be test
+    rows now.
+    """
+    for _, table in candidates.groupby(["size", "data_seed"]):
+        rows = _rows_of(Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0])), splits)
+        for candidate_id, text in zip(table["candidate_id"], table["text"], strict=True):
+            if not candidate_id.endswith(f":{_check_sum(text, rows)}"):
+                raise LeakError(
+                    f"the candidate {candidate_id} was not written for the train rows of this split, so that it may "
+                    "have learned from rows that are test rows now; write it again: kedro run "
+                    "--pipelines=generation,synthesis"
+                )
+
+
+def _rows_of(draw: Draw, splits: DesignSplits) -> str:
+    return fingerprint(splits.rows(draw)[["record_id", "text", "label"]])
+
+
+def _check_sum(text: str, rows: str) -> str:
+    return f"{crc32((rows + text).encode()):08x}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def template_texts(taxonomy: TaxonomyConfig, sentence: str | None = None, *, wor
     Args:
         taxonomy: the labels with their words.
         sentence: with ``{label}`` where the word goes; None: the taxonomy's own.
-        words: words of each label that get a sentence, at most; its own word is the first.
+        words: words of each label that get a sentence, at most, in the order of the taxonomy.
 
     Raises:
         ValueError: if the sentence has no place for the word.
@@ -32,4 +32,4 @@ def template_texts(taxonomy: TaxonomyConfig, sentence: str | None = None, *, wor
 
 def _words_of(label: str, taxonomy: TaxonomyConfig) -> list[str]:
     described = taxonomy.labels[label]
-    return list(dict.fromkeys([taxonomy.word(label), *(() if described is None else described.words)]))
+    return list(dict.fromkeys([taxonomy.spoken(label), *(() if described is None else described.words)]))

@@ -16,13 +16,14 @@ from emotion_kedro.config.filters import (
     filter_config,
     filter_configs,
 )
+from emotion_kedro.config.taxonomy import LABEL
 from emotion_kedro.config.training import TrainingConfig
 
 __all__ = ["FILTERS", "GENERATORS", "default_filters", "filter_config", "filter_configs", "generator_config"]
 
 SCRATCH = "scratch"
 """The base that is no pretrained model."""
-LABEL, EXAMPLES = "{label}", "{examples}"
+EXAMPLES = "{examples}"
 
 
 class ScratchConfig(Config):
@@ -86,6 +87,11 @@ class GeneratorConfig(Config):
         return False
 
     @property
+    def right_by_making(self) -> bool:
+        """Whether its texts say their label whatever a classifier reads: no filter looks at them."""
+        return False
+
+    @property
     def writes_text(self) -> bool:
         """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
         return True
@@ -104,7 +110,7 @@ class RealTextConfig(GeneratorConfig):
         return False
 
 
-class TunedConfig(GeneratorConfig):
+class TunedGeneratorConfig(GeneratorConfig):
     """A causal language model that is tuned on the draw's texts."""
 
     base: str
@@ -124,13 +130,13 @@ class TunedConfig(GeneratorConfig):
     decoding: DecodingConfig = DecodingConfig()
 
     @model_validator(mode="after")
-    def _layers_named(self) -> TunedConfig:
+    def _layers_named(self) -> TunedGeneratorConfig:
         if self.tuning == "last_layers" and self.last_layers is None:
             raise ValueError("tuning: last_layers needs the number of layers in last_layers")
         return self
 
     @model_validator(mode="after")
-    def _can_be_watched(self) -> TunedConfig:
+    def _can_be_watched(self) -> TunedGeneratorConfig:
         if self.training.patience is not None and self.validation_texts == 0:
             raise ValueError("training.patience waits for a better validation loss, but validation_texts is 0")
         return self
@@ -145,7 +151,7 @@ class TunedConfig(GeneratorConfig):
         return () if self.base == SCRATCH else (self.base,)
 
 
-class FineTunedConfig(TunedConfig):
+class FineTunedConfig(TunedGeneratorConfig):
     """One generator per label: a causal language model tuned on the bare train texts of that label."""
 
     kind: Literal["fine_tuned"] = "fine_tuned"
@@ -164,7 +170,7 @@ class FineTunedConfig(TunedConfig):
         return self.unlabelled is not None
 
 
-class ConditionalConfig(TunedConfig):
+class ConditionalConfig(TunedGeneratorConfig):
     """One generator for all labels, tuned on texts that are headed by their label."""
 
     kind: Literal["conditional"] = "conditional"
@@ -243,6 +249,11 @@ class TemplateConfig(GeneratorConfig):
     """With ``{label}``; None: the taxonomy's ``prompt.template``."""
     words: Positive = 1
     """Words of each label, the label's own first, that get a sentence."""
+
+    @property
+    def right_by_making(self) -> bool:
+        """Always."""
+        return True
 
     @field_validator("sentence")
     @classmethod

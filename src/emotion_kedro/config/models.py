@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
 from emotion_kedro.config.training import TrainingConfig
@@ -130,6 +130,8 @@ class TunedConfig(LearnerConfig):
     def _starts_from_something(self) -> TunedConfig:
         if not self.base and self.base_model is None:
             raise ValueError(f"a learner of kind {self.kind} starts from a model; give base or base_model")
+        if self.base == "scratch" and self.base_model is None:
+            raise ValueError("base is scratch: a learner starts from a pretrained model, or names one of `bases`")
         return self
 
     def models(self) -> tuple[str, ...]:
@@ -199,10 +201,6 @@ def learner_config(raw: Mapping[str, Any] | LearnerConfig) -> LearnerConfig:
     config = LEARNERS[kind].config.model_validate(raw)
     assert isinstance(config, LearnerConfig)
     return config
-
-
-Learner = Annotated[SerializeAsAny[LearnerConfig], BeforeValidator(learner_config)]
-"""Type of a field that holds a learner of any kind."""
 
 
 class SmallEncoderConfig(Config):

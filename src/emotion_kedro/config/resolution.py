@@ -9,7 +9,7 @@ from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import Config
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
-from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec
+from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -60,8 +60,13 @@ def resolve(
         analyses={key: _dumped(config) for key, config in analyses.items()},
         evaluation=file.evaluation,
     )
-    known = {*experiment.generators, *(generators_of or {}).get(records.from_experiment or "", ())}
-    _check_names(experiment, known)
+    others = generators_of or {}
+    if records.from_experiment is not None:
+        _known("records.from_experiment", [records.from_experiment], [other for other in others if other != name])
+    _check_names(experiment, {*experiment.generators, *others.get(records.from_experiment or "", ())})
+    if experiment.ingestion is not None:
+        sources = [arm.rows.source for arm in experiment.arms.values() if isinstance(arm.rows, RowsOfSource)]
+        _known("arms.*.rows.source", sources, experiment.ingestion.sources)
     return experiment
 
 
@@ -142,6 +147,21 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     for pair in experiment.compare:
         learners = any(name.startswith("learner:") for name in pair)
         _known("compare", pair, [f"learner:{name}" for name in experiment.learners] if learners else sorted(arms))
+    if any(arm.add for arm in experiment.arms.values()):
+        # What is added may not judge itself.
+        plain = [name for name, arm in experiment.arms.items() if not arm.add]
+        _known("evaluator.arm", [experiment.evaluator.arm], plain)
+    _check_learners(experiment, analyses)
+    if experiment.arms and not experiment.learners:
+        raise ValueError("there are arms, but no learners")
+    if not experiment.arms and not experiment.analyses:
+        raise ValueError("there are neither arms nor analyses: nothing to run")
+
+
+def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None:
+    """The same of what names a learner, and of what a learner names."""
+    for name, raw in experiment.filters.items():
+        _known(f"filters.{name}.learner", [raw["learner"]] if raw.get("learner") else [], experiment.learners)
     for name, config in analyses.items():
         _known(f"analyses.{name}.arms", config.classifier_arms, experiment.arms)
     for name, raw in experiment.learners.items():
@@ -149,10 +169,6 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
         base = getattr(learner, "base_model", None)
         _known(f"learners.{name}.base_model", [base] if base else [], experiment.bases)
         _known(f"learners.{name}.only.arms", learner.only.arms or (), experiment.arms)
-    if experiment.arms and not experiment.learners:
-        raise ValueError("there are arms, but no learners")
-    if not experiment.arms and not experiment.analyses:
-        raise ValueError("there are neither arms nor analyses: nothing to run")
 
 
 def _known(place: str, names: Iterable[str], known: Collection[str]) -> None:

@@ -119,16 +119,16 @@ def fit_arm(
     planned = list(plan_runs(name, arm, learners, context.design_splits))
     if not planned:
         raise ValueError(f"arm {name}: no learner is run on it; see `only` of the learners and `sizes` of the arm")
-    shown = max(
+    handed_on = max(
         planned, key=lambda run: (run.learner == planned[0].learner, run.draw.size or np.inf, -planned.index(run))
     )
     tables, logs, classifier = [], [], None
     for number, run in enumerate(planned, start=1):
         result = _Run(run, name, arm, training_rows, learners[run.learner], context)
-        table, log, fitted = result.outcome(wants_classifier=run == shown)
+        table, log, fitted = result.outcome(wants_classifier=run == handed_on)
         tables.append(table)
         logs.append(log)
-        classifier = fitted if run == shown else classifier
+        classifier = fitted if run == handed_on else classifier
         logger.info("%s, %s: run %d of %d (%s)", context.experiment, name, number, len(planned), run)
     assert classifier is not None
     return FittedArm(classifier, pd.concat(tables, ignore_index=True), pd.DataFrame(logs))
@@ -175,6 +175,8 @@ class _Run:
         table = cache.table(RUNS, identity)
         if table is not None and not wants_classifier:
             return self._named(table), self._log(table), None
+        place = f"the training rows of {self.planned} of the arm {self.arm_name}"
+        self.context.design_splits.guard.assert_disjoint(self._rows()["text"].tolist(), place)
         started = time.perf_counter()
         classifier, log = fit_classifier(self._training_set(), self.learner, self.context.device, cache)
         table = self._predict(classifier)
@@ -288,6 +290,7 @@ def fit_baselines(context: RunContext) -> pd.DataFrame:
     from sklearn.pipeline import make_pipeline
 
     splits, labels = context.design_splits, context.taxonomy.names
+    splits.guard.assert_disjoint(splits.train, "the train rows of the baselines")
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
     estimators = {
         "majority": DummyClassifier(strategy="prior"),

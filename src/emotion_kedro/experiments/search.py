@@ -16,6 +16,7 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from emotion_kedro.augmentation.draws import assert_written_for
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.analyses import SearchConfig
@@ -78,6 +79,7 @@ def analyse(
     whole = design.model_copy(update={"sizes": (ALL_ROWS,), "data_seeds": design.data_seeds[:1]})
     splits = DesignSplits(split_records, whole)
     offered = _offered(candidates, config, design)
+    assert_written_for(splits, offered)
     # A trial is handed train and validation rows, and nothing else.
     context = RunContext(name, taxonomy, with_validation_tested(splits), device, cache)
     trial = _Trial(offered, config, design, filters, learner_name, learner, context)

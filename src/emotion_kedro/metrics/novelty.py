@@ -6,38 +6,30 @@ copy.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from emotion_kedro.metrics.diversity import APOSTROPHES, HAN, words
+from emotion_kedro.data.near_duplicates import normalise
+from emotion_kedro.metrics.diversity import words
 
 COPIED_WORDS = 8
 """A shared run of so many words is no accident in texts of a sentence or two."""
 
 
-def normalised(text: str) -> str:
-    """The text in NFKC and lower case, without punctuation, with single spaces; emoji and other symbols
-    stay.
-
-    Apostrophes vanish (`don't` and `dont` are one), other punctuation parts words, and spaces between
-    Chinese characters are dropped, as they carry no meaning there.
-    """
-    plain = re.sub(f"[{APOSTROPHES}]", "", unicodedata.normalize("NFKC", text).lower())
-    parted = "".join(" " if unicodedata.category(sign).startswith("P") else sign for sign in plain)
-    return re.sub(f"(?<=[{HAN}]) (?=[{HAN}])", "", " ".join(parted.split()))
-
-
 def exact_copies(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether each text equals some reference once both are `normalised`: (n,).
+    """Whether each text equals some reference once both are as `near_duplicates.normalise` leaves them: (n,).
 
-    A text of which nothing is left is not a copy: it is empty, which is another fault.
+    A blank text is not a copy: it is empty, which is another fault.
     """
-    known = {normalised(reference) for reference in references} - {""}
-    return np.array([normalised(text) in known for text in texts], dtype=np.bool_)
+    known = set(_normal(references)) - {""}
+    return np.array([text in known for text in _normal(texts)], dtype=np.bool_)
+
+
+def _normal(texts: Sequence[str]) -> list[str]:
+    return normalise(pd.Series(list(texts), dtype="str")).tolist()
 
 
 def longest_shared_ngram(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:

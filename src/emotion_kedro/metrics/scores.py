@@ -1,4 +1,4 @@
-"""Tables of scores, of labels, of confusions and of calibration, from predictions."""
+"""Tables of scores, of labels and of confusions, from predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import METRICS, has_probabilities, interval, resample
+from emotion_kedro.metrics.bootstrap import METRICS, interval, resample
 from emotion_kedro.metrics.runs import Runs, parts_of, runs_of
 
 
@@ -91,28 +91,6 @@ def _confusion(runs: Runs) -> pd.DataFrame:
     rows = confusion_matrix(truth, runs.predicted.ravel(), labels=np.arange(count)) / len(runs.predicted)
     pairs = {"label": np.repeat(list(runs.labels), count), "predicted": list(runs.labels) * count}
     return _described(runs, pd.DataFrame({**pairs, "rows": rows.ravel()}))
-
-
-def reliability(predictions: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
-    """Return the reliability diagram of each arm, learner and size: ``bin, confidence, accuracy, rows``, over all runs.
-
-    Bin b (from 0) takes the rows whose highest probability lies in (b / bins, (b + 1) / bins]; ``confidence`` and
-    ``accuracy`` are means, NaN in a bin without rows. Learners without probabilities are left out.
-    """
-    designs = [runs for runs in runs_of(predictions).values() if has_probabilities(runs)]
-    columns = ["experiment", "arm", "learner", "size", "bin", "confidence", "accuracy", "rows"]
-    tables = [_reliability(runs, bins) for runs in designs]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-
-
-def _reliability(runs: Runs, bins: int) -> pd.DataFrame:
-    confidence = runs.probabilities.max(axis=-1).ravel()
-    correct = (runs.probabilities.argmax(axis=-1) == runs.truth).ravel()
-    member = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    table = pd.DataFrame({"bin": member, "confidence": confidence, "accuracy": correct.astype(np.float64)})
-    grouped = table.groupby("bin")
-    means = grouped.mean().reindex(range(bins)).assign(rows=grouped.size().reindex(range(bins), fill_value=0))
-    return _described(runs, means.reset_index())
 
 
 def _described(runs: Runs, table: pd.DataFrame) -> pd.DataFrame:

@@ -192,7 +192,7 @@ def open_directory(directory: Path, device: Device, *, base: Path | None = None)
 def train_from_scratch(
     texts: Sequence[str],
     validation: Sequence[str],
-    options: ScratchConfig,
+    scratch: ScratchConfig,
     *,
     max_tokens: int,
     device: Device,
@@ -203,13 +203,13 @@ def train_from_scratch(
     from transformers import GPT2Config, GPT2LMHeadModel
 
     device.seed(seed)
-    tokenizer = train_byte_level(texts, vocabulary=options.vocabulary)
+    tokenizer = train_byte_level(texts, vocabulary=scratch.vocabulary)
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=max(max_tokens, 64),
-        n_embd=options.width,
-        n_layer=options.layers,
-        n_head=options.heads,
+        n_embd=scratch.width,
+        n_layer=scratch.layers,
+        n_head=scratch.heads,
         bos_token_id=0,
         eos_token_id=0,
         pad_token_id=1,
@@ -220,7 +220,7 @@ def train_from_scratch(
         language_model,
         language_model.encode(texts, max_tokens=max_tokens),
         language_model.encode(validation, max_tokens=max_tokens),
-        options=options.training,
+        training=scratch.training,
         name="base",
         device=device,
         checkpoints=checkpoints,
@@ -234,7 +234,7 @@ def fit_language_model(
     encoded: list[list[int]],
     validation: list[list[int]],
     *,
-    options: TrainingConfig,
+    training: TrainingConfig,
     name: str,
     device: Device,
     checkpoints: Work,
@@ -247,11 +247,11 @@ def fit_language_model(
         name=name,
         model=language_model.model,
         parameter_groups=[{"params": trained}],
-        plan=plan_batches(lengths, steps=options.steps_for(len(encoded)), batch_size=options.batch_size, seed=seed),
+        plan=plan_batches(lengths, steps=training.steps_for(len(encoded)), batch_size=training.batch_size, seed=seed),
         batch=lambda rows: language_model.batch([encoded[row] for row in rows]),
         loss=language_model.loss,
         validation_loss=(
             (lambda: language_model.mean_loss(validation, device=device, batch_size=64)) if validation else None
         ),
     )
-    return train(task, options, device=device, checkpoints=checkpoints, seed=seed)
+    return train(task, training, device=device, checkpoints=checkpoints, seed=seed)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_kedro.config.augmentation import SCRATCH
 from emotion_kedro.config.models import MaskedLanguageModelConfig, SmallEncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.cards import masked_base_card
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import Reference, open_name
-from emotion_kedro.models.pretrained import SCRATCH
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import open_tokenizer, train_wordpiece
 from emotion_kedro.models.training import Task, TrainingLog, by_length, plan_batches, train

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from click import ClickException
 
-logger = logging.getLogger(__name__)
+from emotion_kedro.config.augmentation import SCRATCH
 
-SCRATCH = "scratch"
+logger = logging.getLogger(__name__)
 
 
 class MissingWeightsError(ClickException):

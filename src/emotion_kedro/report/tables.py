@@ -47,7 +47,7 @@ def scores_table(scores: pd.DataFrame) -> pd.DataFrame:
     wide = shown.assign(cell=cells).pivot(index=keys, columns="metric", values="cell")
     order = shown[keys].drop_duplicates()
     order = pd.concat([order[order["arm"] != BASELINE], order[order["arm"] == BASELINE]])
-    columns = [name for name in METRIC_NAMES if name in wide.columns]
+    columns = [*(name for name in METRIC_NAMES if name in wide), *(name for name in wide if name not in METRIC_NAMES)]
     table = order.merge(wide[columns].reset_index(), on=keys, how="left")
     return _finished(table[["arm", "learner", "size", *columns, "rows", "runs"]].rename(columns=METRIC_NAMES))
 

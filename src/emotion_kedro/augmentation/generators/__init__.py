@@ -17,12 +17,14 @@ import pandas as pd
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
-from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
 
 CANDIDATES = "candidates"
+ROWS = "rows.txt"
+"""Beside a kept model: the fingerprint of the rows that it learned from."""
 
 
 def no_rows() -> pd.DataFrame:
@@ -71,9 +73,31 @@ class Trained(Fitted, Protocol):
         """Write all that :func:`load_generator` needs into an empty directory."""
 
 
+@dataclass(frozen=True)
+class KeptGenerator:
+    """A tuned generator that knows which rows it learned from."""
+
+    trained: Trained
+    rows: str
+
+    @property
+    def identity(self) -> str | None:
+        """Fingerprint of the model."""
+        return getattr(self.trained, "identity", None)
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return texts of a label, as :class:`Fitted`."""
+        return self.trained.sample(label, count, seed)
+
+    def save(self, directory: Path) -> None:
+        """Write all that :func:`load_generator` needs into an empty directory."""
+        self.trained.save(directory)
+        (directory / ROWS).write_text(self.rows, encoding="utf-8")
+
+
 def train_generator(
     config: GeneratorConfig, context: GenerationContext, *, name: str = "generator"
-) -> tuple[Trained, list[dict[str, Any]]]:
+) -> tuple[KeptGenerator, list[dict[str, Any]]]:
     """Tune a generator on the rows of a draw.
 
     Returns:
@@ -86,14 +110,29 @@ def train_generator(
     if not config.needs_training:
         raise ValueError(f"the generator {name} is not tuned, so that there is no model of it to keep")
     assert_disjoint(config, context, name)
-    result: tuple[Trained, list[dict[str, Any]]] = _implementation(config).train(context)
-    return result
+    trained, log = _implementation(config).train(context)
+    return KeptGenerator(trained, _rows_of(context)), log
 
 
-def load_generator(config: GeneratorConfig, directory: Path, device: Device) -> Trained:
-    """Open what :func:`train_generator`'s generator was saved to."""
-    generator: Trained = _implementation(config).load(directory, device)
-    return generator
+def load_generator(
+    config: GeneratorConfig, directory: Path, context: GenerationContext, *, name: str = "generator"
+) -> KeptGenerator:
+    """Open what :func:`train_generator`'s generator was saved to, for the draw that it was trained on.
+
+    Raises:
+        LeakError: if it learned from other rows: since then some of them may have become test rows.
+    """
+    kept, rows = directory / ROWS, _rows_of(context)
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != rows:
+        raise LeakError(
+            f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
+            "some may be test rows now; train it again: kedro run --pipelines=generation"
+        )
+    return KeptGenerator(_implementation(config).load(directory, context.device), rows)
+
+
+def _rows_of(context: GenerationContext) -> str:
+    return fingerprint(context.rows[["record_id", "text", "label"]])
 
 
 def draw_candidates(
@@ -114,8 +153,8 @@ def draw_candidates(
         LeakError: if a held-out row is among those that it would learn from.
     """
     assert_disjoint(config, context, name)
-    writer = _Writer(config, context, fitted, name)
-    tables = [writer.table(label) for label in context.taxonomy.names]
+    sampler = LabelSampler(config, context, fitted, name)
+    tables = [sampler.table(label) for label in context.taxonomy.names]
     candidates = pd.concat(tables, ignore_index=True)
     if not config.writes_text:
         return candidates
@@ -135,8 +174,8 @@ def assert_disjoint(config: GeneratorConfig, context: GenerationContext, name: s
         context.guard.assert_disjoint(context.further_rows, f"the further real rows of the generator {name}")
 
 
-class _Writer:
-    """Writes the texts of label after label, and says how far it is."""
+class LabelSampler:
+    """Samples the texts of label after label, and logs how far it is."""
 
     def __init__(self, config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None, name: str) -> None:
         self._config, self._context, self._fitted, self._name = config, context, fitted, name
@@ -145,6 +184,7 @@ class _Writer:
         self._began, self._written = time.perf_counter(), 0
 
     def table(self, label: str) -> pd.DataFrame:
+        """Return ``text, label`` of one label: from the cache, or else new ones; slow ones are cached."""
         identity = fingerprint(self._identity, label)
         if not self._is_slow:
             return self._write(label)

@@ -83,7 +83,7 @@ class Conditional:
             model,
             self._encoded(model, context.rows),
             self._encoded(model, context.validation[context.validation["text"].isin(wanted)]),
-            options=self.config.training,
+            training=self.config.training,
             name="generator",
             device=context.device,
             checkpoints=work,

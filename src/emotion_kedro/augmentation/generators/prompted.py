@@ -51,7 +51,7 @@ class PromptedModel:
             return []
         number = self.context.taxonomy.names.index(label)
         rng = np.random.default_rng([seed, number])
-        word = self.context.taxonomy.word(label)
+        word = self.context.taxonomy.spoken(label)
         prompts = [prompt_for(word, texts, self.config, rng) for _ in range(self.config.requests)]
         # As many texts of each request, and those of one request side by side: it is read once for all of them.
         prompts = [prompts[place * len(prompts) // count] for place in range(count)]

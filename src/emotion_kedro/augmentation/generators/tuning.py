@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_kedro.cache import Work, contents_of, fingerprint
-from emotion_kedro.config.augmentation import SCRATCH, TunedConfig
+from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
@@ -49,7 +49,7 @@ class Base:
         return log
 
 
-def prepare_base(config: TunedConfig, context: GenerationContext) -> Base:
+def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Base:
     """Return the base, made once for all draws that it is the same for.
 
     ``scratch`` is trained, and a pretrained model tuned where ``warm_up`` or ``unlabelled`` says so: labels share the
@@ -82,7 +82,7 @@ def prepare_base(config: TunedConfig, context: GenerationContext) -> Base:
 
 
 def _make_base(
-    config: TunedConfig,
+    config: TunedGeneratorConfig,
     training: TrainingConfig | None,
     texts: list[str],
     validation: list[str],
@@ -124,7 +124,7 @@ def fit(
     model: LanguageModel,
     texts: Sequence[str],
     validation: Sequence[str],
-    config: TunedConfig,
+    config: TunedGeneratorConfig,
     training: TrainingConfig,
     *,
     name: str,
@@ -137,7 +137,7 @@ def fit(
         model,
         model.encode(texts, max_tokens=config.max_tokens),
         model.encode(validation, max_tokens=config.max_tokens),
-        options=training,
+        training=training,
         name=name,
         device=device,
         checkpoints=work,
@@ -145,7 +145,7 @@ def fit(
     )
 
 
-def validation_texts(texts: list[str], config: TunedConfig, context: GenerationContext) -> list[str]:
+def validation_texts(texts: list[str], config: TunedGeneratorConfig, context: GenerationContext) -> list[str]:
     """Return the texts on which a loss is watched, drawn from the validation texts where there are more."""
     if len(texts) <= config.validation_texts:
         return texts
@@ -154,7 +154,7 @@ def validation_texts(texts: list[str], config: TunedConfig, context: GenerationC
     return pd.Series(texts, dtype="str").sample(config.validation_texts, random_state=context.seed_of(config)).tolist()
 
 
-def choose_trained(language_model: LanguageModel, config: TunedConfig) -> LanguageModel:
+def choose_trained(language_model: LanguageModel, config: TunedGeneratorConfig) -> LanguageModel:
     """Mark the parameters that are tuned; with LoRA, put adapters on them unless the base has them already."""
     model = language_model.model
     if config.tuning == "full" or language_model.adapted:
@@ -170,7 +170,7 @@ def choose_trained(language_model: LanguageModel, config: TunedConfig) -> Langua
     return language_model
 
 
-def _with_adapters(model: Any, blocks: Any, config: TunedConfig) -> Any:
+def _with_adapters(model: Any, blocks: Any, config: TunedGeneratorConfig) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D

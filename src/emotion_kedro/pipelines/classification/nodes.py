@@ -27,7 +27,7 @@ def adapt_base(
 
     from emotion_kedro.cache import Cache, contents_of, fingerprint
     from emotion_kedro.data.leak_guard import LeakGuard
-    from emotion_kedro.data.splitting import Splits
+    from emotion_kedro.data.splitting import UNGROUPED, Splits
     from emotion_kedro.models.device import choose_device
     from emotion_kedro.models.masked_lms import prepare_masked_base
 
@@ -36,12 +36,15 @@ def adapt_base(
     if len(validation) > config.validation_texts:
         validation = validation.sample(config.validation_texts, random_state=config.seed)
     train = splits.train["text"].tolist()
+    guard = LeakGuard(pd.concat([splits.validation, splits.test], ignore_index=True))
     if unlabelled_texts is not None:
         more = unlabelled_texts.loc[unlabelled_texts["split"] == "train", "text"].tolist()
         # Whatever the split: a base is shared, and may not have met what is tested on.
-        held_out = LeakGuard(pd.concat([splits.validation, splits.test], ignore_index=True)).copies(more)
+        held_out = guard.copies(more)
         train += [text for text, copied in zip(more, held_out, strict=True) if not copied]
     identity = fingerprint(config, contents_of(config.base), train, validation.tolist(), chosen.kind)
+    if (split_records["group"] != UNGROUPED).any():
+        guard.assert_disjoint(splits.train, "the train rows of a base")
     model, log = prepare_masked_base(
         train,
         validation.tolist(),
@@ -72,12 +75,15 @@ def compose_added(
     name: str,
 ) -> tuple[Frame, Frame]:
     """Return the training rows of an arm, and what it decided of each candidate."""
+    from emotion_kedro.augmentation.draws import assert_written_for
     from emotion_kedro.config.augmentation import filter_config
     from emotion_kedro.data.subsamples import DesignSplits
     from emotion_kedro.experiments.run import compose_arm
 
     settings = {key: filter_config(key, value) for key, value in filters.items()}
-    return compose_arm(name, arm, DesignSplits(split_records, design), candidates, settings)
+    splits = DesignSplits(split_records, design)
+    assert_written_for(splits, candidates)
+    return compose_arm(name, arm, splits, candidates, settings)
 
 
 def fit_arm(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.config.base import Frame
+from emotion_kedro.config.base import ALL_ROWS, Frame
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
 
@@ -89,13 +90,17 @@ def measure_text_quality(
 
 
 def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:
-    """Return ``text, predicted`` of candidates and of test rows, as the evaluator's first run reads them."""
+    """Return ``text, predicted`` of candidates and of test rows, as one and the same classifier reads them."""
     import pandas as pd
 
     read = candidates.merge(candidate_predictions[["candidate_id", "predicted"]], on="candidate_id", suffixes=("_", ""))
     run = ["learner", "size", "data_seed", "seed"]
-    first = predictions.merge(predictions[run].head(1), on=run)[["record_id", "predicted"]]
-    real = test.merge(first, on="record_id")
+    runs = predictions[run].drop_duplicates()
+    # The run whose classifier is handed on: the first learner's, on most rows.
+    first = runs[runs["learner"] == runs["learner"].iloc[0]]
+    largest = first["size"].replace(ALL_ROWS, sys.maxsize).rename("rows")
+    handed_on = first.loc[[largest.idxmax()]]
+    real = test.merge(predictions.merge(handed_on, on=run)[["record_id", "predicted"]], on="record_id")
     return pd.concat([read[["text", "predicted"]], real[["text", "predicted"]]], ignore_index=True)
 
 

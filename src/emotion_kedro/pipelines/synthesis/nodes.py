@@ -37,8 +37,9 @@ def draw_candidates(
     adding = [arm for arm in _arms(arms).values() if name in arm.add]
     if model is None:
         return draw_for(name, config, contexts, contexts.draws(adding))
-    fitted = load_generator(config, model, contexts.device)
-    return draw_for(name, config, contexts, [only_draw(contexts, name)], fitted)
+    draw = only_draw(contexts, name)
+    kept = load_generator(config, model, contexts.context(draw, config), name=name)
+    return draw_for(name, config, contexts, [draw], kept)
 
 
 def filter_candidates(
@@ -56,17 +57,18 @@ def filter_candidates(
     """Return the candidates of all generators with what the filters measure in them."""
     import pandas as pd
 
-    from emotion_kedro.augmentation.draws import Scoring, score_draws
+    from emotion_kedro.augmentation.draws import Scoring, assert_written_for, score_draws
 
     scoring = Scoring(
         _arms(arms),
         filter_configs(filters),
         {name: learner_config(raw) for name, raw in learners.items()},
-        # A sentence that says the label is right by its making.
-        tuple(name for name, raw in generators.items() if generator_config(raw).kind == "template"),
+        tuple(name for name, raw in generators.items() if generator_config(raw).right_by_making),
     )
     contexts = _contexts(split_records, taxonomy, design, device, cache)
-    return score_draws(pd.concat(tables, ignore_index=True), contexts, scoring)
+    candidates = pd.concat(tables, ignore_index=True)
+    assert_written_for(contexts, candidates)
+    return score_draws(candidates, contexts, scoring)
 
 
 def _arms(raw: dict[str, Any]) -> dict[str, ArmConfig]:
