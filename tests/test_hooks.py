@@ -7,14 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from emotion_kedro import hooks
+from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.datasets import JSONDataset, TextDataset
 from emotion_kedro.hooks import (
     MissingTablesError,
+    RunError,
     RunHooks,
     check_device,
     check_inputs,
@@ -41,6 +44,7 @@ def step(name: str, inputs: list[str] | None = None, outputs: str = "out", **opt
     return Pipeline([node(named(name), inputs=inputs or ["in"], outputs=outputs, name=name, **options)])
 
 
+RECORDS = pd.DataFrame({"record_id": ["r:1"], "text": ["A text!"], "group": [1]})
 WHOLE = step("read", outputs="records") + step("write", ["records"], "page")
 
 
@@ -55,6 +59,23 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def catalog_of(**entries: Any) -> DataCatalog:
     return DataCatalog({name.replace("params_", "params:"): MemoryDataset(value) for name, value in entries.items()})
+
+
+# --- what is said when it stops -----------------------------------------------------------------------------------
+
+
+def test_what_the_project_says_about_bad_input_has_no_traceback() -> None:
+    with pytest.raises(LeakError) as own:
+        LeakGuard(RECORDS).assert_disjoint(["a text"], "a place")
+    with pytest.raises(RunError, match=r"the held-out record r:1 .* stands in a place"):
+        RunHooks().on_pipeline_error(own.value)
+    # What went wrong in a library, or is no matter of values, keeps its traceback.
+    with pytest.raises(ValueError, match="invalid literal") as elsewhere:
+        int("one")
+    RunHooks().on_pipeline_error(elsewhere.value)
+    with pytest.raises(KeyError) as fault:
+        RunHooks().after_node_run(WHOLE.nodes[0], DataCatalog())
+    RunHooks().on_pipeline_error(fault.value)
 
 
 # --- what has to be there -----------------------------------------------------------------------------------------

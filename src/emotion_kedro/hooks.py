@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,10 @@ OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 
 class MissingTablesError(ClickException):
     """A run starts from tables that another run has to make; the command line shows the message alone."""
+
+
+class RunError(ClickException):
+    """A node stopped with a message that is written for who runs it; the command line shows the message alone."""
 
 
 class RunHooks:
@@ -93,6 +98,13 @@ class RunHooks:
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Show what this project says about bad input without a traceback; any other error keeps its own."""
+        if is_message(error):
+            logger.debug("the run stopped", exc_info=error)
+            raise RunError(str(error)) from error
+
+    @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Drop the checkpoints of work whose results are saved, and say what came out."""
         clear_finished()
@@ -102,6 +114,14 @@ class RunHooks:
                 page = name.removesuffix(SUMMARY) + REPORT_PAGE
                 if page in catalog:
                     print(f"Report      {_shown_path(catalog.get(page))}\n")
+
+
+def is_message(error: BaseException) -> bool:
+    """Whether the error was raised in this package, as a value or a file that is not as it should be."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if not frames or not isinstance(error, ValueError | OSError):
+        return False
+    return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
 
 
 def experiment_of(node: Node) -> str:

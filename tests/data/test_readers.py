@@ -210,7 +210,7 @@ def test_rows_with_several_labels(tmp_path: Path, rule: str, kept: dict[int, str
     [
         ("5", "unknown label '5'. `label_names` has labels 0 to 4."),
         ("1,9", "unknown label '9' in '1,9'."),
-        ("1,", "unknown label '' in '1,'."),
+        ("1,", "there is no label in '1,'."),
         (" 1", "unknown label ' 1'."),
         ("anger", "unknown label 'anger'."),
     ],
@@ -335,7 +335,7 @@ def test_all_bad_rows_are_named_at_once_or_dropped(tmp_path: Path, file: str, co
 
 def test_dropping_rows_still_names_what_would_swallow_the_file(tmp_path: Path) -> None:
     message = problem(tmp_path, 'text,label\na,joy\n"b,joy\nc,joy\n', bad_rows="drop")
-    assert "data row 2: a quotation mark is opened and never closed" in message
+    assert "data row 2 (about line 3): a quotation mark is opened and never closed" in message
     records, report = read(tmp_path, b"text,label\na,joy\n\xe9,joy\n", bad_rows="drop")
     assert (len(records), report["dropped"]["bad rows"]) == (1, 1)
 
@@ -371,7 +371,7 @@ def test_files_of_the_same_name_have_their_folder_in_the_record_id(tmp_path: Pat
 
 def test_without_known_labels_any_stands_for_itself_but_none_at_all(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\na,tests\nb,docs\nc,\n")
-    with pytest.raises(SourceError, match="data row 3, column 'label': unknown label ''"):
+    with pytest.raises(SourceError, match="data row 3, column 'label': there is no label"):
         read_source(tmp_path, "set", source(), STEPS)
     records, _ = read_source(tmp_path, "set", source(unknown_labels="drop", label_map={"docs": "pages"}), STEPS)
     assert records["label"].tolist() == ["tests", "pages"]

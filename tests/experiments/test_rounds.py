@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emotion_kedro.augmentation.generators import KeptGenerator
 from emotion_kedro.augmentation.generators.fine_tuned import LabelModels
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import RoundsConfig
@@ -89,12 +90,13 @@ class Stage:
     def load_classifier(self, *_: Any) -> FakeClassifier:
         return FakeClassifier()
 
-    def train_generator(self, config: Any, context: Any, *, name: str) -> tuple[LabelModels, list[Any]]:
+    def train_generator(self, config: Any, context: Any, *, name: str) -> tuple[KeptGenerator, list[Any]]:
         directories = {
             label: context.cache.save_directory("first", label, lambda path: (path / "round").write_text("0"))
             for label in LABELS
         }
-        return LabelModels(config, context.device, lambda label: None, directories, directories["joy"]), []
+        models = LabelModels(config, context.device, lambda label: None, directories, directories["joy"])
+        return KeptGenerator(models, "rows"), []
 
     def fit(self, model: Path, texts: list[str], validation: Any, *_: Any, name: str, seed: int, **__: Any) -> Any:
         # The number of the round that the model comes from, and what it is tuned on now.

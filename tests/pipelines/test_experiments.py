@@ -351,7 +351,7 @@ def test_tuned_settings_are_tested_beside_those_before(usable: Project) -> None:
 
 @on_augment
 def test_the_reference_page_has_our_figures_of_what_has_run(usable: Project) -> None:
-    figures = usable.csv(f"{REPORTING}/reference.csv")
+    figures = usable.csv(f"{REPORTING}/results/reference.csv")
     filled = figures[figures["ours"].notna()]
     assert set(filled["number"]) == {"S9", "S10", "S15"}
     assert len(filled) == 5

@@ -7,7 +7,9 @@ sets are those of the catalog without the ``{experiment}.`` before their names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from click import ClickException
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
+from emotion_kedro.config.base import Config
 from emotion_kedro.config.experiment import Experiment
 from emotion_kedro.config.resolution import resolve
 
@@ -24,6 +27,8 @@ PATTERNS = {
     "parameters": ["parameters*", "parameters*/**", "experiments/**"],
     "experiments": ["experiments/**"],
     "taxonomies": ["taxonomies*"],
+    # Parameters as they stand in files, without those of the command line.
+    "settings": ["parameters*", "parameters*/**"],
 }
 
 
@@ -37,7 +42,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, config_patterns: dict[str, list[str]] | None = None, **keywords: Any) -> None:
         """Add the patterns of experiments and taxonomies to Kedro's own."""
         super().__init__(*args, config_patterns={**PATTERNS, **(config_patterns or {})}, **keywords)
-        self.merge_strategy = {"parameters": "soft", "experiments": "soft", **self.merge_strategy}
+        soft = dict.fromkeys(("parameters", "experiments", "settings"), "soft")
+        self.merge_strategy = {**soft, **self.merge_strategy}
         self._resolved: dict[str, Experiment] | None = None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -62,21 +68,65 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def _resolve(self, parameters: Mapping[str, Any]) -> dict[str, Experiment]:
         names = list(super().__getitem__("experiments"))
+        self._check_command_line(names)
         taxonomies = super().__getitem__("taxonomies")
         generators = {name: list(parameters[name].get("generators") or ()) for name in names}
-        return {
-            name: _resolved(name, parameters[name], parameters["ingestion"], taxonomies, generators) for name in names
-        }
+        resolved = {}
+        for name in names:
+            try:
+                resolved[name] = resolve(
+                    name,
+                    parameters[name],
+                    ingestion=parameters["ingestion"],
+                    taxonomies=taxonomies,
+                    generators_of=generators,
+                )
+            except ValueError as error:
+                raise ExperimentError(
+                    f"the experiment {name}{self._files_of(name)} cannot be read{_told(error)}"
+                ) from error
+        return resolved
+
+    def _check_command_line(self, experiments: Collection[str]) -> None:
+        known = {*experiments, *super().__getitem__("settings"), *super().__getitem__("globals")}
+        unknown = [name for name in self.runtime_params or {} if name not in known]
+        if unknown:
+            raise ExperimentError(
+                f"--params has {', '.join(unknown)}; there are: {', '.join(sorted(known))}{_meant(unknown[0], known)}"
+            )
+
+    def _files_of(self, name: str) -> str:
+        """Return the files that an experiment is read from, in brackets."""
+        folders = [Path(self.conf_source, str(env)) for env in (self.base_env, self.env or self.default_run_env)]
+        files = [file for folder in folders for file in sorted(folder.glob("experiments/**/*.yml"))]
+        named = [file for file in files if re.search(rf"^{re.escape(name)}:", file.read_text("utf-8"), re.MULTILINE)]
+        return f" ({', '.join(str(file) for file in named)})" if named else ""
 
 
-def _resolved(name: str, raw: Any, ingestion: Any, taxonomies: Any, generators: Any) -> Experiment:
-    try:
-        return resolve(name, raw, ingestion=ingestion, taxonomies=taxonomies, generators_of=generators)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
-        raise ExperimentError("\n".join([f"the experiment {name} cannot be read:", *lines])) from error
-    except ValueError as error:
-        raise ExperimentError(f"the experiment {name} cannot be read: {error}") from error
+def _told(error: ValueError) -> str:
+    """Return what is wrong with an experiment: a line for each place."""
+    if not isinstance(error, ValidationError):
+        return f": {error}"
+    # Of a field that may be one thing or another, the deepest place is the one that was meant.
+    places: dict[str, str] = {}
+    for entry in sorted(error.errors(), key=lambda entry: len(entry["loc"]), reverse=True):
+        place = ".".join(str(part) for part in entry["loc"] if not re.search(r"[\[\]()]|^(str|int|float)$", str(part)))
+        said = entry["msg"].removeprefix("Value error, ")
+        if entry["type"] == "extra_forbidden":
+            said = f"there is no such key{_meant(str(entry['loc'][-1]), _keys(Config))}"
+        if not any(deeper.startswith(f"{place}.") for deeper in places):
+            places.setdefault(place, said)
+    return ":" + "".join(f"\n  {place}: {said}" for place, said in sorted(places.items()))
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, sorted({*known} - {name}), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _keys(config: type[Config]) -> set[str]:
+    """Return the names of the fields of all parameters."""
+    return {*config.model_fields, *(key for below in config.__subclasses__() for key in _keys(below))}
 
 
 def with_default(catalog: dict[str, Any]) -> dict[str, Any]:

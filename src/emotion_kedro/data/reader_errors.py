@@ -6,6 +6,7 @@ import csv
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -40,9 +41,11 @@ def missing_file(path: Path) -> SourceError:
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     inside = _listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
+    close = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
     return SourceError(
-        f"{path}: no such file. The folder {folder} holds: {inside}. Put the file there, correct `file` of the source, "
-        "or say where the raw data lie: --params=raw_root=<folder>."
+        f"{path}: no such file{meant}. The folder {folder} holds: {inside}. Put the file there, correct `file` of "
+        "the source, or say where the raw data lie: --params=raw_root=<folder>."
     )
 
 
@@ -50,7 +53,8 @@ def missing_column(path: Path, column: str, present: Iterable[str]) -> SourceErr
     """A column that the source names is not in the table."""
     return SourceError(
         f"{path}: there is no column {column!r}; the columns are: {_listed(map(repr, present))}. Correct "
-        "`text_column` or `label_column`, check `separator`, or give `column_names` if the file has no header row."
+        "`text_column` or `label_column`, check `separator` or `sheet`, or give `column_names` if the file has "
+        "no header row."
     )
 
 
@@ -92,12 +96,13 @@ def unknown_label(path: Path, source: SourceConfig, first: tuple[int, str, str],
     """A label of the source is in no map; ``first`` is its data row, value and field, ``counts`` all such labels."""
     row, value, field = first
     inside = "" if value == field else f" in {field!r}"
+    what = f"unknown label {value!r}" if value else "there is no label"
     numbers = "" if source.label_names is None else f" `label_names` has labels 0 to {len(source.label_names) - 1}."
     others = _listed(f"{label!r}: {rows}" for label, rows in counts.items())
     return SourceError(
-        f"{path}, data row {row}, column {source.label_column!r}: unknown label {value!r}{inside}.{numbers} "
-        f"Rows with an unknown label: {sum(counts.values())} ({others}). Add it to `label_map` of the source, or set "
-        "`unknown_labels: drop`."
+        f"{path}, data row {row}, column {source.label_column!r}: {what}{inside}.{numbers} "
+        f"Rows with an unknown label: {sum(counts.values())} ({others}). Correct the table or the taxonomy, add it to "
+        "`label_map` of the source, or set `unknown_labels: drop`."
     )
 
 
@@ -149,11 +154,13 @@ def _checked(
     filled = ((line, fields) for line, fields in rows if len(fields) > 1 or "".join(fields).strip())
     between = separator(path, source)
     for row, (line, fields) in enumerate(filled, start=1):
-        start = between.join(fields)[:SNIPPET]
+        start = between.join(fields).partition(_END)[0][:SNIPPET]
         if _END in fields[-1]:
+            opened = line - fields[-1].count("\n")
             raise SourceError(
-                f"{path}, data row {row}: a quotation mark is opened and never closed; the row begins {start!r}. Close "
-                "it, or set `quoting: false` if quotation marks are ordinary characters in this file."
+                f"{path}, data row {row} (about line {opened}): a quotation mark is opened and never closed; the row "
+                f"begins {start!r}. Close it, or set `quoting: false` if quotation marks are ordinary "
+                "characters in this file."
             )
         if len(fields) != width:
             yield BadRow(row, line, f"{len(fields)} field(s) where there are {width} columns; it begins {start!r}")

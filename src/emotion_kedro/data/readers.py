@@ -6,6 +6,7 @@ header and blank lines not included), the value, and what to do.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from emotion_kedro.data import reader_errors
 from emotion_kedro.data.cleaning import clean
 from emotion_kedro.data.reader_errors import BadRow, SourceError
 from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["LabelReader", "LabelReading", "SourceError", "read_source", "read_sources"]
 
@@ -166,6 +169,7 @@ def read_sources(root: Path, config: IngestionConfig) -> tuple[pd.DataFrame, dic
     for name, source in config.sources.items():
         table, reports[name] = read_source(Path(root), name, source, config.cleaning, config.known_labels)
         tables.append(table)
+        _log(name, reports[name])
     records = pd.concat(tables, ignore_index=True)
     repeated = records["record_id"].duplicated()
     if repeated.any():
@@ -263,6 +267,14 @@ def _report(source: SourceConfig, files: list[str], total: _Tally, records: pd.D
     if source.validation_file or source.test_file:
         report["splits"] = _counts(records.loc[records["split"] != "", "split"])
     return {**report, "labels": _counts(records["label"])}
+
+
+def _log(name: str, report: dict[str, Any]) -> None:
+    dropped = {
+        reason: sum(count.values()) if isinstance(count, dict) else count for reason, count in report["dropped"].items()
+    }
+    said = ", ".join(f"{reason}: {count:,}" for reason, count in dropped.items() if count)
+    logger.info("%s: %d rows, %d kept%s", name, report["rows"], report["kept"], f"; left out: {said}" if said else "")
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -274,7 +274,9 @@ def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
         raise SourceError(f"{path}: this is no .xlsx workbook ({error})") from None
     try:
         if source.sheet is not None and source.sheet not in book.sheetnames:
-            raise SourceError(f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}")
+            raise SourceError(
+                f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
+            )
         sheet = book[source.sheet or book.sheetnames[0]]
         lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
         filled = ((line, row) for line, row in lines if any(value is not None for value in row))

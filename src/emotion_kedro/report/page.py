@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 UNFOLDED = 8
+SENTENCES = 6
+"""So many comparisons are said on the terminal; where there are more, the first alone."""
 """Tables that are shown at once; the others are folded."""
 LONGEST = 40
 """Rows of a table that is shown at once."""
@@ -89,10 +91,17 @@ class Section:
 
 def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str]:
     """Return the verdict of the first comparison (empty if there is none), and the sentence that says it."""
-    accuracies = comparisons[comparisons["metric"] == "accuracy"] if len(comparisons) else comparisons
+    accuracies = _accuracies(comparisons)
     if accuracies.empty:
         return "", NOT_COMPARED
-    row = accuracies.iloc[0]
+    return str(accuracies.iloc[0]["verdict"]), _sentence(accuracies.iloc[0], level)
+
+
+def _accuracies(comparisons: pd.DataFrame) -> pd.DataFrame:
+    return comparisons[comparisons["metric"] == "accuracy"] if len(comparisons) else comparisons
+
+
+def _sentence(row: pd.Series, level: float) -> str:
     learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
     where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
     words = {"helped": "helped", "harmed": "harmed"}.get(str(row["verdict"]), "no difference shown")
@@ -101,7 +110,7 @@ def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str
         f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {words}, "
         f"{points(row['difference'])} points of accuracy ({interval}; {row['rows']:,} test rows, runs: {row['runs']})."
     )
-    return str(row["verdict"]), sentence.replace(" ()", "")
+    return sentence.replace(" ()", "")
 
 
 def _source(source: str) -> str:
@@ -195,7 +204,18 @@ def terminal_summary(report: Report) -> str:
     lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
     for name, row in zip(names, rows_of(_sized(shown)), strict=True):
         lines.append(f"  {name:<{width}}  accuracy {number(row.value)} [{number(row.low)}, {number(row.high)}]")
-    return "\n".join([*lines, verdict_of(report.comparisons, report.level)[1]]) + "\n"
+    return "\n".join([*lines, *_sentences(report)]) + "\n"
+
+
+def _sentences(report: Report) -> list[str]:
+    """Return what was compared: all of it where it is not much, else the first and where the others are."""
+    accuracies = _accuracies(report.comparisons)
+    if accuracies.empty:
+        return [NOT_COMPARED]
+    shown = accuracies if len(accuracies) <= SENTENCES else accuracies.iloc[:1]
+    sentences = [_sentence(row, report.level) for _, row in shown.iterrows()]
+    left = len(accuracies) - len(shown)
+    return [*sentences, *([f"{left} further differences are in the report."] if left else [])]
 
 
 def _sized(table: pd.DataFrame) -> pd.DataFrame:

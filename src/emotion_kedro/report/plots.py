@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE, SKY, YELLOW = "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"
 INK, FAINT, GREY = "#333333", "#dddddd", "#8a8a8a"
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+COLOURS = (BLUE, ORANGE, PURPLE, SKY, INK, YELLOW)
+"""Of arms; those of verdicts are not among them."""
 VERDICT_COLOURS = {"helped": GREEN, "harmed": VERMILION, "no difference shown": GREY}
 CURVES_IN_A_PANEL = 6
 PANELS_IN_A_ROW = 4

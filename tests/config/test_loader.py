@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emotion_kedro import settings
+from emotion_kedro.config.loader import ExperimentError, ProjectConfigLoader
+
+CONF = Path(__file__).parents[2] / "conf"
+DIARY = """\
+diary:
+  question: Is it read?
+  records: {sources: {diary: {file: d.csv, text_column: entry, label_column: mood}}, taxonomy: from_data}
+  learners: {words: {kind: linear, features: {kind: tfidf}}}
+  arms: {real: {}}
+"""
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    shutil.copytree(CONF, tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
+    (tmp_path / "conf/local/experiments").mkdir(parents=True)
+    return tmp_path / "conf"
+
+
+def loader(conf: Path, diary: str = DIARY, **given: Any) -> ProjectConfigLoader:
+    (conf / "local/experiments/diary.yml").write_text(diary)
+    return ProjectConfigLoader(str(conf), **settings.CONFIG_LOADER_ARGS, **given)
+
+
+def test_an_experiment_of_ones_own_is_among_the_parameters_with_its_defaults(conf: Path) -> None:
+    diary = loader(conf)["parameters"]["diary"]
+    assert diary["learners"]["words"]["features"]["kind"] == "tfidf"
+    assert set(diary["ingestion"]["sources"]) == {"diary"}
+    assert diary["design"]["data_seeds"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("arms:", "arm:", "arm: there is no such key; did you mean arms?"),
+        (
+            "text_column",
+            "text_colum",
+            "records.sources.diary.text_colum: there is no such key; did you mean text_column?",
+        ),
+        ("real: {}", "real: {add: [gpt]}", "arms.real.add has gpt; there are: none"),
+        ("from_data", "moods", "moods"),
+        (
+            "{sources: {diary: {file: d.csv, text_column: entry, label_column: mood}}",
+            "{from_experiment: x",
+            "from_experiment has x; there are: ",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_file(conf: Path, wrong: str, right: str, said: str) -> None:
+    with pytest.raises(ExperimentError) as error:
+        loader(conf, DIARY.replace(wrong, right)).experiments()
+    assert f"the experiment diary ({conf}/local/experiments/diary.yml) cannot be read" in error.value.message
+    assert said in error.value.message
+    assert "function-after" not in error.value.message
+
+
+def test_a_parameter_of_the_command_line_is_one_that_there_is(conf: Path) -> None:
+    given = {"raw_root": "/elsewhere", "diary": {"records": {"cap": 5}}}
+    assert loader(conf, runtime_params=given).experiments()["diary"].sampling.cap == 5  # type: ignore[union-attr]
+    with pytest.raises(ExperimentError, match=r"--params has dairy; .*did you mean diary\?"):
+        loader(conf, runtime_params={"dairy": {"records": {"cap": 5}}}).experiments()
