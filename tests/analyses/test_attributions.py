@@ -36,7 +36,7 @@ def model(
     cpu: Device,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    training = {"steps": 60, "batch_size": 16, "learning_rate": 3e-3, "evaluate_every": 60}
+    training = {"steps": 150, "batch_size": 16, "learning_rate": 3e-3, "evaluate_every": 150}
     learner = learner_config({"kind": "encoder", "base": str(tiny_encoder), "max_tokens": 32, "training": training})
     training_set = TrainingSet(records, records.iloc[:0], taxonomy, "arm", 0)
     fitted, _ = fit_classifier(training_set, learner, cpu, Cache(tmp_path_factory.mktemp("cache")))
