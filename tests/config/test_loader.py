@@ -48,6 +48,8 @@ def test_an_experiment_of_ones_own_is_among_the_parameters_with_its_defaults(con
             "records.sources.diary.text_colum: there is no such key; did you mean text_column?",
         ),
         ("real: {}", "real: {add: [gpt]}", "arms.real.add has gpt; there are: none"),
+        ("tfidf", "tf-idf", "learners.words.features.kind: Input should be 'encoder', 'characters' or 'tfidf'"),
+        ("{kind: linear", "{kind: linear, penalty: x", "learners.words.penalty: there is no such key"),
         ("from_data", "moods", "moods"),
         (
             "{sources: {diary: {file: d.csv, text_column: entry, label_column: mood}}",

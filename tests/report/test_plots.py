@@ -39,7 +39,8 @@ def test_tables_without_rows(scores: pd.DataFrame, comparisons: pd.DataFrame, co
         differences_plot(comparisons.iloc[:0]),
         confusion_plot(confusion.iloc[:0]),
     ):
-        size_of(picture)
+        width, height = size_of(picture)
+        assert min(width, height) > 0
 
 
 def test_same_tables_give_the_same_bytes(scores: pd.DataFrame) -> None:

@@ -83,7 +83,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 )
             except ValueError as error:
                 raise ExperimentError(
-                    f"the experiment {name}{self._files_of(name)} cannot be read{_told(error)}"
+                    f"the experiment {name}{self._files_of(name)} cannot be read{_reasons(error)}"
                 ) from error
         return resolved
 
@@ -103,7 +103,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return f" ({', '.join(str(file) for file in named)})" if named else ""
 
 
-def _told(error: ValueError) -> str:
+def _reasons(error: ValueError) -> str:
     """Return what is wrong with an experiment: a line for each place."""
     if not isinstance(error, ValidationError):
         return f": {error}"
@@ -111,12 +111,12 @@ def _told(error: ValueError) -> str:
     places: dict[str, str] = {}
     for entry in sorted(error.errors(), key=lambda entry: len(entry["loc"]), reverse=True):
         place = ".".join(str(part) for part in entry["loc"] if not re.search(r"[\[\]()]|^(str|int|float)$", str(part)))
-        said = entry["msg"].removeprefix("Value error, ")
+        message = entry["msg"].removeprefix("Value error, ")
         if entry["type"] == "extra_forbidden":
-            said = f"there is no such key{_meant(str(entry['loc'][-1]), _keys(Config))}"
+            message = f"there is no such key{_meant(str(entry['loc'][-1]), _keys(Config))}"
         if not any(deeper.startswith(f"{place}.") for deeper in places):
-            places.setdefault(place, said)
-    return ":" + "".join(f"\n  {place}: {said}" for place, said in sorted(places.items()))
+            places.setdefault(place, message)
+    return ":" + "".join(f"\n  {place}: {message}" for place, message in sorted(places.items()))
 
 
 def _meant(name: str, known: Collection[str]) -> str:

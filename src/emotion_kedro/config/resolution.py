@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
 
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
@@ -51,9 +54,9 @@ def resolve(
         sampling=_sampling(records),
         unlabelled=_unlabelled(records, ingestion),
         bases=file.bases,
-        generators={key: _dumped(generator_config(value)) for key, value in file.generators.items()},
+        generators=_parsed("generators", file.generators, generator_config),
         filters={key: _dumped(value) for key, value in filter_configs(file.filters).items()},
-        learners={key: _dumped(learner_config(value)) for key, value in file.learners.items()},
+        learners=_parsed("learners", file.learners, learner_config),
         arms=file.arms,
         design=file.design,
         evaluator=file.evaluator,
@@ -68,6 +71,23 @@ def resolve(
         sources = [arm.rows.source for arm in experiment.arms.values() if isinstance(arm.rows, RowsOfSource)]
         _known("arms.*.rows.source", sources, experiment.ingestion.sources)
     return experiment
+
+
+def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[Any], Config]) -> dict[str, dict[str, Any]]:
+    """Return parameters of kinds with their defaults; an error names the place they have in the experiment."""
+    parsed = {}
+    for key, value in raw.items():
+        try:
+            parsed[key] = _dumped(parse(value))
+        except ValidationError as error:
+            entries = [
+                InitErrorDetails(
+                    type=entry["type"], loc=(place, key, *entry["loc"]), input=entry["input"], ctx=entry.get("ctx", {})
+                )
+                for entry in error.errors()
+            ]
+            raise ValidationError.from_exception_data(error.title, entries) from None
+    return parsed
 
 
 def _dumped(config: Config) -> dict[str, Any]:

@@ -273,8 +273,10 @@ def _log(name: str, report: dict[str, Any]) -> None:
     dropped = {
         reason: sum(count.values()) if isinstance(count, dict) else count for reason, count in report["dropped"].items()
     }
-    said = ", ".join(f"{reason}: {count:,}" for reason, count in dropped.items() if count)
-    logger.info("%s: %d rows, %d kept%s", name, report["rows"], report["kept"], f"; left out: {said}" if said else "")
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in dropped.items() if count)
+    logger.info(
+        "%s: %d rows, %d kept%s", name, report["rows"], report["kept"], f"; left out: {reasons}" if reasons else ""
+    )
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

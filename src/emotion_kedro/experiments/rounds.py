@@ -223,9 +223,9 @@ class Loop:
 
     def _first_generators(self) -> LabelModels:
         context = self.contexts.context(self.draw, self.generator)
-        kept, _ = train_generator(self.generator, context, name=self.generator_name)
-        assert isinstance(kept.trained, LabelModels)
-        return kept.trained
+        generator, _ = train_generator(self.generator, context, name=self.generator_name)
+        assert isinstance(generator.trained, LabelModels)
+        return generator.trained
 
     def _tune_further(self, number: int, before: LabelModels, texts: Mapping[str, list[str]]) -> LabelModels:
         """Return the generators of the round before, tuned on more texts; a label without any keeps its own."""

@@ -122,8 +122,8 @@ def load_generator(
     Raises:
         LeakError: if it learned from other rows: since then some of them may have become test rows.
     """
-    kept, rows = directory / ROWS, _rows_of(context)
-    if not kept.is_file() or kept.read_text(encoding="utf-8") != rows:
+    file, rows = directory / ROWS, _rows_of(context)
+    if not file.is_file() or file.read_text(encoding="utf-8") != rows:
         raise LeakError(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
             "some may be test rows now; train it again: kedro run --pipelines=generation"

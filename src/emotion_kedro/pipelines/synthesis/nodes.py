@@ -38,8 +38,8 @@ def draw_candidates(
     if model is None:
         return draw_for(name, config, contexts, contexts.draws(adding))
     draw = only_draw(contexts, name)
-    kept = load_generator(config, model, contexts.context(draw, config), name=name)
-    return draw_for(name, config, contexts, [draw], kept)
+    trained = load_generator(config, model, contexts.context(draw, config), name=name)
+    return draw_for(name, config, contexts, [draw], trained)
 
 
 def filter_candidates(
