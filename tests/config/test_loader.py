@@ -22,6 +22,10 @@ diary:
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
     shutil.copytree(CONF, tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
+    # One of the project's own is enough, and is read sooner than all.
+    for file in (tmp_path / "conf/base/experiments").glob("*.yml"):
+        if file.stem != "augment":
+            file.unlink()
     (tmp_path / "conf/local/experiments").mkdir(parents=True)
     return tmp_path / "conf"
 
