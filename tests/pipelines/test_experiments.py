@@ -351,13 +351,13 @@ def test_tuned_settings_are_tested_beside_those_before(usable: Project) -> None:
 
 @on_augment
 def test_the_reference_page_has_our_figures_of_what_has_run(usable: Project) -> None:
-    figures = usable.csv(f"{REPORTING}/results/reference.csv")
+    figures = usable.csv(f"{RESULTS}/reference.csv")
     filled = figures[figures["ours"].notna()]
     assert set(filled["number"]) == {"S9", "S10", "S15"}
     assert len(filled) == 5
-    page = (usable.path / f"data/{REPORTING}/reference.md").read_text(encoding="utf-8")
+    page = (usable.path / f"data/{RESULTS}/reference.md").read_text(encoding="utf-8")
     assert all(f"| S{number} " in page for number in range(1, 21))
-    overview = (usable.path / f"data/{REPORTING}/overview.md").read_text(encoding="utf-8")
+    overview = (usable.path / f"data/{RESULTS}/overview.md").read_text(encoding="utf-8")
     for name in ("augment", "tstr", "search"):
         assert f"## {name}: scores" in overview
         assert f"## {name}: differences" in overview
