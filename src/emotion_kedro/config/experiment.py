@@ -15,10 +15,8 @@ from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import ALL_ROWS, Config, Positive, Rate
 from emotion_kedro.config.data import (
     IngestionConfig,
-    NearDuplicateConfig,
     SamplingConfig,
     SourceConfig,
-    SplitConfig,
     UnificationConfig,
     UnlabelledConfig,
 )
@@ -111,8 +109,8 @@ class UnlabelledSpec(Config):
     seed: int = 0
 
 
-class RecordsSpec(Config):
-    """Which rows the experiment is made on."""
+class RecordsSpec(SamplingConfig):
+    """Which rows the experiment is made on: where they come from, and how they are sampled."""
 
     from_experiment: str | None = None
     """Take the split records and the candidates that this experiment left, instead of reading any source."""
@@ -121,13 +119,6 @@ class RecordsSpec(Config):
     taxonomy: str | TaxonomyConfig = "six"
     """A name of ``taxonomies.yml``, ``from_data`` (the labels that the sources have), or labels written out here."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
-    cap: Positive | None = 800
-    """At most so many rows per label and source; null takes all."""
-    repeats: Literal["keep_one", "keep"] = "keep_one"
-    conflicts: Literal["drop", "majority", "first", "keep"] = "drop"
-    near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
-    split: SplitConfig = SplitConfig()
-    seed: int = 0
     unlabelled: UnlabelledSpec | None = None
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from emotion_kedro.models.cards import PROMPTED, UNCHANGED, classifier_card
 from emotion_kedro.models.classifiers import NOTES, TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
 from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, answer_loss, read_question
-from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, label_probabilities
+from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     REFERENCE,
@@ -64,7 +64,8 @@ class CausalLMClassifier:
         self.labels = self.prompt.labels
         self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
         self.question, self.cue = self._ids([self.prompt.question.rstrip(" "), self.prompt.answer])
-        self._check_length()
+        around = len(self.question) + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
+        assert_room(self.model, around, self.max_tokens)
 
     @classmethod
     def fit(
@@ -163,15 +164,6 @@ class CausalLMClassifier:
                 reading = Reading(self.model, question, batch["input_ids"], batch["attention_mask"])
                 result[rows] = of(reading).cpu().numpy()
         return result
-
-    def _check_length(self) -> None:
-        room = getattr(self.model.config, "max_position_embeddings", None)
-        longest = len(self.question) + self.max_tokens + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
-        if room is not None and longest > room:
-            raise ValueError(
-                f"question, text and answer take up to {longest} tokens, but the model has room for {room}; "
-                f"lower max_tokens ({self.max_tokens}) by {longest - room}"
-            )
 
 
 def answers_of(classifier: CausalLMClassifier, targets: NDArray[np.int64]) -> list[list[int]]:

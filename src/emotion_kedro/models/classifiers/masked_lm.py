@@ -22,7 +22,7 @@ from emotion_kedro.data.lexicon import lexicon_words
 from emotion_kedro.models.cards import FILLED, classifier_card
 from emotion_kedro.models.classifiers import NOTES, TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
-from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, label_probabilities
+from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import head_of, open_masked
 from emotion_kedro.models.prompts import Prompt
@@ -56,7 +56,8 @@ class MaskedLMClassifier:
         self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
         question, self.cue = self._ids([self.prompt.question, self.prompt.answer])
         self.before = [self.tokenizer.cls_token_id, *question]
-        self._check_length()
+        around = len(self.before) + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
+        assert_room(self.model, around, self.max_tokens)
 
     @classmethod
     def fit(
@@ -176,15 +177,6 @@ class MaskedLMClassifier:
             for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
                 result[rows] = of(device.put(self.batch([encoded[row] for row in rows]))).cpu().numpy()
         return result
-
-    def _check_length(self) -> None:
-        room = getattr(self.model.config, "max_position_embeddings", None)
-        longest = len(self.before) + self.max_tokens + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
-        if room is not None and longest > room:
-            raise ValueError(
-                f"question, text and masks take up to {longest} tokens, but the model has room for {room}; "
-                f"lower max_tokens ({self.max_tokens}) by {longest - room}"
-            )
 
 
 def with_masks(

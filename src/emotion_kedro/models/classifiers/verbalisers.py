@@ -84,3 +84,14 @@ def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     likelihood = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = likelihood / likelihood.sum(axis=1, keepdims=True)
     return shares
+
+
+def assert_room(model: Any, around: int, max_tokens: int) -> None:
+    """Raise a ValueError where a text of ``max_tokens`` and ``around`` further tokens are more than a model takes."""
+    room = getattr(model.config, "max_position_embeddings", None)
+    longest = around + max_tokens
+    if room is not None and longest > room:
+        raise ValueError(
+            f"question, text and answer take up to {longest} tokens, but the model has room for {room}; "
+            f"lower max_tokens ({max_tokens}) by {longest - room}"
+        )

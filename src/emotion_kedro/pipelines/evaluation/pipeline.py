@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
@@ -68,75 +68,45 @@ def _numbered(names: Collection[str], prefix: str) -> dict[str, str]:
     return {f"{prefix}_{number}": name for number, name in enumerate(names)}
 
 
+def _node(function: Callable[..., Any], inputs: dict[str, str], outputs: str | list[str]) -> Node:
+    return node(function, inputs=inputs, outputs=outputs, name=function.__name__, namespace=NAMESPACE)
+
+
+def _tables(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _parameters(*names: str) -> dict[str, str]:
+    return {name: f"params:{name}" for name in names}
+
+
 def _scoring(predictions: Collection[str]) -> Node:
-    return node(
-        score_predictions,
-        inputs={
-            **{"split_records": "split_records", "evaluation": "params:evaluation", "score_by": "params:score_by"},
-            **_numbered(predictions, "predictions"),
-        },
-        outputs=["scores", "label_scores", "confusion"],
-        name="score_predictions",
-        namespace=NAMESPACE,
-    )
+    inputs = _tables("split_records") | _parameters("evaluation", "score_by") | _numbered(predictions, "predictions")
+    return _node(score_predictions, inputs, ["scores", "label_scores", "confusion"])
 
 
 def _comparing(predictions: Collection[str]) -> Node:
-    return node(
-        compare_runs,
-        inputs={
-            **{"split_records": "split_records", "evaluation": "params:evaluation"},
-            **{"pairs": "params:compare", "score_by": "params:score_by"},
-            **_numbered(predictions, "predictions"),
-        },
-        outputs="comparisons",
-        name="compare_runs",
-        namespace=NAMESPACE,
-    )
+    inputs = _tables("split_records") | _parameters("evaluation") | {"pairs": "params:compare"}
+    return _node(compare_runs, inputs | _parameters("score_by") | _numbered(predictions, "predictions"), "comparisons")
 
 
 def _counting(predictions: Collection[str]) -> Node:
-    return node(
-        count_equivalent_rows,
-        inputs={
-            **{"split_records": "split_records", "evaluation": "params:evaluation"},
-            **_numbered(predictions, "predictions"),
-        },
-        outputs="equivalent_rows",
-        name="count_equivalent_rows",
-        namespace=NAMESPACE,
-    )
+    inputs = _tables("split_records") | _parameters("evaluation") | _numbered(predictions, "predictions")
+    return _node(count_equivalent_rows, inputs, "equivalent_rows")
 
 
 def _measuring() -> Node:
-    return node(
-        measure_text_quality,
-        inputs={
-            **{"candidates": "candidates", "candidate_predictions": "candidate_predictions"},
-            **{"predictions": "predictions", "decisions": "decisions", "split_records": "split_records"},
-            **{"evaluator": "params:evaluator", "experiment": "params:name", "evaluation": "params:evaluation"},
-        },
-        outputs=["text_quality", "decision_counts", "examples"],
-        name="measure_text_quality",
-        namespace=NAMESPACE,
-    )
+    tables = _tables("candidates", "candidate_predictions", "predictions", "decisions", "split_records")
+    parameters = _parameters("evaluator") | {"experiment": "params:name"} | _parameters("evaluation")
+    return _node(measure_text_quality, tables | parameters, ["text_quality", "decision_counts", "examples"])
 
 
 def _drawing() -> Node:
-    return node(
-        draw_plots,
-        inputs={
-            **{"scores": "scores", "comparisons": "comparisons", "confusion": "confusion"},
-            "pairs": "params:compare",
-        },
-        outputs=list(PLOTS),
-        name="draw_plots",
-        namespace=NAMESPACE,
-    )
+    inputs = _tables("scores", "comparisons", "confusion") | {"pairs": "params:compare"}
+    return _node(draw_plots, inputs, list(PLOTS))
 
 
 def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -> Node:
-    parameters = ["learners", "arms", "generators", "filters", "design"]
     tables = ["scores", "comparisons", "label_scores", "confusion", *PLOTS] if scored else []
     tables += ["text_quality", "decision_counts", "examples"] if adding else []
     tables += ["equivalent_rows"] if _has_curve(experiment) else []
@@ -144,20 +114,15 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
     tables += ["reference_report"] if experiment.reference else []
     runs = ["runs"] if experiment.arms else []
     runs += [f"{name}_runs" for name in _predicting(experiment)]
-    return node(
-        write_report,
-        inputs={
-            # Kedro reads the types of parameters by position: first the arguments in their order.
-            **{name: f"params:{name}" for name in ["name", "question", "note", "reference", "evaluation"]},
-            **{name: name for name in ["run_log", "raw_folder", "split_records", *tables]},
-            **{name: f"params:{name}" for name in parameters},
-            **_numbered(runs, "runs"),
-            **_numbered([f"{name}_tables" for name in experiment.analyses], "tables"),
-        },
-        outputs=["report_page", "results_page", "summary"],
-        name="write_report",
-        namespace=NAMESPACE,
-    )
+    inputs = {
+        # Kedro reads the types of parameters by position: first the arguments in their order.
+        **_parameters("name", "question", "note", "reference", "evaluation"),
+        **_tables("run_log", "raw_folder", "split_records", *tables),
+        **_parameters("learners", "arms", "generators", "filters", "design"),
+        **_numbered(runs, "runs"),
+        **_numbered([f"{name}_tables" for name in experiment.analyses], "tables"),
+    }
+    return _node(write_report, inputs, ["report_page", "results_page", "summary"])
 
 
 def create_reference_pipeline(experiments: Sequence[str]) -> Pipeline:
