@@ -134,8 +134,8 @@ def assert_written_for(splits: DesignSplits, candidates: pd.DataFrame) -> None:
             if not candidate_id.endswith(f":{_check_sum(text, rows)}"):
                 raise LeakError(
                     f"the candidate {candidate_id} was not written for the train rows of this split, so that it may "
-                    "have learned from rows that are test rows now; write it again: kedro run "
-                    "--pipelines=generation,synthesis"
+                    "have learned from rows that are test rows now; run the whole experiment that wrote it again: "
+                    "kedro run --pipelines=<experiment>"
                 )
 
 

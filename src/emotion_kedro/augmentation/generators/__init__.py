@@ -126,7 +126,7 @@ def load_generator(
     if not file.is_file() or file.read_text(encoding="utf-8") != rows:
         raise LeakError(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
-            "some may be test rows now; train it again: kedro run --pipelines=generation"
+            "some may be test rows now; run its whole experiment again: kedro run --pipelines=<experiment>"
         )
     return KeptGenerator(_implementation(config).load(directory, context.device), rows)
 
