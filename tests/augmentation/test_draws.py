@@ -253,9 +253,7 @@ def test_the_nodes_take_parameters_as_they_come(
     # A new split: what yesterday's rows made is neither sampled from, nor scored.
     train = split["split"] == "train"
     changed = split.drop(split.index[train][:1])
-    with pytest.raises(
-        LeakError, match=r"the generator kept in .* was trained on other rows .*--pipelines=<experiment>"
-    ):
+    with pytest.raises(LeakError, match=r"generator kept in .* was trained on other rows .*--pipelines=<experiment>"):
         draw_candidates(changed, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
     with pytest.raises(LeakError, match=r"candidate kept:\S+ was not written for .*--pipelines=<experiment>"):
         filter_candidates(changed, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
