@@ -76,6 +76,8 @@ class Candidates(Table):
     candidate_id: Series[str] = pa.Field(unique=True)
     text: Series[str]
     label: Series[str]
+    ended: Series[bool]
+    """Whether its writer ended it; otherwise it was stopped at the largest number of tokens."""
     generator: Series[str]
     size: Series[int] = pa.Field(ge=0)
     data_seed: Series[int]

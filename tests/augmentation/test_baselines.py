@@ -22,7 +22,7 @@ LINEAR = {"kind": "linear", "features": {"kind": "characters", "width": 256}, "p
 
 def drawn(kind: str, context: GenerationContext, **settings: Any) -> pd.DataFrame:
     table = draw_candidates(generator_config({"kind": kind, "texts": TEXTS, **settings}), context)
-    assert list(table) == ["text", "label"]
+    assert list(table) == ["text", "label", "ended"]
     pd.testing.assert_frame_equal(
         draw_candidates(generator_config({"kind": kind, "texts": TEXTS, **settings}), context), table
     )
@@ -33,7 +33,7 @@ def test_oversampling_repeats_rows_of_the_draw_as_many_of_each_label(context: Ge
     table = drawn("oversampling", context)
     assert table["label"].value_counts().to_dict() == dict.fromkeys(context.taxonomy.names, TEXTS)
     rows = set(context.rows[["text", "label"]].itertuples(index=False, name=None))
-    assert set(table.itertuples(index=False, name=None)) <= rows
+    assert set(table[["text", "label"]].itertuples(index=False, name=None)) <= rows
     assert drawn("oversampling", context, seed=5)["text"].tolist() != table["text"].tolist()
 
 
@@ -61,7 +61,7 @@ def test_a_template_says_each_label_once_for_each_of_its_words(context: Generati
     context = replace(context, taxonomy=TAXONOMY)
     assert drawn("template", context)["text"].tolist() == ["I feel joy", "I feel no emotion", "I feel scared"]
     table = drawn("template", context, words=2, sentence="{label}!")
-    assert table.to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
+    assert table[["text", "label"]].to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
     with pytest.raises(ValueError, match=r"has no \{label\} in it"):
         template_texts(TAXONOMY, "I feel {word}")
 

@@ -33,7 +33,7 @@ def candidates(*texts: str, label: str = "joy", generator: str = "g") -> pd.Data
     table = pd.DataFrame({"text": pd.Series(list(texts), dtype="str")})
     ids = [f"{generator}:{label}:0:0:{number}" for number in range(len(table))]
     return table.assign(
-        candidate_id=pd.Series(ids, dtype="str"), label=label, generator=generator, size=0, data_seed=0
+        candidate_id=pd.Series(ids, dtype="str"), label=label, ended=True, generator=generator, size=0, data_seed=0
     ).astype({"label": "str", "generator": "str"})
 
 

@@ -12,19 +12,23 @@ import torch
 
 from emotion_kedro.augmentation.generators import (
     GenerationContext,
+    Unfinished,
+    answers,
     draw_candidates,
     fine_tuned,
     load_generator,
     train_generator,
     tuning,
 )
-from emotion_kedro.augmentation.generators.fine_tuned import sample_texts
+from emotion_kedro.augmentation.generators.answers import answers_to
 from emotion_kedro.augmentation.generators.tuning import choose_trained, prepare_base
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import DecodingConfig, TunedGeneratorConfig, generator_config
 from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import load_language_model
+from emotion_kedro.models.side_by_side import side_by_side
 
 TRAINING = {"steps": 3, "batch_size": 4, "learning_rate": 1e-2}
 SCRATCH = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 300, "training": TRAINING}
@@ -54,7 +58,7 @@ def test_each_kind_writes_for_every_label_with_rows_and_the_seed_decides(
     config = config_of(tiny_gpt2, **KINDS[name])
     context = replace(context, rows=context.rows[context.rows["label"] != "fear"])
     table = draw_candidates(config, context)
-    assert list(table) == ["text", "label"]
+    assert list(table) == ["text", "label", "ended"]
     counts = table["label"].value_counts()
     assert set(counts.index) == set(context.taxonomy.names) - {"fear"}
     assert counts.max() <= 6
@@ -208,22 +212,15 @@ def test_texts_are_as_long_as_the_decoding_says(tiny_gpt2: Path, cpu: Device, le
     language_model.model.lm_head.bias = torch.nn.Parameter(torch.zeros(len(language_model.tokenizer)))
     language_model.model.lm_head.bias.data[language_model.boundary] = 2.5
     lengths: list[int] = []
-    generate = language_model.model.generate
-
-    def spy(**options: Any) -> torch.Tensor:
-        tokens = generate(**options)
-        rows = [
-            row[: row.index(language_model.boundary)] if language_model.boundary in row else row
-            for row in tokens[:, 1:].tolist()
-        ]
-        lengths.extend(map(len, rows))
-        return tokens
-
-    language_model.model.generate = spy
+    decode = language_model.tokenizer.batch_decode
+    language_model.tokenizer.batch_decode = lambda rows, **_: [lengths.extend(map(len, rows)), decode(rows)][1]
     decoding = DecodingConfig(min_new_tokens=least, max_new_tokens=most)
-    texts = sample_texts(language_model, 64, decoding, device=cpu, seed=0)
+    requests = [Request((language_model.boundary,))] * 64
+    texts = answers_to(language_model, requests, decoding, device=cpu, seed=(0,))
     assert (min(lengths), max(lengths)) == (least, most)
-    assert not any("<|" in text or text != " ".join(text.split()) for text in texts)
+    assert not any("<|" in text for text in texts)
+    # Whether a text was ended, or only stopped, is known of each.
+    assert [isinstance(text, Unfinished) for text in texts] == [length == most for length in lengths]
 
 
 def test_a_label_is_drawn_batch_by_batch(
@@ -231,15 +228,24 @@ def test_a_label_is_drawn_batch_by_batch(
 ) -> None:
     batches: list[tuple[int, int]] = []
 
-    def sample(_model: Any, rows: int, _decoding: Any, *, device: Device, seed: int) -> list[str]:
-        batches.append((rows, seed))
-        return ["a text"] * rows
+    def sample(_model: Any, requests: list[Request], _decoding: Any, *, seed: int, **_: Any) -> list[list[int]]:
+        batches.append((len(requests), seed))
+        return [[5]] * len(requests)
 
-    monkeypatch.setattr(fine_tuned, "sample_texts", sample)
+    monkeypatch.setattr(answers, "sample_answers", sample)
     fitted = fine_tuned.FineTuned(config_of(tiny_gpt2)).fit(context)
     assert len(fitted.sample("joy", 10, 5)) == 10
     assert [rows for rows, _ in batches] == [4, 4, 2]
     assert len({seed for _, seed in batches}) == 3
+
+
+def test_labels_side_by_side_are_drawn_as_one_after_the_other(context: GenerationContext, tiny_gpt2: Path) -> None:
+    """Threads share the random state of torch: no draw may depend on what another thread does with it."""
+    fitted, _ = train_generator(config_of(tiny_gpt2), context)
+    names = context.taxonomy.names
+    alone = [fitted.sample(label, 12, 3) for label in names]
+    for _ in range(3):
+        assert side_by_side(lambda label: fitted.sample(label, 12, 3), names, context.device) == alone
 
 
 # --- what is kept, and what is thrown away ------------------------------------------------------------------------
@@ -299,4 +305,4 @@ def test_texts_without_words_and_copies_of_held_out_texts_are_thrown_away(
     assert silent.calls == 0
     empty = draw_candidates(config, replace(context, data_seed=9), Saying(joy=["?"]))
     assert empty.empty
-    assert list(empty) == ["text", "label"]
+    assert list(empty) == ["text", "label", "ended"]

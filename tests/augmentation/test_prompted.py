@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates, prompted
+from emotion_kedro.augmentation.generators import GenerationContext, answers, draw_candidates, prompted
 from emotion_kedro.config.augmentation import PromptedConfig
 from emotion_kedro.models.device import Device
 
@@ -48,14 +48,14 @@ def test_a_request_shows_train_rows_of_the_label_and_the_answer_begins_with_thei
         batches.append([tokenizer.decode(list(request.ids)) for request in requests])
         return [tokenizer(" and so on")["input_ids"] for _ in requests]
 
-    monkeypatch.setattr(prompted, "sample_answers", listen)
+    monkeypatch.setattr(answers, "sample_answers", listen)
     fitted = prompted.Prompted(config_of(tiny_gpt2)).fit(context)
     for label in context.taxonomy.names:
         batches.clear()
         texts = context.texts_of(label)
         beginnings = {" ".join(text.split()[:2]) for text in texts}
-        answers = fitted.sample(label, 6, 3)
-        assert all(answer.removesuffix(" and so on") in beginnings for answer in answers)
+        written = fitted.sample(label, 6, 3)
+        assert all(answer.removesuffix(" and so on") in beginnings for answer in written)
         # Six texts in batches of 4 and 2: three different requests, two texts of each, side by side.
         assert [len(batch) for batch in batches] == [4, 2]
         requests = [request for batch in batches for request in batch]
@@ -113,7 +113,7 @@ def test_a_new_line_ends_an_answer(tiny_gpt2: Path, cpu: Device) -> None:
     from emotion_kedro.models.language_models import load_language_model
 
     language_model = load_language_model(str(tiny_gpt2), cpu)
-    ends = prompted.ends_of(language_model)
+    ends = answers.ends_of(language_model)
     assert language_model.boundary in ends
     assert language_model.tokenizer("a\nb")["input_ids"][1] in ends
     assert language_model.tokenizer(" a b")["input_ids"][0] not in ends

@@ -26,6 +26,7 @@ def candidates() -> pd.DataFrame:
         candidate_id=table["label"] + ":" + table["number"].astype("str"),
         text=[f"the {name} of number {row} was seen" for row, name in enumerate(names[: len(table)])],
         generator="per_label",
+        ended=True,
         words=7,
         repetition=0.0,
         train_similarity=0.0,

@@ -26,7 +26,7 @@ from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
 
-CANDIDATES = ["candidate_id", "text", "label", "generator", "size", "data_seed"]
+CANDIDATES = ["candidate_id", "text", "label", "ended", "generator", "size", "data_seed"]
 SCORED = "scored_candidates"
 
 
@@ -103,7 +103,9 @@ def draw_for(
         table = draw_candidates(config, contexts.context(draw, config), fitted, name=name)
         tables.append(_numbered(table, name, draw, contexts))
         logger.info("generator %s: %d candidates of draw %d of %d", name, len(table), number, len(draws))
-    return pd.concat(tables, ignore_index=True) if tables else _numbered(no_rows(), name, Draw(ALL_ROWS, 0), contexts)
+    if not tables:
+        return _numbered(no_rows().assign(ended=True), name, Draw(ALL_ROWS, 0), contexts)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _numbered(table: pd.DataFrame, name: str, draw: Draw, splits: DesignSplits) -> pd.DataFrame:

@@ -170,9 +170,10 @@ def leftovers(candidates: pd.DataFrame, config: LeftoversFilter, context: Filter
 
 
 def complete(candidates: pd.DataFrame, config: CompleteFilter, context: FilterContext) -> pd.Series:
-    """Refuse texts that do not end a sentence and have a function word last."""
+    """Refuse texts that were stopped before their end, or that end no sentence and have a function word last."""
     function_words = {word.lower() for word in config.function_words}
-    return _where(candidates["text"].map(lambda text: is_cut_off(text, function_words)).astype(bool), CUT_OFF)
+    breaks_off = candidates["text"].map(lambda text: is_cut_off(text, function_words)).astype(bool)
+    return _where(breaks_off | ~candidates["ended"], CUT_OFF)
 
 
 def novel(candidates: pd.DataFrame, config: NovelFilter, context: FilterContext) -> pd.Series:

@@ -29,6 +29,7 @@ SECONDS, RUNS = "seconds", "runs"
 NOTHING = pd.DataFrame(
     {
         **dict.fromkeys(("candidate_id", "text", "label", "generator", "predicted"), pd.Series(dtype="str")),
+        "ended": pd.Series(dtype="bool"),
         **dict.fromkeys(("words", "repetition", "train_similarity", "probability"), pd.Series(dtype="float64")),
     }
 )

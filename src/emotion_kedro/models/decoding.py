@@ -1,9 +1,9 @@
-"""Sampling from a causal language model that is prompted, with guidance: away from what it would say without the label.
+"""Sampling from a causal language model, with or without guidance: away from what it would say without the label.
 
-Requests of a batch may differ in length; each distinct one is read once, however many texts are drawn for it. That is
-why ``generate`` with ``UnbatchedClassifierFreeGuidanceLogitsProcessor`` does not stand here: it reads every copy of a
-request, passes no position ids (so that GPT-2 sees wrong ones in rows padded on the left), takes a second forward pass
-for every token instead of a wider one, and keeps rows that have ended in the batch.
+All generators draw here. Requests of a batch may differ in length; each distinct one is read once, however many texts
+are drawn for it. ``generate`` of ``transformers`` would read every copy, take a second forward pass for each token
+under guidance instead of a wider one, keep rows that have ended in the batch, draw from the whole vocabulary where k
+tokens are left, and copy all keys and values for each new token.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 COMPACT_BELOW = 0.75  # share of rows that still go on, below which those that have ended leave the batch
+CHUNK = 2048
+"""Rows of the output layer that are multiplied at a time on a CPU: so many stay in its cache."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def sample_answers(
         guidance: 1 leaves ``neutral`` out of account.
         ends: token ids that end an answer.
         device: where.
-        seed: the same seed draws the same answers.
+        seed: the same seed draws the same answers, whatever other threads draw.
 
     Returns:
-        The token ids of each answer, without the token that ended it.
+        The token ids of each answer, without the token that ended it. One of ``max_new_tokens`` was stopped there.
 
     Raises:
         ValueError: if there is guidance and a request without ``neutral``.
@@ -63,49 +65,45 @@ def sample_answers(
     import torch
 
     passes = _passes(requests, guidance)
-    device.seed(seed)
+    random = torch.Generator(device.place).manual_seed(seed)
     model.eval()
-    choose = nucleus(decoding.top_k, decoding.top_p, temperature=decoding.temperature)
-    answers = _Answers(len(requests), frozenset(ends))
+    answers = _Answers(len(requests), decoding.max_new_tokens, ends, device)
+    _multiply_in_chunks(model, device)
     with torch.inference_mode(), device.autocast():
-        state = _State.read(model, [ids for rows in passes for ids in rows], device)
+        state = _State.read(model, [ids for rows in passes for ids in rows], decoding.max_new_tokens, device)
         for step in range(decoding.max_new_tokens):
-            logits = _guided(state.logits.float(), answers.rows, guidance)
+            logits = _guided(state.logits, answers.rows, guidance)
             if step < decoding.min_new_tokens:
-                logits[:, list(ends)] = float("-inf")
-            tokens = choose(None, logits).softmax(dim=-1).multinomial(1)[:, 0]
-            going = answers.take(tokens.tolist())
-            if not any(going) or step + 1 == decoding.max_new_tokens:
+                logits[:, answers.ends] = float("-inf")
+            tokens = draw_tokens(logits, decoding, random)
+            answers.take(step, tokens)
+            if step + 1 == decoding.max_new_tokens:
                 break
-            if sum(going) < COMPACT_BELOW * len(going):
-                rows = torch.tensor([row for row, goes in enumerate(going) if goes])
-                state.keep(torch.cat([rows + number * len(going) for number in range(len(passes))]))
-                answers.keep(rows.tolist())
-                tokens = tokens[rows.to(tokens.device)]
+            # Looking makes a GPU wait: it is asked now and then, a CPU each time.
+            if (step + 1) % device.steps_between_looks == 0:
+                going = answers.going()
+                if not len(going):
+                    break
+                if len(going) < COMPACT_BELOW * answers.rows:
+                    state.keep(torch.cat([going + number * answers.rows for number in range(len(passes))]))
+                    answers.keep(going)
+                    tokens = tokens[going]
             state.go_on(model, tokens.repeat(len(passes)))
-    return answers.texts
+    return answers.texts()
 
 
-def nucleus(top_k: int, top_p: float, *, temperature: float = 1.0) -> Any:
-    """Return a logits processor that keeps the smallest set of tokens with probability ``top_p`` among the top k.
+def draw_tokens(logits: torch.Tensor, decoding: DecodingConfig, random: torch.Generator) -> torch.Tensor:
+    """Draw a token for each row of logits (rows, vocabulary); returns their ids (rows,).
 
-    Logits are divided by the temperature first, as is usual; ``generate`` would do so after processors of ours.
-
-    Nucleus sampling (Holtzman et al. 2020, arXiv 1904.09751), restricted to the k likeliest tokens first: sorting k
+    Nucleus sampling (Holtzman et al. 2020, arXiv 1904.09751) among the k likeliest tokens: sorting and drawing among k
     numbers instead of the whole vocabulary, which dominates the cost of sampling a small model.
     """
-    import torch
-    from transformers import LogitsProcessor
-
-    class Nucleus(LogitsProcessor):
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            values, indices = (scores / temperature).topk(min(top_k, scores.shape[-1]), dim=-1)  # sorted, (rows, k)
-            before = values.softmax(dim=-1).cumsum(dim=-1).roll(1, dims=-1)
-            before[:, 0] = 0.0
-            values = values.masked_fill(before >= top_p, float("-inf"))
-            return torch.full_like(scores, float("-inf")).scatter(-1, indices, values)
-
-    return Nucleus()
+    values, indices = logits.topk(min(decoding.top_k, logits.shape[-1]), dim=-1)  # sorted, (rows, k)
+    shares = (values.float() / decoding.temperature).softmax(dim=-1)
+    before = shares.cumsum(dim=-1) - shares
+    before[:, 0] = 0.0
+    shares = shares.masked_fill(before >= decoding.top_p, 0.0)
+    return indices.gather(-1, shares.multinomial(1, generator=random))[:, 0]
 
 
 def _passes(requests: Sequence[Request], guidance: float) -> list[list[tuple[int, ...]]]:
@@ -119,41 +117,73 @@ def _passes(requests: Sequence[Request], guidance: float) -> list[list[tuple[int
     return passes
 
 
-class _Answers:
-    """The answers so far, and which of the batch's rows still go on with which."""
+def _guided(logits: torch.Tensor, rows: int, guidance: float) -> torch.Tensor:
+    """Return logits (rows, vocabulary) from those of one pass, or of both, one below the other.
 
-    def __init__(self, count: int, ends: frozenset[int]) -> None:
-        self.texts: list[list[int]] = [[] for _ in range(count)]
-        self._ends = ends
-        self._text_of_row: list[int | None] = list(range(count))
+    Logits are log-probabilities but for a constant of each row, and so is what comes of them.
+    """
+    if len(logits) == rows:
+        return logits
+    with_label, without = logits[:rows], logits[rows:]
+    return without + guidance * (with_label - without)
+
+
+def _multiply_in_chunks(model: Any, device: Device) -> None:
+    """Let a CPU multiply the output layer piece by piece: the weights of a large vocabulary fit into no cache."""
+    import torch
+
+    layer = model.get_output_embeddings()
+    if device.kind != "cpu" or not isinstance(layer, torch.nn.Linear) or layer.bias is not None:
+        return
+
+    def forward(states: torch.Tensor) -> torch.Tensor:
+        pieces = layer.weight.split(CHUNK)
+        return torch.cat([torch.nn.functional.linear(states, piece) for piece in pieces], dim=-1)
+
+    # Once and for good: the result is the same, and threads may share the model.
+    layer.forward = forward
+
+
+class _Answers:
+    """The answers so far, on the device, and which of them the batch's rows go on with."""
+
+    def __init__(self, count: int, longest: int, ends: Sequence[int], device: Device) -> None:
+        import torch
+
+        self.ends = torch.tensor(list(ends), dtype=torch.long, device=device.place)
+        # What was never drawn counts as ended.
+        self._tokens = torch.full((count, longest), -1, dtype=torch.long, device=device.place)
+        self._text_of_row = torch.arange(count, device=device.place)
+        self._ended = torch.zeros(count, dtype=torch.bool, device=device.place)
 
     @property
     def rows(self) -> int:
         """Rows of the batch."""
         return len(self._text_of_row)
 
-    def take(self, tokens: Sequence[int]) -> list[bool]:
-        """Add the next token of each row; return which rows go on."""
-        for row, token in enumerate(tokens):
-            text = self._text_of_row[row]
-            if text is not None and token in self._ends:
-                self._text_of_row[row] = None
-            elif text is not None:
-                self.texts[text].append(token)
-        return [text is not None for text in self._text_of_row]
+    def take(self, step: int, tokens: torch.Tensor) -> None:
+        """Add the next token of each row."""
+        import torch
 
-    def keep(self, rows: Sequence[int]) -> None:
+        self._tokens[self._text_of_row, step] = tokens
+        self._ended |= torch.isin(tokens, self.ends)
+
+    def going(self) -> torch.Tensor:
+        """Return the numbers of the rows that go on."""
+        return (~self._ended).nonzero()[:, 0]
+
+    def keep(self, rows: torch.Tensor) -> None:
         """Let the other rows go."""
-        self._text_of_row = [self._text_of_row[row] for row in rows]
+        self._text_of_row, self._ended = self._text_of_row[rows], self._ended[rows]
+
+    def texts(self) -> list[list[int]]:
+        """Return the tokens of each answer, up to the one that ended it."""
+        ends = {-1, *self.ends.tolist()}
+        return [_up_to(row, ends) for row in self._tokens.tolist()]
 
 
-def _guided(logits: torch.Tensor, rows: int, guidance: float) -> torch.Tensor:
-    """Return log-probabilities (rows, vocabulary) from the logits of one pass, or of both, one below the other."""
-    scores: torch.Tensor = logits.log_softmax(dim=-1)
-    if len(scores) == rows:
-        return scores
-    with_label, without = scores[:rows], scores[rows:]
-    return without + guidance * (with_label - without)
+def _up_to(tokens: list[int], ends: set[int]) -> list[int]:
+    return tokens[: next((place for place, token in enumerate(tokens) if token in ends), len(tokens))]
 
 
 class _State:
@@ -163,7 +193,7 @@ class _State:
         self.cache, self.mask, self.logits = cache, mask, logits
 
     @classmethod
-    def read(cls, model: Any, rows: Sequence[Sequence[int]], device: Device) -> _State:
+    def read(cls, model: Any, rows: Sequence[Sequence[int]], further: int, device: Device) -> _State:
         """Read the distinct rows once, padded on the left, and give every row its own copy of the outcome."""
         import torch
 
@@ -175,8 +205,8 @@ class _State:
             ids[place, longest - len(row) :] = torch.tensor(row)
             mask[place, longest - len(row) :] = 1
         batch = device.put({"input_ids": ids, "attention_mask": mask, "position_ids": _positions(mask)})
-        out = model(**batch, use_cache=True, logits_to_keep=1)
-        cache = _cache_in(out)
+        cache = _roomy_cache(model, longest + further)
+        out = model(**batch, **{cache_argument(model): cache}, use_cache=True, logits_to_keep=1)
         number = {row: place for place, row in enumerate(distinct)}
         picked = torch.tensor([number[tuple(row)] for row in rows], device=device.place)
         cache.batch_select_indices(picked)
@@ -184,7 +214,6 @@ class _State:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Let the other rows go."""
-        rows = rows.to(self.mask.device)
         self.cache.batch_select_indices(rows)
         self.mask = self.mask[rows]
 
@@ -194,23 +223,56 @@ class _State:
 
         self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
         out = model(
-            input_ids=tokens[:, None].to(self.mask.device),
+            input_ids=tokens[:, None],
             attention_mask=self.mask,
             position_ids=_positions(self.mask)[:, -1:],
             use_cache=True,
             logits_to_keep=1,
             **{cache_argument(model): self.cache},
         )
-        self.cache, self.logits = _cache_in(out), out.logits[:, -1]
+        self.logits = out.logits[:, -1]
+
+
+def _roomy_cache(model: Any, room: int) -> Any:
+    """Return an empty cache of keys and values with room for so many tokens.
+
+    The usual one makes all its tensors anew for each token, a fifth of the time of guided sampling.
+    """
+    from transformers.cache_utils import Cache, DynamicLayer
+
+    class RoomyLayer(DynamicLayer):
+        """Writes into tensors of which ``keys`` and ``values`` are the part that is filled."""
+
+        def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+                rows, heads, _, width = key_states.shape
+                self.rooms = [states.new_empty(rows, heads, room, width) for states in (key_states, value_states)]
+            start = self.get_seq_length()
+            filled = start + key_states.shape[-2]
+            for states, whole in zip((key_states, value_states), self.rooms, strict=True):
+                whole[:, :, start:filled] = states
+            self._fill(filled)
+            return self.keys, self.values
+
+        def batch_select_indices(self, indices: Any) -> None:
+            filled = self.get_seq_length()
+            # An index would copy the room that is still empty as well.
+            chosen = [whole[:, :, :filled].index_select(0, indices) for whole in self.rooms]
+            self.rooms = [states.new_empty(*states.shape[:2], room, states.shape[-1]) for states in chosen]
+            for states, whole in zip(chosen, self.rooms, strict=True):
+                whole[:, :, :filled] = states
+            self._fill(filled)
+
+        def _fill(self, filled: int) -> None:
+            self.keys, self.values = (whole[:, :, :filled] for whole in self.rooms)
+
+    return Cache(layers=[RoomyLayer() for _ in range(model.config.num_hidden_layers)])
 
 
 def cache_argument(model: Any) -> str:
     """Return how this version of ``transformers`` calls the keys and values: it changed within a major version."""
     return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
-
-
-def _cache_in(out: Any) -> Any:
-    return out["cache"] if "cache" in out else out["past_key_values"]
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,11 @@ class Device:
     half: bool
 
     @property
+    def steps_between_looks(self) -> int:
+        """Steps after which a loop may look at what it computed: a GPU has to be waited for."""
+        return 1 if self.kind == "cpu" else 8
+
+    @property
     def place(self) -> torch.device:
         """The device as torch names it."""
         import torch

@@ -19,6 +19,7 @@ from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.models.device import Device
+from emotion_kedro.models.side_by_side import OPENING, side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +60,18 @@ class GenerationContext:
         return self.data_seed + config.seed
 
 
+class Unfinished(str):
+    """A text that was stopped at the largest number of tokens, before the model had ended it."""
+
+
 class Fitted(Protocol):
     """A generator that is ready to write."""
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return texts of a label, ``count`` at most; the same seed gives the same ones."""
+        """Return texts of a label, ``count`` at most, those that were stopped as :class:`Unfinished`.
+
+        The same seed gives the same texts. On a CPU it is called for several labels at once.
+        """
 
 
 class Trained(Fitted, Protocol):
@@ -138,7 +146,7 @@ def _rows_of(context: GenerationContext) -> str:
 def draw_candidates(
     config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None = None, *, name: str = "generator"
 ) -> pd.DataFrame:
-    """Return a generator's candidates for one draw: ``text, label``, ``config.texts`` per label at most.
+    """Return a generator's candidates for one draw: ``text, label, ended``, ``config.texts`` per label at most.
 
     Texts without a word, and those that are (nearly) copies of held-out ones, are left out. What a language model wrote
     is kept in the cache label by label, so that a killed run goes on with the label it was at.
@@ -154,7 +162,10 @@ def draw_candidates(
     """
     assert_disjoint(config, context, name)
     sampler = LabelSampler(config, context, fitted, name)
-    tables = [sampler.table(label) for label in context.taxonomy.names]
+    # One that is tuned as it writes takes its initial values from the random state that threads share.
+    at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
+    names = context.taxonomy.names
+    tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))
     candidates = pd.concat(tables, ignore_index=True)
     if not config.writes_text:
         return candidates
@@ -180,13 +191,13 @@ class LabelSampler:
     def __init__(self, config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None, name: str) -> None:
         self._config, self._context, self._fitted, self._name = config, context, fitted, name
         self._identity = _identity_of(config, context, fitted)
-        self._is_slow = config.needs_training or bool(config.models())
+        self.is_slow = config.needs_training or bool(config.models())
         self._began, self._written = time.perf_counter(), 0
 
     def table(self, label: str) -> pd.DataFrame:
-        """Return ``text, label`` of one label: from the cache, or else new ones; slow ones are cached."""
+        """Return ``text, label, ended`` of one label: from the cache, or else new ones; slow ones are cached."""
         identity = fingerprint(self._identity, label)
-        if not self._is_slow:
+        if not self.is_slow:
             return self._write(label)
         table = self._context.cache.table(CANDIDATES, identity)
         if table is None:
@@ -196,17 +207,19 @@ class LabelSampler:
         return table
 
     def _write(self, label: str) -> pd.DataFrame:
-        if self._fitted is None:
-            self._fitted = _implementation(self._config).fit(self._context)
+        with OPENING:
+            if self._fitted is None:
+                self._fitted = _implementation(self._config).fit(self._context)
         assert self._fitted is not None
         texts = self._fitted.sample(label, self._config.texts, self._context.seed_of(self._config))
-        table = pd.DataFrame({"text": pd.Series(texts, dtype="str")}).assign(label=label).astype("str")
+        ended = [not isinstance(text, Unfinished) for text in texts]
+        table = pd.DataFrame({"text": pd.Series(map(str, texts), dtype="str")}).assign(label=label).astype("str")
+        table = table.assign(ended=pd.Series(ended, dtype="bool"))
         return table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
 
     def _report(self, label: str, texts: int) -> None:
         self._written += 1
-        names = self._context.taxonomy.names
-        labels_left = len(names) - 1 - names.index(label)
+        labels_left = len(self._context.taxonomy.names) - self._written
         seconds = time.perf_counter() - self._began
         logger.info(
             "generator %s, data seed %d: %s, %d texts; %.1f s a label, about %.0f s left",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.augmentation.generators.prompted import answers_to
+from emotion_kedro.augmentation.generators.answers import answers_to, collapsed
 from emotion_kedro.augmentation.generators.tuning import (
     BASE,
     choose_trained,
@@ -134,7 +134,7 @@ class ConditionalModel:
         texts = answers_to(
             self.language_model, [request] * count, self.config.decoding, device=self.device, seed=(seed, number)
         )
-        return [" ".join(text.split()) for text in texts]
+        return [collapsed(text) for text in texts]
 
     def save(self, directory: Path) -> None:
         """Write the model, and the base where the model is adapters that need it.

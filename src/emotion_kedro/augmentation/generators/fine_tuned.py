@@ -10,30 +10,32 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from emotion_kedro.augmentation.generators.answers import answers_to, collapsed
 from emotion_kedro.augmentation.generators.tuning import (
     BASE,
     Base,
     choose_trained,
     copy_base_for,
     fit,
+    has_dropout,
     merged,
     open_generator,
     prepare_base,
     read_notes,
-    seed_from,
     validation_texts,
     write_with_notes,
 )
 from emotion_kedro.cache import fingerprint
-from emotion_kedro.config.augmentation import DecodingConfig, FineTunedConfig
-from emotion_kedro.models.decoding import nucleus
+from emotion_kedro.config.augmentation import FineTunedConfig
+from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import LanguageModel, open_directory
+from emotion_kedro.models.side_by_side import OPENING, side_by_side
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
@@ -72,7 +74,12 @@ class FineTuned:
                 raise ValueError(
                     f"the label {label!r} has no train texts; raise records.cap or add a source that has it"
                 )
-        directories = {label: self._kept(label, base, context) for label in context.taxonomy.names}
+        names = context.taxonomy.names
+        keep = partial(self._kept, base=base, context=context)
+        # Dropout draws from the random state that threads share.
+        at_once = not (self.config.lora.dropout or has_dropout(base.directory))
+        kept = side_by_side(keep, names, context.device) if at_once else list(map(keep, names))
+        directories = dict(zip(names, kept, strict=True))
         log = [*base.log, *(read_notes(directory)["log"] for directory in directories.values())]
         return _opened(self.config, directories, base.directory, context.device), log
 
@@ -110,17 +117,13 @@ class LabelModels:
         return fingerprint(*(part for label in sorted(self.directories) for part in (label, self.directories[label])))
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return ``count`` texts of a label, drawn batch by batch; none where the label has no train texts."""
+        """Return ``count`` texts of a label; none where the label has no train texts."""
         model = self.open_model(label)
         if model is None:
             return []
-        texts: list[str] = []
-        decoding = self.config.decoding
-        for batch, start in enumerate(range(0, count, decoding.batch_size)):
-            rows = min(decoding.batch_size, count - start)
-            texts += sample_texts(model, rows, decoding, device=self.device, seed=seed_from(seed, batch))
-            logger.debug("generator of %s: %d of %d texts", label, len(texts), count)
-        return texts
+        request = Request((model.boundary,))
+        texts = answers_to(model, [request] * count, self.config.decoding, device=self.device, seed=(seed,))
+        return [collapsed(text) for text in texts]
 
     def save(self, directory: Path) -> None:
         """Write a folder for each label, and the base where the models are adapters that need it.
@@ -136,10 +139,10 @@ class LabelModels:
 
 
 def _opened(config: FineTunedConfig, directories: Mapping[str, Path], base: Path, device: Device) -> LabelModels:
-    @lru_cache(maxsize=1)
     def open_model(label: str) -> LanguageModel | None:
         directory = directories.get(label)
-        return None if directory is None else open_generator(directory, base, device)
+        with OPENING:
+            return None if directory is None else open_generator(directory, base, device)
 
     return LabelModels(config, device, open_model, directories, base)
 
@@ -165,8 +168,9 @@ def _tune(
 ) -> tuple[LanguageModel, dict[str, Any]]:
     """Tune a copy of the base on the texts of one label; return it with its notes."""
     texts, seed = context.texts_of(label), context.seed_of(config)
-    context.device.seed(seed)
-    model = choose_trained(open_directory(base.directory, context.device), config)
+    with OPENING:
+        context.device.seed(seed)
+        model = choose_trained(open_directory(base.directory, context.device), config)
     name = f"generator.{label}"
     work = context.cache.work(quote(name, safe=""), _identity_of(label, base, config, context))
     log = fit(
@@ -182,37 +186,3 @@ def _tune(
     )
     entry = {"label": label, "texts": len(texts), **log.as_dict()}
     return model, {"label": label, "base": config.base, "tuning": config.tuning, "log": entry}
-
-
-def sample_texts(
-    language_model: LanguageModel, rows: int, decoding: DecodingConfig, *, device: Device, seed: int
-) -> list[str]:
-    """Draw ``rows`` texts of a model that was tuned on bare texts; the same seed draws the same texts.
-
-    Returns texts without special tokens and outer white space; some may be empty.
-    """
-    import torch
-    from transformers import LogitsProcessorList
-
-    model, boundary = language_model.model, language_model.boundary
-    device.seed(seed)
-    model.eval()
-    start = torch.full((rows, 1), boundary, dtype=torch.long, device=device.place)
-    choose = nucleus(decoding.top_k, decoding.top_p, temperature=decoding.temperature)
-    with torch.inference_mode(), device.autocast():
-        tokens = model.generate(
-            input_ids=start,
-            attention_mask=torch.ones_like(start),
-            do_sample=True,
-            temperature=1.0,
-            top_k=0,
-            top_p=1.0,
-            logits_processor=LogitsProcessorList([choose]),
-            min_new_tokens=decoding.min_new_tokens,
-            max_new_tokens=decoding.max_new_tokens,
-            eos_token_id=boundary,
-            pad_token_id=boundary,
-        )
-    # Every row started from the same single token, so that one slice is right for all.
-    texts = language_model.tokenizer.batch_decode(tokens[:, 1:], skip_special_tokens=True)
-    return [" ".join(text.split()) for text in texts]

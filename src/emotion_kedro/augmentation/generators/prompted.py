@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_kedro.augmentation.generators.tuning import seed_from
-from emotion_kedro.config.augmentation import DecodingConfig, PromptedConfig
-from emotion_kedro.models.decoding import Request, sample_answers
-from emotion_kedro.models.device import Device
+from emotion_kedro.augmentation.generators.answers import answers_to, like
+from emotion_kedro.config.augmentation import PromptedConfig
+from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.language_models import LanguageModel, load_language_model, open_name
+from emotion_kedro.models.side_by_side import OPENING
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
@@ -42,7 +42,8 @@ class PromptedModel:
 
     @cached_property
     def _language_model(self) -> LanguageModel:
-        return load_language_model(open_name(self.config.base), self.context.device)
+        with OPENING:
+            return load_language_model(open_name(self.config.base), self.context.device)
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts of a label, the first line of each answer; none where it has no train texts."""
@@ -63,7 +64,7 @@ class PromptedModel:
             seed=(seed, number),
             guidance=self.config.guidance,
         )
-        return [first_line(prompt.prefix + text) for prompt, text in zip(prompts, answers, strict=True)]
+        return [like(text, first_line(prompt.prefix + text)) for prompt, text in zip(prompts, answers, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -104,42 +105,6 @@ def encode_prompt(tokenizer: Any, prompt: Prompt, config: PromptedConfig) -> Req
 
     neutral = ids(prompt.neutral) if prompt.neutral is not None and config.guidance > 1 else None
     return Request(ids(prompt.request), neutral)
-
-
-def answers_to(
-    language_model: LanguageModel,
-    requests: Sequence[Request],
-    decoding: DecodingConfig,
-    *,
-    device: Device,
-    seed: tuple[int, int],
-    guidance: float = 1.0,
-) -> list[str]:
-    """Return one answer for each request, drawn batch by batch; ``seed`` is that of the draw and the label's number."""
-    ends = ends_of(language_model)
-    texts: list[str] = []
-    for batch, start in enumerate(range(0, len(requests), decoding.batch_size)):
-        tokens = sample_answers(
-            language_model.model,
-            requests[start : start + decoding.batch_size],
-            decoding,
-            guidance=guidance,
-            ends=ends,
-            device=device,
-            seed=seed_from(*seed, batch),
-        )
-        texts += language_model.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        logger.debug("%d of %d texts", len(texts), len(requests))
-    return texts
-
-
-def ends_of(language_model: LanguageModel) -> list[int]:
-    """Return the tokens that end a text: the boundary, the tokenizer's own end, and whatever begins with a new line."""
-    tokenizer = language_model.tokenizer
-    # Byte-level BPE writes a new line as U+010A.
-    lines = [index for token, index in tokenizer.get_vocab().items() if token.startswith(("\n", "\u010a", "<0x0A>"))]
-    end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
-    return sorted({language_model.boundary, *end, *lines})
 
 
 def first_line(text: str) -> str:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emotion_kedro.cache import Work, contents_of, fingerprint
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.training import TrainingConfig
@@ -24,6 +22,7 @@ from emotion_kedro.models.language_models import (
     load_language_model,
     open_directory,
     open_name,
+    resolve,
     train_from_scratch,
 )
 from emotion_kedro.models.training import TrainingLog
@@ -154,6 +153,14 @@ def validation_texts(texts: list[str], config: TunedGeneratorConfig, context: Ge
     return pd.Series(texts, dtype="str").sample(config.validation_texts, random_state=context.seed_of(config)).tolist()
 
 
+def has_dropout(directory: Path) -> bool:
+    """Whether something in a kept base is dropped at random in training."""
+    from transformers import AutoConfig
+
+    settings = AutoConfig.from_pretrained(resolve(directory)).to_dict()
+    return any("drop" in name and isinstance(value, float) and value > 0 for name, value in settings.items())
+
+
 def choose_trained(language_model: LanguageModel, config: TunedGeneratorConfig) -> LanguageModel:
     """Mark the parameters that are tuned; with LoRA, put adapters on them unless the base has them already."""
     model = language_model.model
@@ -224,8 +231,3 @@ def copy_base_for(model: Path, base: Path, directory: Path) -> None:
 def open_generator(model: Path, base: Path, device: Device) -> LanguageModel:
     """Open a saved generator for sampling; adapters are merged into the model they belong to."""
     return merged(open_directory(model, device, base=base))
-
-
-def seed_from(*parts: int) -> int:
-    """Return the seed of a batch."""
-    return int(np.random.SeedSequence(list(parts)).generate_state(1)[0])
