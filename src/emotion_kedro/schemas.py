@@ -224,3 +224,7 @@ class TextQuality(Table):
     value: Series[float] = pa.Field(nullable=True)
     real: Series[float] = pa.Field(nullable=True)
     texts: Series[int]
+    target: Series[str]
+    """What the figure should reach, in words; empty where nothing is asked."""
+    met: Series[str] = pa.Field(isin=["yes", "no", ""])
+    """Empty where nothing is asked, or a figure is missing."""

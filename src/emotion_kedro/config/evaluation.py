@@ -17,4 +17,6 @@ class EvaluationConfig(Config):
     calibration_bins: Positive = 15
     examples: Positive = 5
     """Texts shown per label."""
+    neighbours: Positive = 4000
+    """Train texts, at most, in which the nearest of a candidate is looked for, by embeddings."""
     seed: int = 0
