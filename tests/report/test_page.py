@@ -124,6 +124,7 @@ def test_figures_of_text_are_explained_beside_real_text_and_target() -> None:
     assert table.iloc[0][["figure", "added text", "real text", "met"]].tolist() == ["cut off", "0.30", "0.04", "no"]
     assert "breaks off" in table["what it says"].iloc[0]
     assert quality_by_label(both)["c"].set_index("figure").loc["cut off", "joy"] == "0.20 (0.04), not met"
+    assert quality_table(both[both["arm"] != "c"])["added text"].tolist() == ["9", "0.30"]
     assert quality_table(None).empty
 
 

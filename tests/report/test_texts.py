@@ -78,7 +78,7 @@ def test_a_sample_of_each_label_kept_first_then_refused_with_the_reason(texts: p
     assert len(sample) == 3
     assert sample["outcome"].iloc[:2].str.startswith("kept: mixed").all()
     shown = samples_by_label(sample)["joy"]
-    assert shown["evaluator reads"].iloc[-1] == "anger (0.30 joy)"
+    assert shown.iloc[-1][["evaluator reads", "its probability of the label"]].tolist() == ["anger", "0.30"]
     assert shown["nearest real train text"].iloc[-1] == "nothing of it"
 
 
@@ -100,7 +100,9 @@ def test_without_embeddings_nothing_is_near(
 def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
     candidates: pd.DataFrame, decisions: pd.DataFrame
 ) -> None:
-    generators = {"g": {"kind": "fine_tuned", "base": "/some/where/small-model", "training": {"steps": 2}}}
+    generators = {
+        "g": {"kind": "fine_tuned", "base": "/some/where/small-model", "training": {"steps": 2, "learning_rate": 0.001}}
+    }
     arms = {"real": {}, "mixed": {"add": ["g"], "filters": ["length"]}}
     filters = {"length": {"min_words": 7}}
     card = dataset_card("x", "Why?", "eit 3 rows", generators, arms, filters, candidates, decisions, pd.DataFrame())

@@ -59,8 +59,9 @@ def dataset_card(
 def _generators(raw: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for name, value in raw.items():
-        settings = generator_config(value).model_dump(mode="json")
-        kind, base = settings.pop("kind"), settings.pop("base", None)
+        config = generator_config(value)
+        kind, base = config.kind, getattr(config, "base", None)
+        settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"kind", "base"})
         rows.append({"generator": name, "kind": kind, "base model": _shown_base(base), "settings": _written(settings)})
     return pd.DataFrame(rows, columns=["generator", "kind", "base model", "settings"])
 

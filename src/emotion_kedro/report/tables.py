@@ -171,7 +171,14 @@ def quality_table(quality: pd.DataFrame | None) -> pd.DataFrame:
             "what it says": [text if new else "" for (_, text), new in zip(named, first, strict=True)],
         }
     )
-    return table
+    return table if table["arms"].nunique() > 1 else _without_arms(table)
+
+
+def _without_arms(table: pd.DataFrame) -> pd.DataFrame:
+    """Say once, in a first row, which arms add the texts and how many they are."""
+    says = {"what it says": f"How many were added, by: {table['arms'].iloc[0]}."}
+    head = dict.fromkeys(table.columns, DASH) | {"figure": "texts", "added text": str(table["texts"].iloc[0])} | says
+    return pd.concat([pd.DataFrame([head]), table], ignore_index=True).drop(columns=["arms", "texts"])
 
 
 def quality_by_label(quality: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
@@ -193,7 +200,7 @@ def quality_by_label(quality: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
         table = pd.concat([counts.to_frame("texts").T, wide])
         names = [QUALITY[metric][0] if metric in QUALITY else metric for metric in table.index]
         table.insert(0, "figure", names)
-        tables[str(arm)] = table.reset_index(drop=True)
+        tables[str(arm)] = table.rename_axis(columns=None).reset_index(drop=True)
     return tables
 
 

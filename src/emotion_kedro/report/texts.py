@@ -123,16 +123,10 @@ def samples_by_label(samples: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     """Return the sampled texts as a table for each label, as a page shows them."""
     if samples is None or samples.empty:
         return {}
-    columns = {"text": "text", "outcome": "outcome", "evaluator": "evaluator reads"}
+    read = {"evaluator_label": "evaluator reads", "probability": "its probability of the label"}
+    columns = {"text": "text", "outcome": "outcome", **read}
     near = {"nearest_train_text": "nearest real train text", "similarity": "similarity"}
-    shown = samples.assign(
-        evaluator=[
-            f"{label} ({number(probability, 2)} {own})"
-            for label, probability, own in zip(
-                samples["evaluator_label"], samples["evaluator_probability"], samples["label"], strict=True
-            )
-        ],
-        similarity=[number(value, 2) for value in samples["nearest_train_similarity"]],
-    )
+    figures = {"probability": "evaluator_probability", "similarity": "nearest_train_similarity"}
+    shown = samples.assign(**{name: [number(value, 2) for value in samples[of]] for name, of in figures.items()})
     names = columns if samples["nearest_train_similarity"].isna().all() else columns | near
     return {str(label): part[list(names)].rename(columns=names) for label, part in shown.groupby("label")}
