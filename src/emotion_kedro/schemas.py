@@ -95,6 +95,27 @@ class ScoredCandidates(Candidates):
     """The probability that it gives to the candidate's label."""
 
 
+class Texts(pa.DataFrameModel):
+    """A candidate, what each arm made of it, how the evaluator reads it, and the train text that it is nearest to."""
+
+    candidate_id: Series[str] = pa.Field(unique=True)
+    label: Series[str]
+    generator: Series[str]
+    text: Series[str]
+    outcomes: Series[str] = pa.Field(alias="^arm_.+$", regex=True)
+    """``kept``, or the reason; empty where the arm does not use the generator."""
+    filter_probability: Series[float] = pa.Field(nullable=True, ge=0.0, le=1.0)
+    evaluator_label: Series[str]
+    evaluator_probability: Series[float] = pa.Field(nullable=True, ge=0.0, le=1.0)
+    nearest_train_text: Series[str]
+    nearest_train_similarity: Series[float] = pa.Field(nullable=True)
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
 class TrainingRows(Table):
     """Training rows of an arm, for every draw. Rows of phase 1 are trained on after phase 0, at a lower rate."""
 
@@ -226,3 +247,7 @@ class TextQuality(Table):
     value: Series[float] = pa.Field(nullable=True)
     real: Series[float] = pa.Field(nullable=True)
     texts: Series[int]
+    target: Series[str]
+    """What the figure should reach, in words; empty where nothing is asked."""
+    met: Series[str] = pa.Field(isin=["yes", "no", ""])
+    """Empty where nothing is asked, or a figure is missing."""

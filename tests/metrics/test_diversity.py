@@ -9,7 +9,6 @@ import sacrebleu
 from emotion_kedro.metrics.diversity import (
     common_openings,
     distinct_n,
-    first_words,
     is_cut_off,
     repetition,
     self_bleu,
@@ -136,16 +135,3 @@ def test_common_openings_by_hand() -> None:
 )
 def test_cut_off(text: str, expected: bool) -> None:
     assert is_cut_off(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "expected"),
-    [
-        ("I'm SO happy, really!", 2, "I'm SO"),
-        ("I\u2019m here", 9, "I\u2019m here"),
-        ("我很高兴!", 3, "我很高"),
-        ("some words", 0, ""),
-    ],
-)
-def test_first_words(text: str, count: int, expected: str) -> None:
-    assert first_words(text, count) == expected

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from project_folder import Project
 
+from emotion_kedro.report.texts import safe_table
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("augment")]
 
 LABELS = {"anger", "fear", "joy", "love", "sadness", "surprise"}
@@ -78,6 +80,21 @@ def test_the_saved_classifier_opens_without_this_package(augmented: tuple[Projec
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd="/", check=True)
     assert done.stdout.strip().splitlines()[-1] in LABELS
+
+
+def test_all_that_was_written_lies_beside_its_card(augmented: tuple[Project, str]) -> None:
+    project, _ = augmented
+    texts = project.csv(f"{REPORTING}/texts/texts.csv")
+    decisions = project.table("07_synthetic/augment/decisions/augmented.parquet")
+    assert set(texts["candidate_id"]) == set(decisions["candidate_id"])
+    kept = set(decisions.loc[decisions["kept"], "candidate_id"])
+    assert set(texts.loc[texts["arm_augmented"] == "kept", "candidate_id"]) == kept
+    train = project.table("05_model_input/augment/split_records.parquet").query("split == 'train'")["text"]
+    assert texts["nearest_train_similarity"].between(-1, 1).all()
+    assert set(texts["nearest_train_text"]) <= set(safe_table(train.to_frame())["text"])
+    card = (project.path / f"data/{REPORTING}/texts/README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\npretty_name: ")
+    assert "Nobody said it" in card
 
 
 def test_times_of_all_nodes_are_in_the_log(augmented: tuple[Project, str]) -> None:

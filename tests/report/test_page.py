@@ -16,8 +16,15 @@ from emotion_kedro.report.page import (
     terminal_summary,
     verdict_of,
 )
+from emotion_kedro.report.tables import leakage_table, quality_by_label, quality_table
 
 PIXEL = b"\x89PNG invented"
+
+
+def sampled(text: str, label: str = "joy") -> pd.DataFrame:
+    near = {"nearest_train_text": "a real one", "nearest_train_similarity": 0.5}
+    read = {"evaluator_label": "joy", "evaluator_probability": 0.7}
+    return pd.DataFrame([{"label": label, "text": text, "outcome": "kept: mixed", **read, **near}])
 
 
 @pytest.fixture
@@ -59,8 +66,7 @@ def test_verdict_sentence(comparisons: pd.DataFrame, low: float, high: float, ve
 
 
 def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
-    examples = pd.DataFrame({"arm": ["<b>"], "text": ["<script>alert(1)</script>"]})
-    page = html_page(Report(**facts, examples=examples))
+    page = html_page(Report(**facts, sampled_texts=sampled("<script>alert(1)</script>", label="<b>")))
     assert "<script>" not in page
     assert "&lt;b&gt;" in page
     assert 'src="data:image/png;base64,' in page
@@ -77,7 +83,7 @@ def test_at_most_eight_tables_are_unfolded(facts: dict[str, Any]) -> None:
 
 
 def test_texts_of_others_stay_out_of_the_short_page(facts: dict[str, Any]) -> None:
-    report = Report(**facts, examples=pd.DataFrame({"text": ["an invented sentence"]}))
+    report = Report(**facts, sampled_texts=sampled("an invented sentence"))
     assert "an invented sentence" in html_page(report)
     assert "an invented sentence" not in markdown_page(report)
 
@@ -103,3 +109,27 @@ def test_an_experiment_without_arms_has_a_page() -> None:
     assert "0.500" in html_page(report)
     assert "Why?" in markdown_page(report)
     assert "Why?" in terminal_summary(report)
+
+
+def quality(arm: str, value: float) -> pd.DataFrame:
+    row = {"experiment": "x", "arm": arm, "metric": "cut_off", "value": value, "real": 0.04, "texts": 9}
+    marks = {"target": "at most real + 0.05", "met": "no"}
+    return pd.DataFrame([{**row, **marks, "label": label} for label in ("joy", "all")])
+
+
+def test_figures_of_text_are_explained_beside_real_text_and_target() -> None:
+    both = pd.concat([quality("a", 0.3), quality("b", 0.3), quality("c", 0.2)], ignore_index=True)
+    table = quality_table(both)
+    assert table["arms"].tolist() == ["a, b", "c"]
+    assert table.iloc[0][["figure", "added text", "real text", "met"]].tolist() == ["cut off", "0.30", "0.04", "no"]
+    assert "breaks off" in table["what it says"].iloc[0]
+    assert quality_by_label(both)["c"].set_index("figure").loc["cut off", "joy"] == "0.20 (0.04), not met"
+    assert quality_table(both[both["arm"] != "c"])["added text"].tolist() == ["9", "0.30"]
+    assert quality_table(None).empty
+
+
+def test_leaks_have_names_in_words() -> None:
+    counts = {"test_rows": 10, "exact_in_train": 1, "near_in_train": 2, "exact_share": 0.1, "near_share": 0.2}
+    table = leakage_table(pd.DataFrame([{"split_strategy": "plain", "source": "all", **counts}]))
+    assert not any("_" in name for name in table.columns)
+    assert table["same, share"].tolist() == ["10.0 %"]

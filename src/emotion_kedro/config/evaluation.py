@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from emotion_kedro.config.base import Config, Positive
+from emotion_kedro.config.models import FeatureConfig
 
 
 class EvaluationConfig(Config):
@@ -16,5 +17,19 @@ class EvaluationConfig(Config):
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     calibration_bins: Positive = 15
     examples: Positive = 5
-    """Texts shown per label."""
+    """Texts shown per label that an arm kept."""
+    refused_examples: Positive = 3
+    """Texts shown per label that no arm kept."""
+    embeddings: FeatureConfig | None = None
+    """By what the nearest train text of a candidate is found; None: it is not looked for, which saves much time where
+    an experiment has many draws."""
+    neighbours: Positive = 4000
+    """Train texts, at most, that are looked through; drawn at random where there are more."""
     seed: int = 0
+
+    @field_validator("embeddings")
+    @classmethod
+    def _need_no_fit(cls, value: FeatureConfig | None) -> FeatureConfig | None:
+        if value is not None and value.kind == "tfidf":
+            raise ValueError("tfidf is fitted on texts and cannot compare these; take `encoder` or `characters`")
+        return value

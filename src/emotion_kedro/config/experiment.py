@@ -194,5 +194,6 @@ class Experiment(Config):
             *(learner_config(raw) for raw in self.learners.values()),
             *(generator_config(raw) for raw in self.generators.values()),
             *self.bases.values(),
+            *filter(None, [self.evaluation.embeddings]),
         ]
         return tuple(dict.fromkeys(name for part in parts for name in part.models()))

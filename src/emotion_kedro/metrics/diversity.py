@@ -32,15 +32,6 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_plain(text).lower())
 
 
-def first_words(text: str, count: int) -> str:
-    """The text up to the end of its `count`-th word, words as in `words`; as it is where it has no more."""
-    plain = _plain(text)
-    matches = list(_WORD.finditer(plain))
-    if len(matches) <= count:
-        return text
-    return plain[: matches[count - 1].end()] if count else ""
-
-
 def distinct_n(texts: Iterable[str], n: int) -> float:
     """Distinct word n-grams over all word n-grams of the texts, in 0..1; NaN where there are none.
 

@@ -17,6 +17,7 @@ from emotion_kedro.metrics.diversity import words
 
 COPIED_WORDS = 8
 """A shared run of so many words is no accident in texts of a sentence or two."""
+ROWS_AT_ONCE = 1024
 
 
 def exact_copies(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
@@ -60,6 +61,24 @@ def longest_shared_ngram(texts: Sequence[str], references: Sequence[str]) -> NDA
 def copied(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each text equals a reference or shares a run of :data:`COPIED_WORDS` words with one, (n,)."""
     return exact_copies(texts, references) | (longest_shared_ngram(texts, references) >= COPIED_WORDS)
+
+
+def nearest(
+    vectors: NDArray[np.float32], references: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the place of the most similar reference of each row, and its cosine similarity, (n,) both.
+
+    Args:
+        vectors: rows of length 1, (n, width).
+        references: rows of length 1, (m, width), at least one.
+    """
+    places, similarities = np.empty(len(vectors), dtype=np.int64), np.empty(len(vectors), dtype=np.float64)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        products = vectors[part] @ references.T
+        places[part] = products.argmax(axis=1)
+        similarities[part] = products.max(axis=1)
+    return places, np.clip(similarities, -1.0, 1.0)
 
 
 def _word_stream(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -5,29 +5,34 @@ No figure stands alone: text that a classifier agrees with may be ten sentences 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.data.lexicon import mine_lexicon, words_of
 from emotion_kedro.metrics.diversity import (
     common_openings,
     distinct_n,
-    first_words,
     is_cut_off,
     self_bleu,
     vendi_score,
     words,
 )
-from emotion_kedro.metrics.novelty import copied
+from emotion_kedro.metrics.novelty import copied, nearest
 from emotion_kedro.metrics.runs import table_of
+from emotion_kedro.metrics.two_sample import two_sample_auc
 
 ALL = "all"
 SAMPLE = 200
 """Texts of a label that are looked at, at most; the figures of larger samples differ little."""
+LEAST_TEXTS = 10
+"""Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
 CUE_WORDS = 20
 CUE_COUNT = 3
 """Train texts, at least, that a cue word stands in."""
@@ -35,6 +40,51 @@ COLUMNS = {
     **dict.fromkeys(("experiment", "arm", "label", "metric"), "str"),
     **dict.fromkeys(("value", "real"), "float64"),
     "texts": "int64",
+    **dict.fromkeys(("target", "met"), "str"),
+}
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to rows of length 1, (texts, width), such as :class:`emotion_kedro.models.features.Features`."""
+Measured = dict[str, tuple[float, float]]
+"""Metric -> figure of added text, and of real text."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a figure should reach, by itself or beside that of real text."""
+
+    rule: Literal["at least", "at most", "at most above real", "at least of real"]
+    bound: float
+
+    def met(self, value: float, real: float) -> bool | None:
+        """Whether it is reached; None where a figure that it needs is missing."""
+        limit = {"at most above real": real + self.bound, "at least of real": real * self.bound}.get(
+            self.rule, self.bound
+        )
+        if math.isnan(value) or math.isnan(limit):
+            return None
+        # A share of 0.05 more is within 0.05, whatever the last binary digit says.
+        return value >= limit - ROUNDING if self.rule.startswith("at least") else value <= limit + ROUNDING
+
+    def __str__(self) -> str:
+        if self.rule == "at most above real":
+            return f"at most real + {self.bound:.2f}" if self.bound else "at most real"
+        return (
+            f"at least {self.bound:.2f} of real" if self.rule == "at least of real" else f"{self.rule} {self.bound:.2f}"
+        )
+
+
+ROUNDING = 1e-9
+TARGETS: Mapping[str, Target] = {
+    "fidelity": Target("at least", 0.85),
+    "cut_off": Target("at most above real", 0.05),
+    "cue_word": Target("at most above real", 0.15),
+    "common_openings": Target("at most above real", 0.10),
+    "distinct_2": Target("at least", 0.60),
+    "vendi": Target("at least of real", 0.80),
+    "auc_words": Target("at most", 0.75),
+    "auc_characters": Target("at most", 0.75),
+    "copied": Target("at most above real", 0.0),
 }
 
 
@@ -42,10 +92,18 @@ COLUMNS = {
 class _References:
     """What the texts are measured against."""
 
-    train: list[str]
+    train: pd.DataFrame
+    test: pd.DataFrame
     cues: Mapping[str, frozenset[str]]
     predicted: Mapping[str, str]
     seed: int
+    embed: Embed | None
+    embedded: NDArray[np.float32] | None
+    """Rows of the train texts."""
+    known: dict[tuple[str, ...], Measured] = field(default_factory=dict)
+    """Figures by the texts: arms often add the same."""
+    told: dict[tuple[tuple[str, ...], ...], dict[str, float]] = field(default_factory=dict)
+    """How well two sets are told apart: the real sides of arms are often the same."""
 
 
 def text_quality(
@@ -55,11 +113,12 @@ def text_quality(
     real_test: pd.DataFrame,
     predicted: pd.DataFrame | None,
     evaluation: EvaluationConfig,
+    embed: Embed | None = None,
 ) -> pd.DataFrame:
     """Return figures of the text that each arm adds, per label and for ``all``, beside those of real test text.
 
-    Diversity and novelty depend on how many texts there are and how long they are: the real side has as many texts, of
-    the same label, each cut to the number of words of an added one (except for ``cut_off``).
+    Both sides are whole texts. Figures that depend on how many there are take equally many of each label on both
+    sides, and are NaN with fewer than :data:`LEAST_TEXTS` (``auc_*``: 20).
 
     Args:
         experiment: name of the experiment.
@@ -68,76 +127,129 @@ def text_quality(
         real_test: ``text, label`` of the test rows.
         predicted: ``text, predicted`` of the evaluator, who took no part in filtering; of real texts as well if the
             real side of ``fidelity`` is wanted. None: no fidelity.
-        evaluation: seed of the samples.
+        evaluation: seed of the samples; how many train texts are embedded.
+        embed: for ``nearest_train``; None: without it.
 
     Returns:
         Schema :class:`emotion_kedro.schemas.TextQuality`; ``texts`` is their number before sampling. Metrics, shares in
-        0..1 unless said: ``fidelity`` (read as its label), ``cue_word`` (has a word typical of its label by log-odds in
-        train), ``cut_off``, ``common_openings`` (begins with one of the three commonest three first words),
-        ``distinct_2``, ``self_bleu``, ``vendi`` (a number of texts), ``copied`` (equals a train text or shares 8 words
-        in a row with one).
+        0..1 unless said: ``fidelity`` (read as its label), ``cut_off``, ``cue_word`` (has a word typical of its label
+        by log-odds in train), ``common_openings`` (begins with one of the three commonest three first words),
+        ``distinct_2``, ``self_bleu``, ``vendi`` (a number of texts), ``auc_words`` and ``auc_characters`` (told from
+        real test text; real: test from train), ``copied`` (equals a train text or shares 8 words in a row with one),
+        ``nearest_train`` (mean cosine similarity to the nearest train text).
     """
-    lexicon = mine_lexicon(
-        real_train["text"].tolist(), real_train["label"].tolist(), per_label=CUE_WORDS, least_count=CUE_COUNT
-    )
-    known = {} if predicted is None else dict(zip(predicted["text"], predicted["predicted"], strict=True))
-    cues = {str(label): frozenset(rows["word"]) for label, rows in lexicon.groupby("label")}
-    references = _References(real_train["text"].tolist(), cues, known, evaluation.seed)
+    references = _references(real_train, real_test, predicted, evaluation, embed)
     rows = [
-        {"experiment": experiment, "arm": str(arm), "label": label, **figures}
+        {"experiment": experiment, "arm": str(arm), "label": label, "texts": len(part), **figure}
         for arm, added in texts_by_arm.groupby("arm", sort=False)
-        for label, part, real in _by_label(added, real_test)
-        for figures in _figures(part, real, references)
+        for label, part in _by_label(added)
+        for figure in _figures(part, references)
     ]
     return table_of(rows, COLUMNS)
 
 
-def _by_label(added: pd.DataFrame, real: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
+def _references(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    predicted: pd.DataFrame | None,
+    evaluation: EvaluationConfig,
+    embed: Embed | None,
+) -> _References:
+    lexicon = mine_lexicon(train["text"].tolist(), train["label"].tolist(), per_label=CUE_WORDS, least_count=CUE_COUNT)
+    read = {} if predicted is None else dict(zip(predicted["text"], predicted["predicted"], strict=True))
+    cues = {str(label): frozenset(rows["word"]) for label, rows in lexicon.groupby("label")}
+    embedded = embed(neighbours_of(train, evaluation)["text"].tolist()) if embed and len(train) else None
+    return _References(_readable(train), _readable(test), cues, read, evaluation.seed, embed, embedded)
+
+
+def neighbours_of(train: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:
+    """Return the train rows in which the nearest text is looked for: all, or a sample where there are very many."""
+    return train.sample(n=min(evaluation.neighbours, len(train)), random_state=evaluation.seed)
+
+
+def _by_label(added: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
     for label in sorted(added["label"].unique()):
-        yield str(label), added[added["label"] == label], real[real["label"] == label]
-    yield ALL, added, real
+        yield str(label), added[added["label"] == label]
+    yield ALL, added
 
 
-def _figures(added: pd.DataFrame, real: pd.DataFrame, references: _References) -> Iterable[dict[str, object]]:
-    shown = _sample(added, references.seed)
-    held_out = _sample(real, references.seed, size=len(shown))
-    shortened = _shorten(held_out, shown["text"].tolist())
-    # As many of both, since diversity depends on the number.
-    values = _measure(shown, shown.iloc[: max(len(shortened), 1)], references)
-    values_of_real = _measure(held_out, shortened, references)
-    for metric, value in values.items():
-        yield {"metric": metric, "value": value, "real": values_of_real[metric], "texts": len(added)}
+def _figures(added: pd.DataFrame, references: _References) -> Iterable[dict[str, object]]:
+    key = tuple(added["label"] + "\t" + added["text"])
+    if key not in references.known:
+        references.known[key] = _measure(added, references)
+    for metric, (value, real) in references.known[key].items():
+        target = TARGETS.get(metric)
+        met = None if target is None else target.met(value, real)
+        marks = {"target": "" if target is None else str(target), "met": {None: "", True: "yes", False: "no"}[met]}
+        yield {"metric": metric, "value": value, "real": real, **marks}
+
+
+def _measure(added: pd.DataFrame, references: _References) -> Measured:
+    shown = _sample(_readable(added), references.seed)
+    real = _of_same_labels(references.test, shown, references.seed)
+    # As many of each label on both sides, since these figures depend on the number, and on the labels.
+    alike = _of_same_labels(shown, real, references.seed)
+    train = _of_same_labels(references.train, real, references.seed)
+    by_text = [_figures_of_texts(side, references) for side in (shown, real)]
+    by_set = [_figures_of_set(side["text"].tolist(), references.seed) for side in (alike, real)]
+    told = [_told_apart(first, second, references) for first, second in ((alike, real), (train, real))]
+    value, of_real = ({**texts, **sets, **auc} for texts, sets, auc in zip(by_text, by_set, told, strict=True))
+    return {metric: (value[metric], of_real[metric]) for metric in value}
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[bool(words(text)) for text in table["text"]]]
 
 
 def _sample(table: pd.DataFrame, seed: int, size: int = SAMPLE) -> pd.DataFrame:
-    readable = table[[bool(words(text)) for text in table["text"]]]
-    return readable.sample(n=min(size, len(readable)), random_state=seed)
+    return table.sample(n=min(size, len(table)), random_state=seed)
 
 
-def _shorten(real: pd.DataFrame, added: Sequence[str]) -> pd.DataFrame:
-    """Cut real texts to the lengths, in words, of added ones: longer texts share more with anything.
-
-    Long real texts are given the long lengths, so that few of them have to be cut.
-    """
-    lengths = sorted((len(words(text)) for text in added[: len(real)]), reverse=True)
-    longest_first = real.assign(length=[-len(words(text)) for text in real["text"]]).sort_values("length")
-    cut = [first_words(text, length) for text, length in zip(longest_first["text"], lengths, strict=True)]
-    return longest_first.drop(columns="length").assign(text=cut)
+def _of_same_labels(table: pd.DataFrame, model: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw as many rows of each label as ``model`` has, as far as there are."""
+    parts = [
+        _sample(table[table["label"] == label], seed, count) for label, count in model["label"].value_counts().items()
+    ]
+    return pd.concat(parts) if parts else table.iloc[:0]
 
 
-def _measure(whole: pd.DataFrame, alike: pd.DataFrame, references: _References) -> dict[str, float]:
-    """Measure texts as they are, and those of the number and lengths at which both sides are alike."""
-    texts = alike["text"].tolist()
-    figures = {"fidelity": _fidelity(whole, references)} if references.predicted else {}
-    return figures | {
-        "cue_word": _cue_word_share(alike, references),
-        "cut_off": _mean([is_cut_off(text) for text in whole["text"]]),
+def _figures_of_texts(table: pd.DataFrame, references: _References) -> dict[str, float]:
+    """Means over texts: they do not depend on how many there are."""
+    texts = table["text"].tolist()
+    figures = {"fidelity": _fidelity(table, references)} if references.predicted else {}
+    figures |= {
+        "cut_off": _mean([is_cut_off(text) for text in texts]),
+        "cue_word": _cue_word_share(table, references),
+        "copied": _mean(copied(texts, references.train["text"].tolist())),
+    }
+    if references.embed is not None and references.embedded is not None:
+        figures["nearest_train"] = _mean(nearest(references.embed(texts), references.embedded)[1]) if texts else np.nan
+    return figures
+
+
+def _figures_of_set(texts: Sequence[str], seed: int) -> dict[str, float]:
+    """Figures that depend on how many texts there are."""
+    if len(texts) < LEAST_TEXTS:
+        return dict.fromkeys(("common_openings", "distinct_2", "self_bleu", "vendi"), math.nan)
+    return {
         "common_openings": common_openings(texts),
         "distinct_2": distinct_n(texts, 2),
-        "self_bleu": self_bleu(texts, sample=max(2, len(texts)), seed=references.seed),
+        "self_bleu": self_bleu(texts, sample=len(texts), seed=seed),
         "vendi": vendi_score(texts),
-        "copied": _mean(copied(texts, references.train)),
     }
+
+
+def _told_apart(first: pd.DataFrame, second: pd.DataFrame, references: _References) -> dict[str, float]:
+    # A side may have fewer of a label: then neither has more.
+    seed = references.seed
+    first, second = _of_same_labels(first, second, seed), _of_same_labels(second, first, seed)
+    sides = tuple(first["text"]), tuple(second["text"])
+    if sides not in references.told:
+        references.told[sides] = {
+            "auc_words": two_sample_auc(*sides, "word", seed=seed),
+            "auc_characters": two_sample_auc(*sides, "char_wb", seed=seed),
+        }
+    return references.told[sides]
 
 
 def _mean(values: Sequence[bool] | np.ndarray) -> float:

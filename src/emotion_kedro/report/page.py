@@ -18,8 +18,10 @@ from emotion_kedro.report.tables import (
     comparisons_table,
     decisions_table,
     label_table,
+    leakage_table,
     number,
     points,
+    quality_by_label,
     quality_table,
     runs_table,
     scores_table,
@@ -28,6 +30,7 @@ from emotion_kedro.report.tables import (
     size_name,
     sources_table,
 )
+from emotion_kedro.report.texts import samples_by_label
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,8 +79,8 @@ class Report:
     analyses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     plots: Mapping[str, bytes] = field(default_factory=dict)
     """Caption -> PNG; the first is that of the short page."""
-    examples: pd.DataFrame | None = None
-    """``arm, label, text`` and further columns."""
+    sampled_texts: pd.DataFrame | None = None
+    """As :func:`emotion_kedro.report.texts.sampled_texts` returns it."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,12 @@ def sections(report: Report) -> list[Section]:
         Section(
             "Beside the reference report", empty if report.reference is None else shown_reference(report.reference)
         ),
-        Section("Added text, real text in brackets", quality_table(report.text_quality)),
+        Section("Added text beside held-out real text", quality_table(report.text_quality)),
         Section("Candidates by reason", decisions_table(report.decisions)),
         *(Section(title, table) for title, table in report.analyses.items()),
         Section("F1 by label", label_table(report.label_scores)),
-        Section("Near-duplicates between train and test", empty if report.leakage is None else report.leakage),
-        Section("Examples, drawn at random", empty if report.examples is None else report.examples, folded=True),
-        Section("Added text by label, real text in brackets", quality_table(report.text_quality, None), folded=True),
+        Section("Test rows that stand in train as well", leakage_table(report.leakage)),
+        *_text_sections(report),
         Section("Runs", runs_table(report.runs), folded=True),
         Section("Parameters that differ from the defaults", settings_table(report.parameters), folded=True),
         Section("Seconds by node", empty if report.times is None else report.times, folded=True),
@@ -154,6 +156,15 @@ def sections(report: Report) -> list[Section]:
     return [
         Section(section.title, section.table, folded=not any(section is each for each in unfolded)) for section in shown
     ]
+
+
+def _text_sections(report: Report) -> list[Section]:
+    """Return the folded tables of figures and of texts by label."""
+    by_label = quality_by_label(report.text_quality).items()
+    figures = [(f"Added text by label, real text in brackets: {arms}", table) for arms, table in by_label]
+    texts = samples_by_label(report.sampled_texts).items()
+    drawn = [(f"Texts written for {label}, kept and refused, drawn at random", table) for label, table in texts]
+    return [Section(title, table, folded=True) for title, table in [*figures, *drawn]]
 
 
 def html_page(report: Report) -> str:

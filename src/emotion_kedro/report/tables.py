@@ -15,6 +15,32 @@ DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE", "log_loss": "log loss"}
 ALL = "all"
+LEAKAGE_NAMES = {
+    "split_strategy": "how rows were split",
+    "test_rows": "test rows",
+    "exact_in_train": "same text in train",
+    "near_in_train": "same or nearly the same",
+    "exact_share": "same, share",
+    "near_share": "same or nearly, share",
+    "conflicting_in_train": "same text, another label",
+}
+QUALITY = {
+    "fidelity": ("fidelity", "Share that a classifier which took no part in filtering reads as the intended emotion."),
+    "cut_off": ("cut off", "Share that breaks off: no sentence ends, and the last word is one like “the” or “and”."),
+    "cue_word": ("cue word", "Share with one of the 20 words most typical of its label: too many make the task easy."),
+    "common_openings": ("commonest openings", "Share that begins with one of the three commonest first three words."),
+    "distinct_2": ("distinct-2", "Different pairs of neighbouring words, of all such pairs: 1 is no repetition."),
+    "self_bleu": ("self-BLEU", "How much of a text's wording the other texts have too: 0 nothing, 1 all of it."),
+    "vendi": ("Vendi score", "How many wholly different texts the set is worth; the most is the number of texts."),
+    "auc_words": (
+        "told from real, by words",
+        "How well a classifier tells it from real text (area under ROC): 0.5 not at all, 1 always.",
+    ),
+    "auc_characters": ("told from real, by characters", "The same by pieces of words: spelling, marks and spaces."),
+    "copied": ("copied", "Share that equals a train text, or has eight words in a row from one."),
+    "nearest_train": ("nearest train text", "Mean similarity of meaning (cosine) to the nearest real train text."),
+}
+"""Names of the figures of text, in order, and what each says."""
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -120,17 +146,89 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(columns=None).reset_index()
 
 
-def quality_table(quality: pd.DataFrame | None, label: str | None = ALL) -> pd.DataFrame:
-    """Return each figure of text of an arm beside that of real text; of all labels together, or (None) of each."""
+def quality_table(quality: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a row for each figure of all added text: value, that of real text, target, and what it says.
+
+    Arms that add the same texts share their rows.
+    """
     if quality is None or quality.empty:
         return pd.DataFrame()
-    shown = quality[quality["label"] == label] if label else quality[quality["label"] != ALL]
-    cells = [f"{number(row.value, 2)} ({number(row.real, 2)})" for row in rows_of(shown)]
-    keys = ["arm", "texts"] if label else ["arm", "label", "texts"]
-    wide = shown.assign(cell=cells).pivot(index=keys, columns="metric", values="cell")
-    order = pd.MultiIndex.from_frame(shown[keys].drop_duplicates())
-    wide = wide.loc[order, list(dict.fromkeys(shown["metric"]))]
-    return wide.rename(columns=lambda name: str(name).replace("_", " ")).rename_axis(columns=None).reset_index()
+    shown = _joined_arms(quality)
+    shown = shown[shown["label"] == ALL]
+    order = {metric: place for place, metric in enumerate(QUALITY)}
+    shown = shown.sort_values("metric", key=lambda names: names.map(order), kind="stable")
+    first = ~shown["metric"].duplicated()
+    named = [QUALITY.get(metric, (metric, "")) for metric in shown["metric"]]
+    table = pd.DataFrame(
+        {
+            "figure": [name if new else "" for (name, _), new in zip(named, first, strict=True)],
+            "arms": shown["arm"].tolist(),
+            "texts": shown["texts"].tolist(),
+            "added text": [number(value, 2) for value in shown["value"]],
+            "real text": [number(value, 2) for value in shown["real"]],
+            "target": shown["target"].replace("", DASH).tolist(),
+            "met": shown["met"].replace("", DASH).tolist(),
+            "what it says": [text if new else "" for (_, text), new in zip(named, first, strict=True)],
+        }
+    )
+    return table if table["arms"].nunique() > 1 else _without_arms(table)
+
+
+def _without_arms(table: pd.DataFrame) -> pd.DataFrame:
+    """Say once, in a first row, which arms add the texts and how many they are."""
+    says = {"what it says": f"How many were added, by: {table['arms'].iloc[0]}."}
+    head = dict.fromkeys(table.columns, DASH) | {"figure": "texts", "added text": str(table["texts"].iloc[0])} | says
+    return pd.concat([pd.DataFrame([head]), table], ignore_index=True).drop(columns=["arms", "texts"])
+
+
+def quality_by_label(quality: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Return for each set of arms that add the same texts a row for each figure and a column for each label.
+
+    A cell holds the figure of added text, in brackets that of real text, and whether the target is met.
+    """
+    if quality is None or quality.empty:
+        return {}
+    shown = _joined_arms(quality)
+    shown = shown[shown["label"] != ALL]
+    marks = {"yes": ", met", "no": ", not met", "": ""}
+    cells = [f"{number(row.value, 2)} ({number(row.real, 2)}){marks[row.met]}" for row in rows_of(shown)]
+    tables = {}
+    for arm, part in shown.assign(cell=cells).groupby("arm", sort=False):
+        wide = part.pivot(index="metric", columns="label", values="cell")
+        wide = wide.loc[[metric for metric in QUALITY if metric in wide.index]]
+        counts = part.drop_duplicates("label").set_index("label")["texts"].astype(str)
+        table = pd.concat([counts.to_frame("texts").T, wide])
+        names = [QUALITY[metric][0] if metric in QUALITY else metric for metric in table.index]
+        table.insert(0, "figure", names)
+        tables[str(arm)] = table.rename_axis(columns=None).reset_index(drop=True)
+    return tables
+
+
+def _joined_arms(quality: pd.DataFrame) -> pd.DataFrame:
+    """Join the names of arms whose figures are the same throughout: they add the same texts."""
+    seen: dict[str, list[str]] = {}
+    for arm, part in quality.groupby("arm", sort=False):
+        key = part.drop(columns=["arm", "experiment"]).to_csv(index=False)
+        seen.setdefault(key, []).append(str(arm))
+    names = {arms[0]: ", ".join(arms) for arms in seen.values()}
+    kept = quality[quality["arm"].isin(names)]
+    return kept.assign(arm=kept["arm"].map(names))
+
+
+def leakage_table(leakage: pd.DataFrame | None) -> pd.DataFrame:
+    """Return how many test rows stand in train as well, in words."""
+    if leakage is None or leakage.empty:
+        return pd.DataFrame()
+    ways = {
+        "plain": "rows shuffled as they come",
+        "grouped": "near-duplicates kept together (used here)",
+        "rows": "as the rows come (used here)",
+    }
+    shown = leakage.assign(
+        split_strategy=leakage["split_strategy"].replace(ways),
+        **{name: [f"{100 * value:.1f} %" for value in leakage[name]] for name in ("exact_share", "near_share")},
+    )
+    return shown.rename(columns=LEAKAGE_NAMES)
 
 
 def decisions_table(decisions: pd.DataFrame | None) -> pd.DataFrame:

@@ -73,8 +73,10 @@ def measure_text_quality(
     evaluator: EvaluatorConfig,
     experiment: str,
     evaluation: EvaluationConfig,
-) -> tuple[Frame, Frame, Frame]:
-    """Return the quality of what each arm adds, its candidates by reason, and examples of what it kept."""
+    device: str,
+    cache: str,
+) -> tuple[Frame, Frame]:
+    """Return the quality of what each arm adds, and its candidates by reason."""
     from emotion_kedro.metrics.text_quality import text_quality
 
     added = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
@@ -82,11 +84,58 @@ def measure_text_quality(
     train = split_records[split_records["split"] == "train"]
     read = predictions[predictions["arm"] == evaluator.arm]
     predicted = _predicted_texts(candidates, candidate_predictions, read, test)
-    quality = text_quality(experiment, added[["arm", "label", "text"]], train, test, predicted, evaluation)
+    embed = _embeddings(evaluation, device, cache)
+    quality = text_quality(experiment, added[["arm", "label", "text"]], train, test, predicted, evaluation, embed)
     reasons = decisions.groupby(["arm", "reason"], sort=False).size().rename("candidates").reset_index()
-    drawn = added.sample(frac=1, random_state=evaluation.seed).groupby(["arm", "label"]).head(evaluation.examples)
-    examples = drawn[["arm", "label", "text"]].sort_values(["arm", "label"], kind="stable", ignore_index=True)
-    return quality, reasons, examples
+    return quality, reasons
+
+
+def list_texts(
+    candidates: Frame,
+    candidate_predictions: Frame,
+    decisions: Frame,
+    split_records: Frame,
+    evaluation: EvaluationConfig,
+    device: str,
+    cache: str,
+) -> tuple[Frame, Frame]:
+    """Return every candidate with what became of it, safe for spreadsheets; and some of each label, as written."""
+    from emotion_kedro.report.texts import safe_table, sampled_texts, texts_table
+
+    train = split_records[split_records["split"] == "train"]
+    embed = _embeddings(evaluation, device, cache)
+    table = texts_table(candidates, candidate_predictions, decisions, train, evaluation, embed)
+    return safe_table(table), sampled_texts(table, evaluation)
+
+
+def _embeddings(evaluation: EvaluationConfig, device: str, cache: str) -> Any:
+    """Return what embeds texts, or None where the experiment asks for no neighbours; the cache keeps its rows."""
+    if evaluation.embeddings is None:
+        return None
+    from emotion_kedro.cache import Cache
+    from emotion_kedro.models.device import choose_device
+    from emotion_kedro.models.features import open_features
+
+    return open_features(evaluation.embeddings, Cache(cache), choose_device(device))
+
+
+def write_dataset_card(
+    candidates: Frame,
+    decisions: Frame,
+    text_quality: Frame,
+    raw_folder: Path,
+    split_records: Frame,
+    name: str,
+    question: str,
+    generators: dict[str, Any],
+    arms: dict[str, Any],
+    filters: dict[str, Any],
+) -> str:
+    """Return the card that lies beside the texts."""
+    from emotion_kedro.report.dataset_card import dataset_card
+
+    note = data_note(raw_folder, split_records)
+    return dataset_card(name, question, note, generators, arms, filters, candidates, decisions, text_quality)
 
 
 def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:
@@ -139,7 +188,7 @@ def write_report(
     from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 
     log = run_log or {"setting": {}, "times": []}
-    tables: dict[str, Any] = {key: facts.get(key) for key in ("confusion", "text_quality", "leakage", "examples")}
+    tables: dict[str, Any] = {key: facts.get(key) for key in ("confusion", "text_quality", "leakage", "sampled_texts")}
     tables |= {key: facts.get(key, pd.DataFrame()) for key in ("scores", "comparisons", "label_scores")}
     report = Report(
         name=name,

@@ -13,8 +13,10 @@ from emotion_kedro.pipelines.evaluation.nodes import (
     compare_runs,
     count_equivalent_rows,
     draw_plots,
+    list_texts,
     measure_text_quality,
     score_predictions,
+    write_dataset_card,
     write_overview_page,
     write_reference_page,
     write_report,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 REAL = "real"
 """The arm of real rows alone, whose learning curve the others are held against."""
 NAMESPACE = "evaluation"
+MACHINE = ("device", "cache")
 PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
 
 
@@ -44,7 +47,7 @@ def create_pipeline(experiment: Experiment) -> Pipeline:
     if _has_curve(experiment):
         nodes.append(_counting(predictions))
     if adding:
-        nodes.append(_measuring())
+        nodes += [_measuring(), _listing(), _describing()]
     nodes.append(_writing(experiment, adding, scored=bool(predictions)))
     return Pipeline(nodes, tags="evaluation")
 
@@ -97,8 +100,19 @@ def _counting(predictions: Collection[str]) -> Node:
 
 def _measuring() -> Node:
     tables = _tables("candidates", "candidate_predictions", "predictions", "decisions", "split_records")
-    parameters = _parameters("evaluator") | {"experiment": "params:name"} | _parameters("evaluation")
-    return _node(measure_text_quality, tables | parameters, ["text_quality", "decision_counts", "examples"])
+    parameters = _parameters("evaluator") | {"experiment": "params:name"} | _parameters("evaluation", *MACHINE)
+    return _node(measure_text_quality, tables | parameters, ["text_quality", "decision_counts"])
+
+
+def _listing() -> Node:
+    tables = _tables("candidates", "candidate_predictions", "decisions", "split_records")
+    return _node(list_texts, tables | _parameters("evaluation", *MACHINE), ["texts", "sampled_texts"])
+
+
+def _describing() -> Node:
+    tables = _tables("candidates", "decisions", "text_quality", "raw_folder", "split_records")
+    parameters = _parameters("name", "question", "generators", "arms", "filters")
+    return _node(write_dataset_card, tables | parameters, "dataset_card")
 
 
 def _drawing() -> Node:
@@ -108,7 +122,7 @@ def _drawing() -> Node:
 
 def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -> Node:
     tables = ["scores", "comparisons", "label_scores", "confusion", *PLOTS] if scored else []
-    tables += ["text_quality", "decision_counts", "examples"] if adding else []
+    tables += ["text_quality", "decision_counts", "sampled_texts"] if adding else []
     tables += ["equivalent_rows"] if _has_curve(experiment) else []
     tables += ["leakage"] if experiment.from_experiment is None else []
     tables += ["reference_report"] if experiment.reference else []

@@ -1,0 +1,132 @@
+"""Every text that a generator wrote: what became of it, what it is near, and how the evaluator reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.config.base import PROBABILITY_PREFIX
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.novelty import nearest
+from emotion_kedro.metrics.text_quality import Embed, neighbours_of
+from emotion_kedro.report.tables import number
+
+KEPT = "kept"
+ARM_PREFIX = "arm_"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def texts_table(
+    candidates: pd.DataFrame,
+    candidate_predictions: pd.DataFrame,
+    decisions: pd.DataFrame,
+    train: pd.DataFrame,
+    evaluation: EvaluationConfig,
+    embed: Embed | None,
+) -> pd.DataFrame:
+    """Return a row for each candidate, in the schema :class:`emotion_kedro.schemas.Texts`.
+
+    Args:
+        candidates: schema :class:`emotion_kedro.schemas.ScoredCandidates`.
+        candidate_predictions: ``candidate_id, predicted, p_<label>`` of the evaluator.
+        decisions: schema :class:`emotion_kedro.schemas.Decisions`.
+        train: ``text`` of the train rows.
+        evaluation: how many of them are looked through.
+        embed: texts to rows; None: no neighbours.
+    """
+    table = candidates[["candidate_id", "label", "generator", "text"]].reset_index(drop=True)
+    table = table.merge(_outcomes(decisions), on="candidate_id", how="left")
+    arms = [name for name in table.columns if name.startswith(ARM_PREFIX)]
+    table[arms] = table[arms].fillna("").astype("str")
+    table["filter_probability"] = candidates["probability"].to_numpy(dtype=np.float64)
+    read = candidate_predictions.set_index("candidate_id").loc[table["candidate_id"]]
+    table["evaluator_label"] = read["predicted"].to_numpy()
+    table["evaluator_probability"] = _of_own_label(read, table["label"].tolist())
+    texts, similarities = _neighbours(table["text"], train, evaluation, embed)
+    return table.assign(nearest_train_text=pd.Series(texts, dtype="str"), nearest_train_similarity=similarities)
+
+
+def _outcomes(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return ``kept`` or the reason of each arm, by candidate; kept at any size is kept."""
+    first = decisions.sort_values("kept", ascending=False, kind="stable").drop_duplicates(["arm", "candidate_id"])
+    wide = first.pivot(index="candidate_id", columns="arm", values="reason")
+    wide = wide[list(dict.fromkeys(decisions["arm"]))]
+    return wide.add_prefix(ARM_PREFIX).rename_axis(columns=None).reset_index()
+
+
+def _of_own_label(read: pd.DataFrame, labels: Sequence[str]) -> list[float]:
+    columns = [PROBABILITY_PREFIX + label for label in labels]
+    rows = (dict(zip(read.columns, row, strict=True)) for row in read.itertuples(index=False, name=None))
+    return [float(row.get(column, np.nan)) for row, column in zip(rows, columns, strict=True)]
+
+
+def _neighbours(
+    texts: pd.Series, train: pd.DataFrame, evaluation: EvaluationConfig, embed: Embed | None
+) -> tuple[list[str], np.ndarray]:
+    found, similarities = [""] * len(texts), np.full(len(texts), np.nan)
+    readable = np.flatnonzero(texts.str.strip() != "")
+    if embed is None or train.empty or not len(readable):
+        return found, similarities
+    references = neighbours_of(train, evaluation)["text"].tolist()
+    places, similarities[readable] = nearest(embed(texts.iloc[readable].tolist()), embed(references))
+    for row, place in zip(readable, places, strict=True):
+        found[row] = references[place]
+    return found, similarities
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: an apostrophe goes before ``=``, ``+``, ``-``, ``@``.
+
+    A text that has such apostrophes already gets one more, so that :func:`as_written` brings every text back.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def as_written(cell: str) -> str:
+    """Return the text of a cell that :func:`spreadsheet_safe` made."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def safe_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts no spreadsheet takes for formulas."""
+    written = [name for name in table.columns if pd.api.types.is_string_dtype(table[name])]
+    return table.assign(**{name: table[name].map(spreadsheet_safe) for name in written})
+
+
+def sampled_texts(texts: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:
+    """Return some texts of each label that an arm kept, and some that none did, drawn at random.
+
+    Returns:
+        The columns of ``texts``, and ``outcome``: which arms kept it, or why it was refused.
+    """
+    told = texts.assign(outcome=[_outcome(row) for row in texts.to_dict("records")])
+    kept = told["outcome"].str.startswith(KEPT)
+    mixed = told.assign(kept=kept).sample(frac=1, random_state=evaluation.seed)
+    numbers = {True: evaluation.examples, False: evaluation.refused_examples}
+    parts = [mixed[mixed["kept"] == side].groupby("label").head(count) for side, count in numbers.items()]
+    drawn = pd.concat(parts).sort_values(["label", "kept"], ascending=[True, False], kind="stable", ignore_index=True)
+    return drawn.drop(columns="kept")
+
+
+def _outcome(row: Mapping[Any, Any]) -> str:
+    reasons = {name.removeprefix(ARM_PREFIX): row[name] for name in row if name.startswith(ARM_PREFIX)}
+    keeping = [arm for arm, reason in reasons.items() if reason == KEPT]
+    refused = list(dict.fromkeys(reason for reason in reasons.values() if reason))
+    return f"{KEPT}: {', '.join(keeping)}" if keeping else f"refused: {', '.join(refused) or 'no arm adds it'}"
+
+
+def samples_by_label(samples: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Return the sampled texts as a table for each label, as a page shows them."""
+    if samples is None or samples.empty:
+        return {}
+    read = {"evaluator_label": "evaluator reads", "probability": "its probability of the label"}
+    columns = {"text": "text", "outcome": "outcome", **read}
+    near = {"nearest_train_text": "nearest real train text", "similarity": "similarity"}
+    figures = {"probability": "evaluator_probability", "similarity": "nearest_train_similarity"}
+    shown = samples.assign(**{name: [number(value, 2) for value in samples[of]] for name, of in figures.items()})
+    names = columns if samples["nearest_train_similarity"].isna().all() else columns | near
+    return {str(label): part[list(names)].rename(columns=names) for label, part in shown.groupby("label")}
