@@ -78,6 +78,8 @@ class Report:
     """Caption -> PNG; the first is that of the short page."""
     examples: pd.DataFrame | None = None
     """``arm, label, text`` and further columns."""
+    recommended: Mapping[str, Any] | None = None
+    """As :func:`emotion_kedro.report.recommended.describe` returns it."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,13 @@ def terminal_summary(report: Report) -> str:
     lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
     for name, row in zip(names, rows_of(_sized(shown)), strict=True):
         lines.append(f"  {name:<{width}}  accuracy {number(row.value)} [{number(row.low)}, {number(row.high)}]")
-    return "\n".join([*lines, *_sentences(report)]) + "\n"
+    return "\n".join([*lines, *_sentences(report), *_recommended(report)]) + "\n"
+
+
+def _recommended(report: Report) -> list[str]:
+    """Return which model is recommended, why, and the line that uses it."""
+    told = report.recommended
+    return [] if told is None else [f"Recommended: {told['reason']} {told['answers']}", f"  {told['line']}"]
 
 
 def _sentences(report: Report) -> list[str]:
