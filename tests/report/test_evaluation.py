@@ -32,7 +32,13 @@ LABELS = ("anger", "joy")
 def experiment(**changes: Any) -> Any:
     real, mixed = SimpleNamespace(add=()), SimpleNamespace(add=("g",))
     fields: dict[str, Any] = {
-        **{"arms": {"real": real, "mixed": mixed}, "analyses": {}, "reference": ("S1",), "from_experiment": None, "recommend": ()},
+        **{
+            "arms": {"real": real, "mixed": mixed},
+            "analyses": {},
+            "reference": ("S1",),
+            "from_experiment": None,
+            "recommend": (),
+        },
         **{"evaluator": SimpleNamespace(arm="real"), "design": SimpleNamespace(sizes=(0,))},
     }
     return SimpleNamespace(**{**fields, **changes})

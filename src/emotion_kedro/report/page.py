@@ -210,9 +210,12 @@ def terminal_summary(report: Report) -> str:
 
 
 def _recommended(report: Report) -> list[str]:
-    """Return which model is recommended, why, and the line that uses it."""
+    """Return which model is recommended, why, and the lines that use it."""
     told = report.recommended
-    return [] if told is None else [f"Recommended: {told['reason']} {told['answers']}", f"  {told['line']}"]
+    if told is None:
+        return []
+    code = [f"  {line}" for line in [*told["imports"].splitlines(), told["line"]] if line]
+    return [f"Recommended: {told['reason']}", told["answers"], *code]
 
 
 def _sentences(report: Report) -> list[str]:

@@ -182,7 +182,7 @@ def write_card(
 
 
 def example_of(read: pd.DataFrame, records: pd.DataFrame) -> dict[str, str] | None:
-    """Return ``text`` and ``answer`` of the first test row that is read right and surely; None if none is right.
+    """Return a test row that is read right: ``text, answer, how`` it was chosen; None if none is right.
 
     Args:
         read: schema :class:`emotion_kedro.schemas.Predictions`, of one run.
@@ -196,7 +196,12 @@ def example_of(read: pd.DataFrame, records: pd.DataFrame) -> dict[str, str] | No
     place = int(sure.argmax() if sure.any() else confidence.argmax())
     row = right.iloc[place]
     text = records.loc[records["record_id"] == row["record_id"], "text"].iloc[0]
-    return {"text": str(text), "answer": f"{row['label']} ({confidence[place]:.2f})"}
+    how = (
+        f"the first that is read right with at least {SURE}"
+        if sure.any()
+        else "the surest of those that are read right"
+    )
+    return {"text": str(text), "answer": f"{row['label']} ({confidence[place]:.2f})", "how": how}
 
 
 def _header(
