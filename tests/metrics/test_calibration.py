@@ -35,16 +35,8 @@ def table(given: np.ndarray, truth: np.ndarray, arm: str = "real") -> pd.DataFra
     columns = {f"p_{label}": given[:, place] for place, label in enumerate(LABELS)}
     read = np.array(LABELS)
     ids = [f"eit:{number}" for number in range(len(truth))]
-    return pd.DataFrame(
-        {
-            **names,
-            "record_id": ids,
-            "source": "eit",
-            "label": read[truth],
-            "predicted": read[given.argmax(1)],
-            **columns,
-        }
-    )
+    answers = {"label": read[truth], "predicted": read[given.argmax(axis=1)]}
+    return pd.DataFrame({**names, "record_id": ids, "source": "eit", **answers, **columns})
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -55,8 +47,8 @@ def test_the_temperature_by_which_labels_were_drawn_is_found(temperature: float)
 def test_a_temperature_divides_logits_and_its_inverse_undoes_it() -> None:
     given, _ = drawn(50)
     scaled = with_temperature(given, 2.0)
-    gaps = np.log(given[:, :1] / given) / np.log(scaled[:, :1] / scaled)
-    np.testing.assert_allclose(gaps[:, 1:], 2.0)
+    gaps, halved = (np.log(each[:, :1] / each[:, 1:]) for each in (given, scaled))
+    np.testing.assert_allclose(gaps, 2.0 * halved)
     np.testing.assert_allclose(with_temperature(scaled, 0.5), given)
     np.testing.assert_array_equal(scaled.argmax(axis=1), given.argmax(axis=1))
 

@@ -196,11 +196,7 @@ def example_of(read: pd.DataFrame, records: pd.DataFrame) -> dict[str, str] | No
     place = int(sure.argmax() if sure.any() else confidence.argmax())
     row = right.iloc[place]
     text = records.loc[records["record_id"] == row["record_id"], "text"].iloc[0]
-    how = (
-        f"the first that is read right with at least {SURE}"
-        if sure.any()
-        else "the surest of those that are read right"
-    )
+    how = f"the first that is read right with at least {SURE}" if sure.any() else "the surest of those read right"
     return {"text": str(text), "answer": f"{row['label']} ({confidence[place]:.2f})", "how": how}
 
 
