@@ -257,7 +257,7 @@ def _training(learned: Learned, row: pd.Series) -> dict[str, Any]:
 
 def _added_note(filters: Sequence[str]) -> str:
     passed = f" and passed the filters {', '.join(filters)}" if filters else ""
-    return f"Added rows were written by the generator named{passed}. Generators learned from the same real rows."
+    return f"Added rows come from the generator named{passed}. What generators learned from is train rows alone."
 
 
 def _size(directory: Path) -> str:
