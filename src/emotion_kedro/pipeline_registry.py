@@ -18,7 +18,7 @@ from emotion_kedro.pipelines import (
     unification,
 )
 
-SHARED = {"params:device", "params:cache"}
+SHARED = {"params:device", "params:cache", "params:latest"}
 """Parameters of the machine, which all experiments have in common."""
 
 

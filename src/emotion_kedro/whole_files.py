@@ -67,6 +67,27 @@ def written_whole(target: Path, *, replace: bool = True, folder: Path | None = N
         _remove(staging)
 
 
+def point(link: Path, target: Path) -> None:
+    """Let ``link`` open a directory from now on: a relative symbolic link, which takes the old one's place in one step.
+
+    Where the file system has no links it becomes a copy, which is there whole or not at all.
+    """
+    staging = aside(link)
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    _remove(staging)
+    try:
+        staging.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+    except OSError as error:
+        logger.info("%s becomes a copy: no symbolic link can be made (%s)", link, error)
+        with written_whole(link) as copy:
+            shutil.copytree(target, copy)
+        return
+    if link.is_dir() and not link.is_symlink():  # a copy, of a time without links
+        discard(link)
+    staging.replace(link)
+    _flush_entry(link.parent)
+
+
 def discard(path: Path) -> None:
     """Remove a directory so that a kill in between leaves nothing that looks whole: first its name, then its files."""
     gone = path.with_name(f"{GONE}{uuid.uuid4().hex}-{path.name}")
@@ -87,7 +108,7 @@ def _rename_directory(staging: Path, target: Path, *, replace: bool) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

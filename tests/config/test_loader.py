@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from emotion_kedro import settings
-from emotion_kedro.config.loader import ExperimentError, ProjectConfigLoader
+from emotion_kedro.config.loader import ExperimentError, ProjectConfigLoader, latest_folder
 
 CONF = Path(__file__).parents[2] / "conf"
 DIARY = """\
@@ -75,3 +76,23 @@ def test_a_parameter_of_the_command_line_is_one_that_there_is(conf: Path) -> Non
     assert loader(conf, runtime_params=given).experiments()["diary"].sampling.cap == 5  # type: ignore[union-attr]
     with pytest.raises(ExperimentError, match=r"--params has dairy; .*did you mean diary\?"):
         loader(conf, runtime_params={"dairy": {"records": {"cap": 5}}}).experiments()
+
+
+def test_the_newest_models_of_the_default_experiment_lie_in_the_folder_itself(conf: Path) -> None:
+    loaded = loader(conf)
+    catalog, root = loaded["catalog"], loaded["parameters"]["latest"]
+    for name, prefix in (("augment", ""), ("{experiment}", "{experiment}.")):
+        folder = latest_folder(root, name)
+        assert catalog[f"{prefix}recommended_model"]["filepath"] == f"{folder}/recommended"
+        model = catalog[f"{prefix}classifier.{{arm}}.model"]
+        assert os.path.normpath(f"{model['filepath']}/../{model['latest']}") == f"{folder}/{{arm}}"
+
+
+def test_an_arm_may_not_take_the_place_of_another_experiments_models(conf: Path) -> None:
+    taken = "augment: {arms: {diary: {}}}\n"
+    with pytest.raises(ExperimentError, match="an arm of augment is called diary, as an experiment is"):
+        loader(conf, DIARY + taken).experiments()
+    with pytest.raises(ExperimentError, match="an arm may not be called recommended"):
+        loader(conf, DIARY.replace("real: {}", "recommended: {}")).experiments()
+    with pytest.raises(ExperimentError, match="recommend has nobody; there are: real"):
+        loader(conf, DIARY + "  recommend: [nobody]\n").experiments()

@@ -145,3 +145,49 @@ def test_the_preview_shows_the_configuration(tmp_path: Path) -> None:
     assert json.loads(reference.preview()) == {"model": "gpt2"}
     # kedro-viz chooses how to draw it by the name of the annotation.
     assert str(inspect.signature(model.preview).return_annotation).endswith("JSONPreview")
+
+
+def with_latest(root: Path, save: str) -> ModelDirectory:
+    return ModelDirectory(filepath=str(root / "arms/joy"), latest="../latest/joy", version=Version(None, save))
+
+
+def test_latest_always_opens_the_newest_version(tmp_path: Path) -> None:
+    latest = tmp_path / "latest/joy"
+    for day, newest in (("02", "02"), ("01", "02"), ("03", "03")):
+        # The second run began before the first, and ends after it.
+        with_latest(tmp_path, f"2030-01-{day}").save(Model(day))
+        assert words(latest) == newest == words(with_latest(tmp_path, "2031").load())
+    assert [entry.name for entry in latest.parent.iterdir()] == ["joy"]
+    # A project that is moved takes it along, and Kedro takes it for no version.
+    tmp_path.rename(moved := tmp_path.with_name(f"{tmp_path.name}_moved"))
+    assert words(moved / "latest/joy") == "03"
+    assert len(with_latest(moved, "2031").list_versions(full_path=False)) == 3
+
+
+def test_a_save_that_fails_leaves_latest_where_it_was(tmp_path: Path) -> None:
+    with_latest(tmp_path, "2030-01-01").save(Model("one"))
+    with pytest.raises(DatasetError):
+        with_latest(tmp_path, "2030-01-02").save(Model("two", fails=OSError("disk full")))
+    assert words(tmp_path / "latest/joy") == "one"
+
+
+def test_where_there_are_no_links_latest_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("Operation not permitted")
+
+    latest = tmp_path / "latest/joy"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refused)
+        for day in ("01", "02"):
+            with_latest(tmp_path, f"2030-01-{day}").save(Model(day))
+            assert words(latest) == day
+            assert not latest.is_symlink()
+    with_latest(tmp_path, "2030-01-03").save(Model("03"))
+    assert latest.is_symlink()
+    assert words(latest) == "03"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refused)
+        with_latest(tmp_path, "2030-01-04").save(Model("04"))
+    assert words(latest) == "04"
+    assert words(tmp_path / "arms/joy/2030-01-03/joy") == "03"
+    assert [entry.name for entry in latest.parent.iterdir()] == ["joy"]

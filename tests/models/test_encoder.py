@@ -17,9 +17,10 @@ from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import EncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.metrics.calibration import with_temperature
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
 from emotion_kedro.models.classifiers.encoder import EncoderClassifier
-from emotion_kedro.models.classifiers.fitting import phases_of, plan_of, weighted_rows
+from emotion_kedro.models.classifiers.fitting import log_loss, phases_of, plan_of, targets_of, weighted_rows
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
 
@@ -411,3 +412,67 @@ def test_a_label_without_rows_is_a_warning(
         classifier, _ = fit(training_set, learner_of(tiny_encoder), cpu, cache)
     assert "classifier.arm: no training rows for joy" in caplog.text
     assert classifier.probabilities(["laughing"], device=cpu).shape == (1, 4)
+
+
+# --- calibration --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def calibrated(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[EncoderClassifier, EncoderClassifier]:
+    """The same classifier as training leaves it, and by a temperature."""
+    training_set = training_set_of(train, taxonomy, validation=test.iloc[::4])
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    plain, scaled = (
+        fit(training_set, learner_of(tiny_encoder, temperature=temperature), cpu, cache)[0]
+        for temperature in (False, True)
+    )
+    return plain, scaled
+
+
+def test_the_temperature_lowers_the_validation_loss_and_changes_no_answer(
+    calibrated: tuple[EncoderClassifier, EncoderClassifier], test: pd.DataFrame, cpu: Device
+) -> None:
+    plain, scaled = (each.probabilities(test["text"].tolist(), device=cpu) for each in calibrated)
+    notes = calibrated[1].notes["calibration"]
+    np.testing.assert_allclose(scaled, with_temperature(plain, notes["temperature"]), atol=1e-5)
+    np.testing.assert_array_equal(scaled.argmax(axis=1), plain.argmax(axis=1))
+    watched = log_loss(scaled[::4], targets_of(test.iloc[::4], calibrated[1].labels))
+    assert notes["loss"] == pytest.approx(watched, rel=1e-4)
+    assert notes["loss"] < notes["loss_before"] == pytest.approx(calibrated[1].notes["log"]["losses"][-1]["validation"])
+
+
+def test_plain_transformers_gives_the_calibrated_probabilities(
+    calibrated: tuple[EncoderClassifier, EncoderClassifier], test: pd.DataFrame, cpu: Device, tmp_path: Path
+) -> None:
+    from transformers import pipeline
+
+    calibrated[1].save(tmp_path)
+    texts = test["text"].tolist()[:8]
+    read = pipeline("text-classification", model=str(tmp_path), device=-1, top_k=None)(texts)
+    given = [[{each["label"]: each["score"] for each in row}[label] for label in calibrated[1].labels] for row in read]
+    np.testing.assert_allclose(given, calibrated[1].probabilities(texts, device=cpu), atol=1e-5)
+    assert "- probabilities are calibrated by a temperature of" in (tmp_path / "README.md").read_text()
+
+
+def test_without_validation_rows_there_is_no_temperature_and_the_card_says_so(
+    train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    training_set = training_set_of(train, taxonomy)
+    plain, calibrated = (
+        fit(training_set, learner_of(tiny_encoder, temperature=temperature), cpu, cache)[0]
+        for temperature in (False, True)
+    )
+    assert state_equal(plain, calibrated)
+    calibrated.save(tmp_path)
+    assert "not calibrated: there were no validation rows" in (tmp_path / "README.md").read_text()
+
+
+def state_equal(first: EncoderClassifier, second: EncoderClassifier) -> bool:
+    return all(torch.equal(value, state(second)[name]) for name, value in state(first).items())

@@ -10,7 +10,8 @@ import pytest
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
-from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
+from emotion_kedro.metrics.calibration import with_temperature
+from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.classifiers.linear import LinearClassifier
 from emotion_kedro.models.device import Device
@@ -120,3 +121,19 @@ def test_labels_without_rows_are_never_read(
     assert (shares.argmax(axis=1) == targets_of(rows, taxonomy.names)).all()
     absent = [taxonomy.names.index(label) for label in set(taxonomy.names) - set(present)]
     assert shares[:, absent].max() < 1e-9
+
+
+def test_a_temperature_is_in_the_weights_and_is_saved_with_them(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    texts, training_set = records.iloc[2::4]["text"].tolist(), training_set_of(records, taxonomy)
+    plain, scaled = (
+        fit_classifier(training_set, learner_of("tfidf", tiny_encoder, temperature=temperature), cpu, cache)[0]
+        for temperature in (False, True)
+    )
+    scaled.save(tmp_path)
+    opened = load_classifier(tmp_path, cpu)
+    temperature = temperature_of(opened)
+    assert temperature != 1.0 == temperature_of(plain)
+    expected = with_temperature(plain.probabilities(texts, device=cpu), temperature)
+    np.testing.assert_allclose(opened.probabilities(texts, device=cpu), expected, atol=1e-9)

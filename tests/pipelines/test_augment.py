@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,3 +173,57 @@ def test_another_folder_of_raw_tables_by_parameter(new_project: Callable[[], Pro
     printed = new_project().kedro("run", "--pipelines=ingestion", f"--params=raw_root={tmp_path}/nowhere", fails=True)
     assert "nowhere" in printed
     assert "raw_root" in printed
+
+
+def test_latest_opens_the_newest_version_of_every_arm(augmented: tuple[Project, str]) -> None:
+    project, _ = augmented
+    latest = project.path / "data/06_models/latest"
+    assert {entry.name for entry in latest.iterdir()} == {"real", "augmented", "synthetic", "recommended"}
+    for arm in ("real", "augmented", "synthetic"):
+        assert (latest / arm).resolve() == project.newest(f"06_models/augment/classifier/{arm}")
+
+
+RECOMMENDED = """
+import json, sys
+import pandas as pd
+sys.modules["emotion_kedro"] = None
+from transformers import pipeline
+texts = json.loads(sys.stdin.read())
+read = pipeline("text-classification", model="data/06_models/latest/recommended", device=-1, top_k=None)(texts)
+print(json.dumps([{each["label"]: each["score"] for each in row} for row in read]))
+"""
+
+
+def test_the_recommended_model_opens_anew_and_says_what_the_saved_predictions_say(
+    augmented: tuple[Project, str],
+) -> None:
+    project, printed = augmented
+    table = project.csv("08_reporting/results/augment_recommendation.csv")
+    chosen = table[table["chosen"]].iloc[0]
+    assert chosen["arm"] == table.loc[table["validation_loss"].idxmin(), "arm"]
+    assert chosen["temperature"] != 1.0
+    test = project.table("05_model_input/augment/split_records.parquet").query("split == 'test'")
+    predictions = project.table("08_reporting/augment/predictions.parquet")
+    first = predictions["data_seed"].eq(0) & predictions["seed"].eq(0)
+    kept = predictions[first & predictions["arm"].eq(chosen["arm"]) & predictions["learner"].eq("encoder")]
+    rows = kept.merge(test[["record_id", "text"]], on="record_id")
+    done = subprocess.run(
+        [sys.executable, "-c", RECOMMENDED],
+        **{"capture_output": True, "text": True, "check": True, "cwd": project.path},
+        input=json.dumps(rows["text"].tolist()),
+    )
+    read = pd.DataFrame(json.loads(done.stdout.strip().splitlines()[-1])).add_prefix("p_")
+    given = rows.filter(regex="^p_").reset_index(drop=True)
+    pd.testing.assert_frame_equal(read[list(given)], given, check_exact=False, atol=1e-4)
+    assert 'pipeline("text-classification", model="data/06_models/latest/recommended")' in " ".join(printed.split())
+    assert f"Recommended: {chosen['arm']}: chosen by" in " ".join(printed.split())
+
+
+def test_the_card_of_the_recommended_model_runs_as_it_stands(augmented: tuple[Project, str]) -> None:
+    project, _ = augmented
+    card = (project.path / "data/06_models/latest/recommended/README.md").read_text(encoding="utf-8")
+    code = card.split("```python\n")[1].split("```")[0]
+    script = code.replace('pipeline("', 'print(pipeline("', 1).rstrip() + ")"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=project.path)
+    answer = ast.literal_eval(done.stdout.strip().splitlines()[-1])[0]
+    assert f"and the answer is right: {answer['label']} ({answer['score']:.2f})" in card

@@ -33,6 +33,7 @@ def experiment(**changes: Any) -> Any:
     real, mixed = SimpleNamespace(add=()), SimpleNamespace(add=("g",))
     fields: dict[str, Any] = {
         **{"arms": {"real": real, "mixed": mixed}, "analyses": {}, "reference": ("S1",), "from_experiment": None},
+        "recommend": (),
         **{"evaluator": SimpleNamespace(arm="real"), "design": SimpleNamespace(sizes=(0,))},
     }
     return SimpleNamespace(**{**fields, **changes})
@@ -61,6 +62,9 @@ def test_wiring() -> None:
     assert {"predictions", "decisions", "candidate_predictions"} <= pipeline.inputs()
     curve = create_pipeline(experiment(design=SimpleNamespace(sizes=(10, 20))))
     assert "equivalent_rows" in curve.all_outputs() - pipeline.all_outputs()
+    recommending = create_pipeline(experiment(recommend=("real", "mixed")))
+    assert {"recommendation", "recommended_model"} <= recommending.all_outputs() - pipeline.all_outputs()
+    assert {"classifier.real.model", "classifier.mixed.rows", "validation_predictions"} <= recommending.inputs()
     plain = create_pipeline(experiment(arms={"real": SimpleNamespace(add=())}))
     assert "candidates" not in plain.inputs()
     single = create_pipeline(experiment(arms={}, analyses={"label_noise": {}}))

@@ -23,6 +23,9 @@ ALL_ROWS = 0
 PROBABILITY_PREFIX = "p_"
 """Column ``p_<label>`` of a table of predictions holds the probability of that label."""
 
+RECOMMENDED = "recommended"
+"""Name of the model that the validation rows chose, beside the arms' own; no arm may be called so."""
+
 
 class Config(BaseModel):
     """Base of all parameters: unknown keys are errors, values do not change."""

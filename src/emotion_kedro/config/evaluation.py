@@ -16,6 +16,8 @@ class EvaluationConfig(Config):
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     calibration_bins: Positive = 15
+    answered_accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    """A model keeps its answer to itself below the probability from which on it is right so often."""
     examples: Positive = 5
     """Texts shown per label that an arm kept."""
     refused_examples: Positive = 3

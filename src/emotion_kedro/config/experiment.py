@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import ALL_ROWS, Config, Positive, Rate
+from emotion_kedro.config.base import ALL_ROWS, RECOMMENDED, Config, Positive, Rate
 from emotion_kedro.config.data import (
     IngestionConfig,
     SamplingConfig,
@@ -145,12 +145,21 @@ class ExperimentFile(Config):
     learners: dict[str, dict[str, Any]] = Field(default_factory=dict)
     arms: dict[str, ArmConfig] = Field(default_factory=dict)
     design: DesignConfig = DesignConfig()
+    recommend: tuple[str, ...] = ()
+    """Arms among which the validation rows choose the model for users; none: nothing is recommended."""
     compare: tuple[tuple[str, str], ...] = ()
     """Pairs of arms, or of learners written ``learner:NAME``: the first minus the second."""
     score_by: tuple[Literal["source"], ...] = ()
     evaluator: EvaluatorConfig = EvaluatorConfig()
     analyses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @field_validator("arms")
+    @classmethod
+    def _not_called_recommended(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
+        if RECOMMENDED in arms:
+            raise ValueError(f"an arm may not be called {RECOMMENDED}: the model that is chosen among them is")
+        return arms
 
     @model_validator(mode="before")
     @classmethod
@@ -182,6 +191,7 @@ class Experiment(Config):
     learners: dict[str, dict[str, Any]]
     arms: dict[str, ArmConfig]
     design: DesignConfig
+    recommend: tuple[str, ...]
     compare: tuple[tuple[str, str], ...]
     score_by: tuple[str, ...]
     evaluator: EvaluatorConfig

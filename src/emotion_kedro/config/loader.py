@@ -23,6 +23,8 @@ from emotion_kedro.config.resolution import resolve
 
 DEFAULT = "augment"
 PREFIX = "{experiment}."
+LATEST = "latest/{experiment}"
+"""Below it are the newest models of an experiment; those of the default one lie in ``latest`` itself."""
 PATTERNS = {
     "parameters": ["parameters*", "parameters*/**", "experiments/**"],
     "experiments": ["experiments/**"],
@@ -85,6 +87,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 raise ExperimentError(
                     f"the experiment {name}{self._files_of(name)} cannot be read{_reasons(error)}"
                 ) from error
+        _check_arm_names(resolved)
         return resolved
 
     def _check_command_line(self, experiments: Collection[str]) -> None:
@@ -101,6 +104,14 @@ class ProjectConfigLoader(OmegaConfigLoader):
         files = [file for folder in folders for file in sorted(folder.glob("experiments/**/*.yml"))]
         named = [file for file in files if re.search(rf"^{re.escape(name)}:", file.read_text("utf-8"), re.MULTILINE)]
         return f" ({', '.join(str(file) for file in named)})" if named else ""
+
+
+def _check_arm_names(experiments: Mapping[str, Experiment]) -> None:
+    """The newest models of the default experiment lie beside the folders of all others."""
+    arms = experiments[DEFAULT].arms if DEFAULT in experiments else {}
+    taken = [name for name in arms if name in experiments]
+    if taken:
+        raise ExperimentError(f"an arm of {DEFAULT} is called {taken[0]}, as an experiment is; give it another name")
 
 
 def _reasons(error: ValueError) -> str:
@@ -138,7 +149,14 @@ def with_default(catalog: dict[str, Any]) -> dict[str, Any]:
 def _filled(entry: Any) -> Any:
     if isinstance(entry, dict):
         return {key: _filled(value) for key, value in entry.items()}
-    return entry.replace("{experiment}", DEFAULT) if isinstance(entry, str) else entry
+    if not isinstance(entry, str):
+        return entry
+    return entry.replace(LATEST, LATEST.partition("/")[0]).replace("{experiment}", DEFAULT)
+
+
+def latest_folder(root: str, experiment: str) -> str:
+    """Return the folder of an experiment's newest models below ``root``, which is the parameter ``latest``."""
+    return root if experiment == DEFAULT else f"{root}/{experiment}"
 
 
 _LOADERS: list[ProjectConfigLoader] = []

@@ -97,6 +97,8 @@ class LinearConfig(LearnerConfig):
 
     kind: Literal["linear"] = "linear"
     features: FeatureConfig = FeatureConfig()
+    temperature: bool = False
+    """Scale the probabilities by a temperature that the validation rows choose (see ``EncoderConfig``)."""
     penalties: Annotated[tuple[Penalty, ...], Field(min_length=1)] = (1e-4, 3e-4, 1e-3, 3e-3)
     """Weights of half the squared coefficients against the mean loss of a row (scikit-learn's C is 1 / (penalty x sum
     of the rows' weights)); the validation rows choose one."""
@@ -148,6 +150,9 @@ class EncoderConfig(TunedConfig):
     """A head on an encoder."""
 
     kind: Literal["encoder"] = "encoder"
+    temperature: bool = False
+    """Divide the logits by a temperature that the validation rows choose (Guo et al. 2017, arXiv 1706.04599). It goes
+    into the head's last layer, so that whoever opens the model gets calibrated probabilities."""
     lexicon: LexiconConfig | None = None
     """Words that the WordPiece tokenizer keeps whole."""
 

@@ -45,7 +45,7 @@ def resolve(
     analyses = {key: analysis_config(key, value) for key, value in file.analyses.items()}
     experiment = Experiment(
         name=name,
-        **file.model_dump(include={"question", "note", "reference", "score_by"}),
+        **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
         # Analyses with arms of their own say what is compared of them.
         compare=(*file.compare, *(pair for config in analyses.values() for pair in config.compare)),
         from_experiment=records.from_experiment,
@@ -167,6 +167,7 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     for pair in experiment.compare:
         learners = any(name.startswith("learner:") for name in pair)
         _known("compare", pair, [f"learner:{name}" for name in experiment.learners] if learners else sorted(arms))
+    _known("recommend", experiment.recommend, experiment.arms)
     if any(arm.add for arm in experiment.arms.values()):
         # What is added may not judge itself.
         plain = [name for name, arm in experiment.arms.items() if not arm.add]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview
 
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.whole_files import point, written_whole
 
 
 class SavesItself(Protocol):
@@ -27,10 +28,24 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
     """
 
     def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        latest: str | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Keep the versions below ``filepath``."""
+        """Keep the versions below ``filepath``.
+
+        Args:
+            filepath: of the versions.
+            latest: a path, as seen from the folder that ``filepath`` is in, which always opens the newest version. Not
+                below ``filepath``: Kedro would take it for a version.
+            version: given by Kedro.
+            metadata: for other programs.
+        """
         super().__init__(PurePosixPath(filepath), version)
+        self._latest = None if latest is None else Path(os.path.normpath(Path(filepath).parent / latest))
         self.metadata = metadata
 
     def save(self, data: SavesItself) -> None:
@@ -45,6 +60,10 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         with written_whole(target, folder=folder) as staging:
             staging.mkdir()
             data.save(staging)
+        if self._latest is not None:
+            # The newest, and not this one: two runs may end in another order than they began.
+            versions = sorted(Path(self._filepath).glob(f"*/{target.name}"))
+            point(self._latest, target if folder is None else versions[-1])
 
     def load(self) -> Path:
         """Return the directory of the version asked for, or of the newest.

@@ -18,7 +18,8 @@ from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.models import OnlyConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
+from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, temperature_of
+from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 DRAW = ["size", "data_seed"]
 RUN = ["experiment", "arm", "learner", *DRAW, "seed"]
 SECONDS, RUNS = "seconds", "runs"
+TEST, VALIDATION = "test", "validation"
+"""The rows that a run predicts: what it is scored on, and what a model is chosen by."""
 NOTHING = pd.DataFrame(
     {
         **dict.fromkeys(("candidate_id", "text", "label", "generator", "predicted"), pd.Series(dtype="str")),
@@ -96,7 +99,9 @@ class FittedArm:
 
     classifier: Classifier
     predictions: pd.DataFrame
+    """Of test rows."""
     runs: pd.DataFrame
+    validation_predictions: pd.DataFrame
 
 
 def fit_arm(
@@ -123,16 +128,18 @@ def fit_arm(
     handed_on = max(
         planned, key=lambda run: (run.learner == planned[0].learner, run.draw.size or np.inf, -planned.index(run))
     )
-    tables, logs, classifier = [], [], None
+    tested, validated, logs, classifier = [], [], [], None
     for number, run in enumerate(planned, start=1):
         result = _Run(run, name, arm, training_rows, learners[run.learner], context)
         table, log, fitted = result.outcome(wants_classifier=run == handed_on)
-        tables.append(table)
+        tested.append(result.named(table, TEST))
+        validated.append(result.named(table, VALIDATION))
         logs.append(log)
         classifier = fitted if run == handed_on else classifier
         logger.info("%s, %s: run %d of %d (%s)", context.experiment, name, number, len(planned), run)
     assert classifier is not None
-    return FittedArm(classifier, pd.concat(tables, ignore_index=True), pd.DataFrame(logs))
+    tables = [pd.concat(parts, ignore_index=True) for parts in (tested, validated)]
+    return FittedArm(classifier, tables[0], pd.DataFrame(logs), tables[1])
 
 
 @dataclass(frozen=True)
@@ -171,11 +178,11 @@ class _Run:
     context: RunContext
 
     def outcome(self, *, wants_classifier: bool) -> tuple[pd.DataFrame, dict[str, Any], Classifier | None]:
-        """Return predictions, log and, where it is wanted, the classifier; from the cache if it is there."""
+        """Return what :meth:`_predict` does, log and, where it is wanted, the classifier; cached if it is there."""
         cache, identity = self.context.cache, self.identity()
         table = cache.table(RUNS, identity)
         if table is not None and not wants_classifier:
-            return self._named(table), self._log(table), None
+            return table, self._log(table), None
         place = f"the training rows of {self.planned} of the arm {self.arm_name}"
         self.context.design_splits.guard.assert_disjoint(self._rows()["text"].tolist(), place)
         started = time.perf_counter()
@@ -184,18 +191,19 @@ class _Run:
         table.attrs = {
             SECONDS: round(time.perf_counter() - started, 3),
             "steps": log.steps,
-            "validation_loss": log.validation_loss,
+            "validation_loss": self._validation_loss(table),
+            "temperature": temperature_of(classifier),
             "device": self.context.device.kind,
         }
         cache.save_table(RUNS, identity, table)
         cache.clear_finished()
-        return self._named(table), self._log(table), classifier
+        return table, self._log(table), classifier
 
     def identity(self) -> str:
         """Return the fingerprint of everything that the predictions depend on."""
         test = self.context.design_splits.test
         return fingerprint(
-            *(self._rows()[["text", "label", "weight", "phase"]], self._validation()[["text", "label"]]),
+            *(self._rows()[["text", "label", "weight", "phase"]], self._validation()[["record_id", "text", "label"]]),
             *(
                 test[["record_id", "text"]],
                 self.context.taxonomy,
@@ -224,23 +232,34 @@ class _Run:
             continue_rate=self.arm.continue_rate,
         )
 
+    def _predicted_rows(self, split: str) -> pd.DataFrame:
+        return self.context.design_splits.test if split == TEST else self._validation()
+
     def _predict(self, classifier: Classifier) -> pd.DataFrame:
-        test = self.context.design_splits.test
-        texts = test["text"].tolist()
+        """Return ``split``, ``record_id`` and what the classifier says, of test and validation rows."""
+        rows = pd.concat([self._predicted_rows(split).assign(split=split) for split in (TEST, VALIDATION)])
+        texts = rows["text"].tolist()
         table = prediction_columns(classifier.probabilities(texts, device=self.context.device), classifier.labels)
-        table.insert(0, "record_id", test["record_id"].to_numpy())
+        for place, name in enumerate(("split", "record_id")):
+            table.insert(place, name, rows[name].to_numpy())
         if getattr(self.learner, "free_answers", False):
             answers = classifier.free_answers(texts, device=self.context.device)  # type: ignore[attr-defined]
             table["free_answer"] = pd.Series(answers, dtype="str")
         return table
 
-    def _named(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the predictions with what identifies them; free answers follow as a learner of their own."""
-        test = self.context.design_splits.test[["record_id", "source", "label"]].reset_index(drop=True)
-        read = table.drop(columns=["free_answer"], errors="ignore").drop(columns="record_id")
-        named = [self._with_run(pd.concat([test, read], axis=1), self.planned.learner)]
-        if "free_answer" in table:
-            answered = pd.concat([test, read.assign(predicted=table["free_answer"])], axis=1)
+    def _validation_loss(self, table: pd.DataFrame) -> float:
+        """Return the log loss of the validation rows by the classifier as it is saved; NaN without such rows."""
+        rows, given = self._validation(), table[table["split"] == VALIDATION].filter(regex=f"^{PROBABILITY_PREFIX}")
+        return log_loss(given.to_numpy(), targets_of(rows, self.context.taxonomy.names)) if len(rows) else float("nan")
+
+    def named(self, table: pd.DataFrame, split: str) -> pd.DataFrame:
+        """Return a split's predictions with what identifies them; free answers follow as a learner of their own."""
+        rows = self._predicted_rows(split)[["record_id", "source", "label"]].reset_index(drop=True)
+        given = table[table["split"] == split].reset_index(drop=True)
+        read = given.drop(columns=["free_answer"], errors="ignore").drop(columns=["split", "record_id"])
+        named = [self._with_run(pd.concat([rows, read], axis=1), self.planned.learner)]
+        if "free_answer" in given:
+            answered = pd.concat([rows, read.assign(predicted=given["free_answer"])], axis=1)
             named.append(self._with_run(answered, f"{self.planned.learner}, free"))
         return pd.concat(named, ignore_index=True)
 
@@ -266,6 +285,7 @@ class _Run:
             "added_rows": int((rows["origin"] == "added").sum()),
             "steps": int(table.attrs.get("steps") or 0),
             "validation_loss": float("nan") if loss is None else float(loss),
+            "temperature": float(table.attrs["temperature"]),
             "seconds": float(table.attrs[SECONDS]),
             "device": str(table.attrs["device"]),
         }

@@ -11,9 +11,12 @@ import pandas as pd
 from emotion_kedro.augmentation.mix import compose_rows
 from emotion_kedro.config.analyses import ValidationMetric
 from emotion_kedro.config.base import PROBABILITY_PREFIX
+from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.data.subsamples import DesignSplits
+from emotion_kedro.metrics.calibration import answering_threshold
+from emotion_kedro.metrics.runs import kept_runs
 
 
 def chosen(kinds: str, configs: Mapping[str, Any], name: str | None) -> tuple[str, Any]:
@@ -79,6 +82,44 @@ def validation_score(predictions: pd.DataFrame, metric: ValidationMetric) -> flo
 
 def _is_probability(column: object) -> bool:
     return str(column).startswith(PROBABILITY_PREFIX)
+
+
+def choose_arm(
+    runs: pd.DataFrame, validation_predictions: pd.DataFrame, arms: Sequence[str], evaluation: EvaluationConfig
+) -> pd.DataFrame:
+    """Choose among arms by the log loss of the validation rows, after calibration; no test row is looked at.
+
+    The loss is the mean over the runs of the learner and size whose classifier is kept. Of equal arms the first named
+    is chosen, and the first of all where there are no validation rows.
+
+    Args:
+        runs: schema :class:`emotion_kedro.schemas.Runs`.
+        validation_predictions: schema :class:`emotion_kedro.schemas.Predictions`, of validation rows.
+        arms: names, at least one.
+        evaluation: how accurate the answers are to be that a model does not keep to itself.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.Choices`.
+    """
+    table = pd.DataFrame([_choice(runs, validation_predictions, arm, evaluation) for arm in arms])
+    losses = table["validation_loss"].fillna(np.inf)
+    return table.assign(chosen=table.index == losses.idxmin())
+
+
+def _choice(
+    runs: pd.DataFrame, validation_predictions: pd.DataFrame, arm: str, evaluation: EvaluationConfig
+) -> dict[str, Any]:
+    names = ["arm", "learner", "size", "data_seed", "seed"]
+    kept = kept_runs(runs[runs["arm"] == arm])
+    rows = validation_predictions.merge(kept.iloc[[0]][names], on=names)
+    return {
+        **{name: kept[name].iloc[0] for name in names},
+        "validation_rows": len(rows),
+        "validation_loss": float(kept["validation_loss"].mean()),
+        "runs": len(kept),
+        "temperature": float(kept["temperature"].iloc[0]),
+        "threshold": answering_threshold(rows, evaluation.answered_accuracy),
+    }
 
 
 def best_round(scores: Sequence[float], min_gain: float) -> int:

@@ -13,7 +13,7 @@ resamples, where its F1 is 0: that pulls the low end of macro-F1 down on small t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,13 +113,16 @@ class Interval:
 
 
 def resample(
-    runs: Runs, metrics: Sequence[str], groups: pd.Series | None, evaluation: EvaluationConfig
+    runs: Runs,
+    metrics: Sequence[str] | Mapping[str, Metric],
+    groups: pd.Series | None,
+    evaluation: EvaluationConfig,
 ) -> dict[str, Resampled]:
     """Return each metric of each run, on all rows and on resamples of them.
 
     Args:
         runs: S runs on n rows.
-        metrics: names in :data:`METRICS`.
+        metrics: names in :data:`METRICS`, or others by name.
         groups: near-duplicate group of each ``record_id``; whole groups are drawn. None, or a negative group: rows are.
         evaluation: number of resamples, bins and seed.
 
@@ -134,7 +137,10 @@ def resample(
     sizes = np.bincount(member)
     counts = row_counts(len(sizes), evaluation.bootstrap_samples if len(sizes) > 1 else 0, evaluation.seed)
     rows = np.concatenate([[len(member)], counts @ sizes]).astype(np.float64)
-    return {name: _resample_metric(runs, METRICS[name], name, member, counts, rows, evaluation) for name in metrics}
+    wanted = metrics if isinstance(metrics, Mapping) else {name: METRICS[name] for name in metrics}
+    return {
+        name: _resample_metric(runs, metric, name, member, counts, rows, evaluation) for name, metric in wanted.items()
+    }
 
 
 def _resample_metric(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emotion_kedro.config.base import PROBABILITY_PREFIX
+from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 
 BASELINE = "baseline"
 """The arm of the learners that everything else has to beat: majority and TF-IDF."""
@@ -68,6 +68,19 @@ class Runs:
         chosen = [self.keys.index(key) for key in keys]
         arrays = ("predicted", "probabilities", "data_seeds", "seeds")
         return Runs(**{**self.__dict__, **{name: getattr(self, name)[chosen] for name in arrays}})
+
+
+def kept_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first learner on most train rows; the classifier of the first of these runs is kept.
+
+    Not that of the best: choosing by test score would flatter it.
+
+    Args:
+        table: of one arm, with ``learner`` and ``size``, its runs in the order in which they were made.
+    """
+    first = table[table["learner"] == table["learner"].iloc[0]]
+    sizes = first["size"].replace(ALL_ROWS, np.iinfo(np.int64).max)
+    return first[sizes == sizes.max()]
 
 
 def table_of(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:

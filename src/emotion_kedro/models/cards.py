@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-HEADED = """```python
+EXAMPLE = "your letter came this morning"
+"""Stands where no test row may: nothing is claimed about what is read in it."""
+
+PIPELINE = 'pipeline("text-classification", model={path})({text})'
+HEADED = f"""```python
 from transformers import pipeline
 
-pipeline("text-classification", model=".")("what a day, everything went right")
+{PIPELINE.format(path='"."', text=json.dumps(EXAMPLE))}
 ```"""
 """How a classifier with a head of its own is used without this package."""
 
@@ -27,7 +33,7 @@ def tokens(text):
     return tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
 
 
-prompted = tokens(prompt["question"] + "what a day, everything went right" + prompt["answer"])
+prompted = tokens(prompt["question"] + "your letter came this morning" + prompt["answer"])
 scores = []
 for word in prompt["words"].values():
     answer = tokens(prompt["separator"] + word)
@@ -48,7 +54,7 @@ model, tokenizer = AutoModelForMaskedLM.from_pretrained("."), AutoTokenizer.from
 with open("prompt.json", encoding="utf-8") as file:
     prompt = json.load(file)
 
-prompted = prompt["question"] + "what a day, everything went right" + prompt["answer"]
+prompted = prompt["question"] + "your letter came this morning" + prompt["answer"]
 scores = []
 for word in prompt["words"].values():
     ids = tokenizer(prompt["separator"] + word, add_special_tokens=False).input_ids
@@ -65,6 +71,54 @@ LINEAR = """`emotion_kedro.models.classifiers.load_classifier` opens the directo
 
 UNCHANGED = """The weights are those of the base model, unchanged, and are not copied here: `reference.json` names them.
 `emotion_kedro.models.classifiers.load_classifier` opens the directory."""
+
+
+def usage_line(directory: Path, path: str, text: str = EXAMPLE) -> str:
+    """Return the line that answers for a text, once :func:`usage_imports` are done.
+
+    Args:
+        directory: of the classifier; whether ``transformers`` opens it is seen there.
+        path: by which it is opened, as seen from where the line is run.
+        text: that is read.
+    """
+    given, place = json.dumps(text, ensure_ascii=False), json.dumps(path)
+    if _has_head(directory):
+        return PIPELINE.format(path=place, text=given)
+    return f"load_classifier(Path({place}), device).probabilities([{given}], device=device)"
+
+
+def usage_imports(directory: Path) -> str:
+    """Return what stands before :func:`usage_line`: of ``transformers`` where it opens the directory, else ours."""
+    if _has_head(directory):
+        return "from transformers import pipeline"
+    return """from pathlib import Path
+
+from emotion_kedro.models.classifiers import load_classifier
+from emotion_kedro.models.device import choose_device
+
+device = choose_device("auto")"""
+
+
+def _has_head(directory: Path) -> bool:
+    """Whether it is a model with a classification head, which a pipeline of ``transformers`` opens."""
+    file = directory / "config.json"
+    architectures = json.loads(file.read_text(encoding="utf-8")).get("architectures") if file.is_file() else None
+    return any(name.endswith("ForSequenceClassification") for name in architectures or ())
+
+
+def calibration_sentence(notes: dict[str, Any]) -> str:
+    """Return what was done to the probabilities, from what stands in ``classifier.json``."""
+    calibration = notes.get("calibration")
+    if calibration is None:
+        return "Probabilities are not calibrated: they are as training left them."
+    if not calibration["validation_rows"]:
+        return "Probabilities are not calibrated: there were no validation rows (temperature 1)."
+    return (
+        f"Probabilities are calibrated by a temperature of {calibration['temperature']:.3f} "
+        f"(Guo et al. 2017, arXiv 1706.04599), which {calibration['validation_rows']} validation rows chose: their log "
+        f"loss went from {calibration['loss_before']:.3f} to {calibration['loss']:.3f}. It is in the weights of the "
+        "last layer."
+    )
 
 
 def classifier_card(
@@ -92,6 +146,7 @@ Reads the emotion of a short text: {", ".join(labels)}.
 
 - base model: `{notes["base"]}`
 - trained on: {rows} rows, {steps} optimiser steps{made}, seed {notes["seed"]}
+- {calibration_sentence(notes)[0].lower()}{calibration_sentence(notes)[1:]}
 
 {usage}
 

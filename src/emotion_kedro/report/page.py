@@ -81,6 +81,8 @@ class Report:
     """Caption -> PNG; the first is that of the short page."""
     sampled_texts: pd.DataFrame | None = None
     """As :func:`emotion_kedro.report.texts.sampled_texts` returns it."""
+    recommended: Mapping[str, Any] | None = None
+    """As :func:`emotion_kedro.report.recommended.describe` returns it."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,16 @@ def terminal_summary(report: Report) -> str:
     lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
     for name, row in zip(names, rows_of(_sized(shown)), strict=True):
         lines.append(f"  {name:<{width}}  accuracy {number(row.value)} [{number(row.low)}, {number(row.high)}]")
-    return "\n".join([*lines, *_sentences(report)]) + "\n"
+    return "\n".join([*lines, *_sentences(report), *_recommended(report)]) + "\n"
+
+
+def _recommended(report: Report) -> list[str]:
+    """Return which model is recommended, why, and the lines that use it."""
+    told = report.recommended
+    if told is None:
+        return []
+    code = [f"  {line}" for line in [*told["imports"].splitlines(), told["line"]] if line]
+    return [f"Recommended: {told['reason']}", told["answers"], *code]
 
 
 def _sentences(report: Report) -> list[str]:

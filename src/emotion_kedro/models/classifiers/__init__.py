@@ -28,7 +28,11 @@ NOTES = "classifier.json"
 
 
 class Classifier(Protocol):
-    """A fitted classifier. Prompted kinds also have ``free_answers(texts, *, device) -> list[str]``."""
+    """A fitted classifier. Prompted kinds also have ``free_answers(texts, *, device) -> list[str]``.
+
+    Kinds whose parameters have ``temperature`` also have ``notes``, what stands in ``classifier.json``, and
+    ``scale(temperature)``, which divides the logits: in the weights themselves, so that they are saved so.
+    """
 
     labels: tuple[str, ...]
 
@@ -83,7 +87,36 @@ def fit_classifier(
     if missing:
         logger.warning("%s: no training rows for %s", training_set.name, ", ".join(missing))
     fitted: tuple[Classifier, TrainingLog] = LEARNERS[learner.kind].load().fit(training_set, learner, device, cache)
+    if getattr(learner, "temperature", False):
+        _calibrate(fitted[0], training_set, device)
     return fitted
+
+
+def _calibrate(classifier: Any, training_set: TrainingSet, device: Device) -> None:
+    """Scale the classifier by the temperature that its validation rows choose, and note it; without rows by none."""
+    from emotion_kedro.metrics.calibration import fit_temperature, with_temperature
+    from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
+
+    validation = training_set.validation
+    notes: dict[str, Any] = {"temperature": 1.0, "validation_rows": len(validation)}
+    if len(validation):
+        given = classifier.probabilities(validation["text"].tolist(), device=device)
+        targets = targets_of(validation, training_set.labels)
+        temperature = fit_temperature(given, targets)
+        classifier.scale(temperature)
+        scaled = with_temperature(given, temperature)
+        notes |= {
+            "temperature": temperature,
+            "loss_before": log_loss(given, targets),
+            "loss": log_loss(scaled, targets),
+        }
+    classifier.notes["calibration"] = notes
+
+
+def temperature_of(classifier: Classifier) -> float:
+    """Return what the classifier's logits were divided by after it was fitted; 1 where they were not."""
+    notes: dict[str, Any] = getattr(classifier, "notes", {})
+    return float(notes.get("calibration", {}).get("temperature", 1.0))
 
 
 def load_classifier(directory: Path, device: Device) -> Classifier:

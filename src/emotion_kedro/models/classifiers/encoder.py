@@ -93,6 +93,17 @@ class EncoderClassifier:
         ids, mask = pad(rows, padding=self.tokenizer.pad_token_id)
         return {"input_ids": ids, "attention_mask": mask}
 
+    def scale(self, temperature: float) -> None:
+        """Divide the logits by a temperature: weights and bias of the head's last layer."""
+        import torch
+
+        width = len(self.labels)
+        layers = [part for part in self.model.modules() if isinstance(part, torch.nn.Linear)]
+        last = [layer for layer in layers if layer.out_features == width][-1]
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.div_(temperature)
+
     def save(self, directory: Path) -> None:
         """Write weights, tokenizer, configuration with ``id2label``, notes and a card."""
         self.model.save_pretrained(directory)

@@ -111,6 +111,10 @@ class LinearClassifier:
         """Return a probability per label, shape (texts, labels); an encoder stays on the device of the fit."""
         return self.layer.probabilities(self.features(list(texts)))
 
+    def scale(self, temperature: float) -> None:
+        """Divide the logits by a temperature: weights and bias."""
+        self.layer = Layer(self.layer.weights / temperature, self.layer.bias / temperature)
+
     def save(self, directory: Path) -> None:
         """Write the weights, of TF-IDF its n-grams too, notes and a card."""
         from safetensors.numpy import save_file

@@ -99,8 +99,10 @@ def fit_arm(
     *,
     name: str,
     **bases: Path,
-) -> tuple[Any, Frame, Frame]:
-    """Run the arm with every learner, size and seed; return a classifier, the predictions and the runs.
+) -> tuple[Any, Frame, Frame, Frame]:
+    """Run the arm with every learner, size and seed.
+
+    Return a classifier, the predictions of test and of validation rows, and the runs.
 
     ``bases`` are the directories of the models that were made in this experiment, by name.
     """
@@ -114,7 +116,7 @@ def fit_arm(
             configs[key] = learner.model_copy(update={"base": str(resolve(bases[base]))})
     context = _context(split_records, taxonomy, experiment, design, device, cache)
     fitted = run.fit_arm(name, arm, rows, configs, context)
-    return fitted.classifier, fitted.predictions, fitted.runs
+    return fitted.classifier, fitted.predictions, fitted.validation_predictions, fitted.runs
 
 
 def fit_baselines(
@@ -132,10 +134,10 @@ def fit_baselines(
 
 
 def collect_runs(**tables: Frame) -> tuple[Frame, ...]:
-    """Return the predictions of all arms and of the baselines, the runs, and the decisions where candidates are added.
+    """Return the tables of all arms, those of a kind in one: of predictions (with the baselines'), runs, decisions.
 
     Args:
-        tables: ``predictions_0``, ``predictions_1``, ..., ``runs_0``, ..., ``decisions_0``, ...
+        tables: ``predictions_0``, ``predictions_1``, ..., ``validation_predictions_0``, ..., ``runs_0``, ...
     """
     import pandas as pd
 

@@ -74,7 +74,7 @@ def _arm(name: str, arm: ArmConfig, bases: Collection[str]) -> Pipeline:
             **MACHINE,
             **{base: f"base.{base}.model" for base in bases},
         },
-        outputs=[f"{prefix}.model", f"{prefix}.predictions", f"{prefix}.runs"],
+        outputs=[f"{prefix}.{kind}" for kind in ("model", "predictions", "validation_predictions", "runs")],
         name="fit_arm",
         namespace=prefix,
     )
@@ -121,6 +121,7 @@ def _collecting(arms: Mapping[str, ArmConfig]) -> Node:
     adding = [name for name, arm in arms.items() if arm.add]
     tables = {
         "predictions": [*(f"{ARMS}.{name}.predictions" for name in arms), "baseline_predictions"],
+        "validation_predictions": [f"{ARMS}.{name}.validation_predictions" for name in arms],
         "runs": [f"{ARMS}.{name}.runs" for name in arms],
         "decisions": [f"{ARMS}.{name}.decisions" for name in adding],
     }

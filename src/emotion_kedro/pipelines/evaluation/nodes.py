@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.config.base import ALL_ROWS, Frame
+from emotion_kedro.config.base import Frame
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
+from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
 
 SAMPLE = "sample"
 """The folder of the hand-written sample."""
@@ -142,14 +142,12 @@ def _predicted_texts(candidates: Frame, candidate_predictions: Frame, prediction
     """Return ``text, predicted`` of candidates and of test rows, as one and the same classifier reads them."""
     import pandas as pd
 
+    from emotion_kedro.metrics.runs import kept_runs
+
     read = candidates.merge(candidate_predictions[["candidate_id", "predicted"]], on="candidate_id", suffixes=("_", ""))
     run = ["learner", "size", "data_seed", "seed"]
-    runs = predictions[run].drop_duplicates()
-    # The run whose classifier is handed on: the first learner's, on most rows.
-    first = runs[runs["learner"] == runs["learner"].iloc[0]]
-    largest = first["size"].replace(ALL_ROWS, sys.maxsize).rename("rows")
-    handed_on = first.loc[[largest.idxmax()]]
-    real = test.merge(predictions.merge(handed_on, on=run)[["record_id", "predicted"]], on="record_id")
+    kept = kept_runs(predictions[run].drop_duplicates()).iloc[[0]]
+    real = test.merge(predictions.merge(kept, on=run)[["record_id", "predicted"]], on="record_id")
     return pd.concat([read[["text", "predicted"]], real[["text", "predicted"]]], ignore_index=True)
 
 
@@ -206,6 +204,7 @@ def write_report(
         times=pd.DataFrame(log["times"]),
         reference=_reference_rows(reference, name, facts),
         analyses=_tables_of_analyses(facts),
+        recommended=_recommended(name, evaluation, facts),
         plots=_plots(facts),
     )
     picture = f"{name}.png" if report.plots else None
@@ -255,6 +254,15 @@ def _reference_rows(systems: Sequence[str], name: str, facts: Mapping[str, Any])
         return None
     table = reference_table(chosen, facts.get("scores"), facts.get("text_quality"))
     return table[(table["what"] != "") & (table["experiment"] == name)]
+
+
+def _recommended(name: str, evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    from emotion_kedro.report.recommended import describe
+
+    if "recommendation" not in facts:
+        return None
+    path = recommended_path(facts["latest"], name)
+    return describe(facts["recommendation"], evaluation, facts["recommended_model"], path)
 
 
 def _with_prefix(facts: Mapping[str, Any], prefix: str) -> list[Any]:

@@ -21,13 +21,14 @@ from emotion_kedro.pipelines.evaluation.nodes import (
     write_reference_page,
     write_report,
 )
+from emotion_kedro.pipelines.evaluation.recommendation import choose_model, recommend_model
 
 if TYPE_CHECKING:
     from emotion_kedro.config.experiment import Experiment
 
 REAL = "real"
 """The arm of real rows alone, whose learning curve the others are held against."""
-NAMESPACE = "evaluation"
+NAMESPACE, ARMS = "evaluation", "classifier"
 MACHINE = ("device", "cache")
 PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
 
@@ -35,7 +36,8 @@ PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
 def create_pipeline(experiment: Experiment) -> Pipeline:
     """Return the evaluation stage of an experiment, without a namespace.
 
-    It takes ``predictions``, ``runs`` and ``decisions`` of all arms, ``candidates``, ``candidate_predictions``,
+    It takes ``predictions``, ``validation_predictions``, ``runs`` and ``decisions`` of all arms, of those that may be
+    recommended ``rows`` and ``model``, ``candidates``, ``candidate_predictions``,
     ``split_records``, ``leakage``, ``run_log``, ``raw_folder``, and of every analysis ``<name>_tables`` (title ->
     table); of those with arms of their own also ``<name>_predictions`` and ``<name>_runs``.
     """
@@ -48,6 +50,8 @@ def create_pipeline(experiment: Experiment) -> Pipeline:
         nodes.append(_counting(predictions))
     if adding:
         nodes += [_measuring(), _listing(), _describing()]
+    if experiment.recommend:
+        nodes += [_choosing(), _recommending(experiment.recommend)]
     nodes.append(_writing(experiment, adding, scored=bool(predictions)))
     return Pipeline(nodes, tags="evaluation")
 
@@ -115,6 +119,20 @@ def _describing() -> Node:
     return _node(write_dataset_card, tables | parameters, "dataset_card")
 
 
+def _choosing() -> Node:
+    return _node(
+        choose_model, _tables("runs", "validation_predictions") | _parameters("recommend", "evaluation"), "choices"
+    )
+
+
+def _recommending(arms: Sequence[str]) -> Node:
+    inputs = _tables("choices", "predictions", "split_records") | {"experiment": "params:name"}
+    inputs |= _parameters("evaluation", "arms", "latest")
+    inputs |= _numbered([f"{ARMS}.{arm}.rows" for arm in arms], "rows")
+    inputs |= _numbered([f"{ARMS}.{arm}.model" for arm in arms], "model")
+    return _node(recommend_model, inputs, ["recommendation", "recommended_model"])
+
+
 def _drawing() -> Node:
     inputs = _tables("scores", "comparisons", "confusion") | {"pairs": "params:compare"}
     return _node(draw_plots, inputs, list(PLOTS))
@@ -124,6 +142,7 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
     tables = ["scores", "comparisons", "label_scores", "confusion", *PLOTS] if scored else []
     tables += ["text_quality", "decision_counts", "sampled_texts"] if adding else []
     tables += ["equivalent_rows"] if _has_curve(experiment) else []
+    recommended = ["recommendation", "recommended_model"] if experiment.recommend else []
     tables += ["leakage"] if experiment.from_experiment is None else []
     tables += ["reference_report"] if experiment.reference else []
     runs = ["runs"] if experiment.arms else []
@@ -131,8 +150,8 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
     inputs = {
         # Kedro reads the types of parameters by position: first the arguments in their order.
         **_parameters("name", "question", "note", "reference", "evaluation"),
-        **_tables("run_log", "raw_folder", "split_records", *tables),
-        **_parameters("learners", "arms", "generators", "filters", "design"),
+        **_tables("run_log", "raw_folder", "split_records", *tables, *recommended),
+        **_parameters("learners", "arms", "generators", "filters", "design", "latest"),
         **_numbered(runs, "runs"),
         **_numbered([f"{name}_tables" for name in experiment.analyses], "tables"),
     }

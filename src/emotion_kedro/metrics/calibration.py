@@ -1,0 +1,137 @@
+"""Probabilities that mean what they say: a temperature, and a threshold below which no answer is given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emotion_kedro.config.base import PROBABILITY_PREFIX
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.bootstrap import Interval, Metric, interval, resample
+from emotion_kedro.metrics.runs import Runs, runs_of
+
+LOWEST, HIGHEST = 0.2, 5.0
+"""Between these a temperature is looked for: a few validation rows, all of them right, would ask for 0."""
+SMALLEST = 1e-30
+
+Floats = NDArray[np.float64]
+
+
+def fit_temperature(probabilities: Floats, targets: NDArray[np.int64]) -> float:
+    """Return the temperature that gives rows the least log loss (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+
+    Args:
+        probabilities: (rows, labels), at least one row.
+        targets: class index of each row, (rows,).
+    """
+    from scipy.optimize import minimize_scalar
+
+    def loss(inverse: float) -> float:
+        scaled = with_temperature(probabilities, 1.0 / inverse)
+        return float(-np.log(np.maximum(scaled[np.arange(len(targets)), targets], SMALLEST)).mean())
+
+    # Convex in the inverse of the temperature.
+    found = minimize_scalar(loss, bounds=(1.0 / HIGHEST, 1.0 / LOWEST), method="bounded")
+    return float(1.0 / found.x)
+
+
+def with_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Return what the probabilities, (..., labels), become when their logits are divided by the temperature."""
+    logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
+    odds: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def answering_threshold(predictions: pd.DataFrame, accuracy: float) -> float:
+    """Return the smallest probability from which on answers are right so often; 0: all; NaN: there is none.
+
+    Args:
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of validation rows; may be empty.
+        accuracy: that is wanted of the rows whose likeliest label has at least the probability returned.
+    """
+    confidence = predictions.filter(regex=f"^{PROBABILITY_PREFIX}").max(axis=1).to_numpy()
+    order = np.argsort(-confidence, kind="stable")
+    right = (predictions["predicted"] == predictions["label"]).to_numpy()[order]
+    reached = np.cumsum(right) / np.arange(1, len(right) + 1) >= accuracy
+    # Rows of equal probability are answered together: only the last of them stands for a threshold.
+    reached &= np.append(np.diff(confidence[order]) != 0, True)[: len(right)]
+    if not reached.any():
+        return float("nan")
+    last = int(np.flatnonzero(reached)[-1])
+    return 0.0 if last == len(right) - 1 else float(confidence[order][last])
+
+
+def answered(
+    runs: Runs, threshold: float, groups: pd.Series | None, evaluation: EvaluationConfig
+) -> tuple[Interval, Interval]:
+    """Return the share of test rows that are answered from a threshold on, and the accuracy of those answers.
+
+    Args:
+        runs: runs on the test rows.
+        threshold: of the likeliest label's probability; NaN: nothing is answered, and both are NaN.
+        groups: near-duplicate group of each ``record_id``, or None.
+        evaluation: resamples, level and seed of the intervals.
+    """
+    if np.isnan(threshold):
+        return (Interval(np.nan, np.nan, np.nan),) * 2
+
+    def of_rows(runs: Runs, run: int, bins: int) -> NDArray[np.float32]:
+        given = runs.probabilities[run].max(axis=1) >= threshold
+        return np.stack([given, given & runs.correct[run]], axis=1).astype(np.float32)
+
+    metrics = {"answered": Metric(of_rows, _share), "accuracy": Metric(of_rows, _accuracy)}
+    share, accuracy = resample(runs, metrics, groups, evaluation).values()
+    return interval(share, runs.data_seeds, evaluation), interval(accuracy, runs.data_seeds, evaluation)
+
+
+def _share(totals: Floats, rows: Floats) -> Floats:
+    return np.asarray(totals[..., 0] / rows)
+
+
+def _accuracy(totals: Floats, rows: Floats) -> Floats:
+    nothing = np.full(totals.shape[:-1], np.nan)
+    return np.divide(totals[..., 1], totals[..., 0], out=nothing, where=totals[..., 0] > 0)
+
+
+def measure_choices(
+    choices: pd.DataFrame, predictions: pd.DataFrame, groups: pd.Series | None, evaluation: EvaluationConfig
+) -> pd.DataFrame:
+    """Return the arms among which a model was chosen, with what their kept classifiers do on the test rows.
+
+    Args:
+        choices: schema :class:`emotion_kedro.schemas.Choices`.
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of test rows.
+        groups: near-duplicate group by ``record_id``, or None.
+        evaluation: resamples, level, bins and seed.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.Recommendation`.
+    """
+    measured = [_measured(choices.iloc[[place]], predictions, groups, evaluation) for place in range(len(choices))]
+    return pd.concat([choices.reset_index(drop=True), pd.DataFrame(measured)], axis=1)
+
+
+def of_kept_run(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions of the run whose classifier is kept; ``choice`` is one row of ``Choices``."""
+    run = ["arm", "learner", "size", "data_seed", "seed"]
+    return predictions.merge(choice[run], on=run)
+
+
+def _measured(
+    choice: pd.DataFrame, predictions: pd.DataFrame, groups: pd.Series | None, evaluation: EvaluationConfig
+) -> dict[str, float]:
+    (runs,) = runs_of(of_kept_run(predictions, choice)).values()
+    share, accuracy = answered(runs, float(choice["threshold"].iloc[0]), groups, evaluation)
+    # What a temperature did is undone by its inverse.
+    before = replace(runs, probabilities=with_temperature(runs.probabilities, 1 / float(choice["temperature"].iloc[0])))
+    errors = [resample(each, ["ece"], groups, evaluation)["ece"].estimate[0] for each in (runs, before)]
+    return {
+        "test_rows": len(runs.truth),
+        **{"answered": share.estimate, "answered_low": share.low, "answered_high": share.high},
+        "answered_accuracy": accuracy.estimate,
+        **{"answered_accuracy_low": accuracy.low, "answered_accuracy_high": accuracy.high},
+        **{"ece": float(errors[0]), "ece_before": float(errors[1])},
+    }

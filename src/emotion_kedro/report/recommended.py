@@ -1,0 +1,275 @@
+"""The recommended model: why it was chosen, how it is used, and its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.calibration import of_kept_run
+from emotion_kedro.metrics.scores import label_scores, score_table
+from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
+from emotion_kedro.models.classifiers import NOTES
+from emotion_kedro.report.page import render
+from emotion_kedro.report.plots import rows_of
+from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
+
+SURE = 0.9
+"""Probability from which on a right answer may be the example."""
+NEUTRAL = {"neutral", "none", "no_emotion"}
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class RecommendedModel:
+    """A copy of an arm's model with a card of its own; :class:`emotion_kedro.datasets.ModelDirectory` saves it."""
+
+    source: Path
+    card: str
+
+    def save(self, directory: Path) -> None:
+        """Write it."""
+        shutil.copytree(self.source, directory, dirs_exist_ok=True)
+        (directory / CARD).write_text(self.card, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the recommended model learned from, and how."""
+
+    rows: pd.DataFrame
+    """Schema :class:`emotion_kedro.schemas.TrainingRows`."""
+    records: pd.DataFrame
+    """Schema :class:`emotion_kedro.schemas.SplitRecords`."""
+    filters: Sequence[str]
+
+
+# --- sentences ----------------------------------------------------------------------------------------------------
+
+
+def reason(recommendation: pd.DataFrame) -> str:
+    """Return why the model was chosen, in a sentence."""
+    row = chosen(recommendation)
+    if len(recommendation) == 1:
+        return f"{row['arm']}: the only arm that may be recommended."
+    if pd.isna(recommendation["validation_loss"]).all():
+        return f"{row['arm']}: the first arm named, since there are no validation rows to choose by."
+    ordered = recommendation.sort_values("validation_loss", kind="stable")
+    losses = ", ".join(f"{each.arm} {number(each.validation_loss)}" for each in rows_of(ordered))
+    seeds = f", mean of {row['runs']} runs" if row["runs"] > 1 else ""
+    tied = (recommendation["validation_loss"] == row["validation_loss"]).sum() > 1
+    tie = "; of equal arms the first named" if tied else ""
+    return f"{row['arm']}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
+
+
+def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
+    """Return from which probability on the model answers so accurately, and how many test rows that leaves."""
+    row, wanted = chosen(recommendation), f"{evaluation.answered_accuracy * 100:.0f} %"
+    if not row["validation_rows"]:
+        return (
+            f"From which probability on {wanted} of the answers are right is not known: there are no validation rows."
+        )
+    if pd.isna(row["threshold"]):
+        return f"From no probability on are {wanted} of the answers right on the validation rows."
+    share, accuracy = (_interval(row, name) for name in ("answered", "answered_accuracy"))
+    return (
+        f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "
+        f"on. Of the test rows {share} reach it, and of these {accuracy} are read right."
+    )
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def chosen(recommendation: pd.DataFrame) -> pd.Series:
+    """Return the row of the chosen arm."""
+    return recommendation[recommendation["chosen"]].iloc[0]
+
+
+def recommendation_table(recommendation: pd.DataFrame) -> pd.DataFrame:
+    """Return the arms that may be recommended, with what decided and what followed on the test rows."""
+    rows = [row for _, row in recommendation.iterrows()]
+    columns = {
+        "arm": recommendation["arm"],
+        "validation log loss": recommendation["validation_loss"].map(number),
+        "recommended": recommendation["chosen"].map({True: "yes", False: ""}),
+        "temperature": recommendation["temperature"].map(number),
+        "ECE before": recommendation["ece_before"].map(number),
+        "ECE": recommendation["ece"].map(number),
+        "answers from p": recommendation["threshold"].map(number),
+        "test rows answered": [_interval(row, "answered") for row in rows],
+        "accuracy of answers": [_interval(row, "answered_accuracy") for row in rows],
+    }
+    return pd.DataFrame(columns)
+
+
+def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directory: Path, path: str) -> dict[str, Any]:
+    """Return what pages and summary say: ``reason, answers, imports, line, table``.
+
+    Args:
+        recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
+        evaluation: the accuracy that answers are to have.
+        directory: of the recommended model.
+        path: of the same, as seen from the project.
+    """
+    return {
+        "reason": reason(recommendation),
+        "answers": answers(recommendation, evaluation),
+        "imports": usage_imports(directory),
+        "line": usage_line(directory, path),
+        "table": recommendation_table(recommendation),
+    }
+
+
+# --- the card -----------------------------------------------------------------------------------------------------
+
+
+def write_card(
+    experiment: str,
+    recommendation: pd.DataFrame,
+    predictions: pd.DataFrame,
+    learned: Learned,
+    evaluation: EvaluationConfig,
+    *,
+    directory: Path,
+    path: str,
+) -> str:
+    """Return the card of the recommended model.
+
+    Args:
+        experiment: its name.
+        recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of test rows.
+        learned: its training rows.
+        evaluation: of the intervals.
+        directory: of the arm's model.
+        path: by which the recommended model is opened, as seen from the project.
+    """
+    row, notes = chosen(recommendation), json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    read = of_kept_run(predictions, recommendation[recommendation["chosen"]])
+    scores = score_table(read, learned.records.set_index("record_id")["group"], evaluation)
+    example = example_of(read, learned.records)
+    line = usage_line(directory, path, **({"text": example["text"]} if example else {}))
+    sources = read["source"].value_counts()
+    return render(
+        "card.md.j2",
+        header=_header(experiment, notes, scores, sources, directory),
+        title=f"{experiment}: {row['arm']}",
+        labels=notes["labels"],
+        usage=f"{usage_imports(directory)}\n\n{line}",
+        example=example,
+        chosen=row,
+        test_sources=", ".join(f"{name} {count:,}" for name, count in sources.items()),
+        level=f"{evaluation.level * 100:.0f}",
+        scores=_scores(scores),
+        label_scores=label_scores(read)[["label", "precision", "recall", "f1", "support"]].astype({"support": int}),
+        reason=reason(recommendation),
+        calibration=_calibration(notes, row),
+        answers=answers(recommendation, evaluation),
+        experiment=experiment,
+        base=notes["base"],
+        **_training(learned, row),
+        size=_size(directory),
+        has_neutral=bool(NEUTRAL & {label.lower() for label in notes["labels"]}),
+    )
+
+
+def example_of(read: pd.DataFrame, records: pd.DataFrame) -> dict[str, str] | None:
+    """Return a test row that is read right: ``text, answer, how`` it was chosen; None if none is right.
+
+    Args:
+        read: schema :class:`emotion_kedro.schemas.Predictions`, of one run.
+        records: schema :class:`emotion_kedro.schemas.SplitRecords`.
+    """
+    right = read[read["predicted"] == read["label"]]
+    if right.empty:
+        return None
+    confidence = right.filter(regex="^p_").max(axis=1).to_numpy()
+    sure = confidence >= SURE
+    place = int(sure.argmax() if sure.any() else confidence.argmax())
+    row = right.iloc[place]
+    text = records.loc[records["record_id"] == row["record_id"], "text"].iloc[0]
+    how = f"the first that is read right with at least {SURE}" if sure.any() else "the surest of those read right"
+    return {"text": str(text), "answer": f"{row['label']} ({confidence[place]:.2f})", "how": how}
+
+
+def _header(
+    experiment: str, notes: Mapping[str, Any], scores: pd.DataFrame, sources: pd.Series, directory: Path
+) -> str:
+    """Return the front matter of the card, as hubs read it."""
+    import yaml
+
+    values = scores.set_index("metric")["value"].dropna()
+    metrics = [
+        {"type": kind, "value": round(float(values[name]), 4), "name": METRIC_NAMES[name]}
+        for name, kind in (("accuracy", "accuracy"), ("macro_f1", "f1"))
+        if name in values
+    ]
+    result = {
+        "task": {"type": "text-classification", "name": "Text Classification"},
+        "dataset": {"type": experiment, "name": ", ".join(map(str, sources.index)), "split": "test"},
+        "metrics": metrics,
+    }
+    opens = "transformers" in usage_imports(directory)
+    header = {
+        "library_name": "transformers" if opens else "emotion-kedro",
+        "pipeline_tag": "text-classification",
+        "tags": ["emotion", "emotion-kedro"],
+        "metrics": ["accuracy", "f1"],
+        "model-index": [{"name": notes["name"], "results": [result]}],
+    }
+    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
+
+
+def _scores(scores: pd.DataFrame) -> pd.DataFrame:
+    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(scores)]
+    return pd.DataFrame({"metric": scores["metric"].map(METRIC_NAMES), "value": cells})
+
+
+def _calibration(notes: dict[str, Any], row: pd.Series) -> str:
+    error = f"The expected calibration error on the test rows is {number(row['ece'])}"
+    changed = "" if row["temperature"] == 1.0 else f"; without the temperature it would be {number(row['ece_before'])}"
+    return f"{calibration_sentence(notes)} {error}{changed}."
+
+
+def _training(learned: Learned, row: pd.Series) -> dict[str, Any]:
+    inside = (learned.rows["size"] == row["size"]) & (learned.rows["data_seed"] == row["data_seed"])
+    rows = learned.rows[inside]
+    sources = rows["record_id"].map(learned.records.set_index("record_id")["source"])
+    origin = rows["generator"].where(rows["origin"] == "added", sources)
+    counted = pd.crosstab([rows["origin"], origin.rename("from")], rows["label"], margins=True, margins_name="all")
+    words = rows["text"].str.split().str.len().quantile([0.05, 0.95]).round().astype(int).tolist()
+    added = bool((rows["origin"] == "added").any())
+    return {
+        "training": counted.drop("all", level=0).rename_axis(columns=None).reset_index(),
+        "training_note": _added_note(learned.filters) if added else "No generated text is among them.",
+        "sources": ", ".join(sorted(set(map(str, sources.dropna())))) or "none: it learned from generated text alone",
+        "words": words,
+    }
+
+
+def _added_note(filters: Sequence[str]) -> str:
+    passed = f" and passed the filters {', '.join(filters)}" if filters else ""
+    return f"Added rows come from the generator named{passed}. What generators learned from is train rows alone."
+
+
+def _size(directory: Path) -> str:
+    """Return the model's parameters and what it takes on the disk."""
+    from math import prod
+
+    from safetensors import safe_open
+
+    count = 0
+    for file in sorted(directory.glob("*.safetensors")):
+        with safe_open(file, "numpy") as tensors:
+            count += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    megabytes = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) / 1e6
+    weights = f"{count:,} parameters" if count else "The weights are those of the base model, and are not copied here"
+    return f"{weights}; {megabytes:,.1f} MB on the disk."
