@@ -137,17 +137,18 @@ def page(runs: list[dict[str, float]], options: argparse.Namespace) -> str:
 Written by `benchmarks/balanced_split.py`, not by hand.
 
 A made-up table with the schema and labels of EABOT ({NEUTRAL_SHARE:.0%} neutral, {REPEATED_SHARE:.0%} repeated texts,
-{SHORTEST} to {LONGEST} words a row, seed {SEED}) is read, cleaned and unified (taxonomy of 13 labels); conflicts and repeats
-are settled, {CAP} rows a label are sampled, near-duplicates grouped, and the groups split into train, validation and test.
-Records and unified records are written to files and read again, as in a run. Each run is a fresh process; imports
-count. "total" is by the clock; "processor" is what it takes of the processor, whatever else the machine does. Runs
-on tables of different lengths are made in turns.
+{SHORTEST} to {LONGEST} words a row, seed {SEED}) is read, cleaned and unified (taxonomy of 13 labels); conflicts and
+repeats are settled, {CAP} rows a label are sampled, near-duplicates grouped, and the groups split into train,
+validation and test. Records and unified records are written to files and read again, as in a run. Each run is a fresh
+process; imports count. "total" is by the clock; "processor" is what it takes of the processor, whatever else the
+machine does. Runs on tables of different lengths are made in turns.
 
 {table_of(runs)}
 
-Limits for {ROWS:,} rows: {LIMIT_SECONDS:.0f} s of the processor and {LIMIT_GIGABYTES} GB. Met in every run: {"yes" if met(runs) else "no"}.
+Limits for {ROWS:,} rows: {LIMIT_SECONDS:.0f} s of the processor and {LIMIT_GIGABYTES} GB.
+Met in every run: {"yes" if met(runs) else "no"}.
 
-Nine bytes a row stay in memory: of each row whether it is left, its label and source, and its place in the order of the draw.
+About nine bytes a row stay in memory: whether it is left, its label and source, its place in the order of the draw.
 
 Machine: {machine(packages)}.
 
