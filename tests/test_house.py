@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "emotion_kedro"
 LONGEST_MODULE = 350
 MOST_SIBLINGS = 12
-HEAVY = {"torch", "transformers", "pandas", "sklearn", "sqlalchemy", "matplotlib"}
+HEAVY = {"torch", "transformers", "pandas", "sklearn", "sqlalchemy", "matplotlib", "kedro_datasets", "pyarrow"}
 
 
 def test_no_module_is_longer_than_a_reader_stands() -> None:

@@ -28,7 +28,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     default = {
         stage: placed(pipeline, experiments[DEFAULT]) for stage, pipeline in stages(experiments[DEFAULT]).items()
     }
-    whole = {name: placed(sum(stages(each).values(), Pipeline([])), each) for name, each in experiments.items()}
+    whole = {name: placed(Pipeline(list(stages(each).values())), each) for name, each in experiments.items()}
     pages = {
         "report": evaluation.create_reference_pipeline(list(experiments)),
         "overview": evaluation.create_overview_pipeline(list(experiments)),

@@ -11,6 +11,7 @@ from typing import Any
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 
 PROBABILITIES = f"^{PROBABILITY_PREFIX}.+$"
@@ -27,7 +28,11 @@ class Table(pa.DataFrameModel):
 
 
 class Records(Table):
-    """A text with its label. ``record_id`` is ``<source>:<row>`` and leads back to the raw file."""
+    """A text with its label. ``record_id`` is ``<source>:<row>`` and leads back to the raw file.
+
+    A table in chunks is checked chunk by chunk, when it is read. That no record stands in two of them is up to who
+    reads the sources.
+    """
 
     record_id: Series[str] = pa.Field(unique=True)
     text: Series[str] = pa.Field(str_length={"min_value": 1})
@@ -35,6 +40,14 @@ class Records(Table):
     source: Series[str]
     split: Series[str] | None = pa.Field(isin=["train", "validation", "test", ""])
     """Where a source comes with a validation or test file of its own: the split its rows belong to; else empty."""
+
+    @classmethod
+    def validate(cls, check_obj: Any, *args: Any, **options: Any) -> Any:
+        """Return the table, checked; raise as pandera does if it is not as it should be."""
+        check = super().validate
+        if isinstance(check_obj, Chunks):
+            return check_obj.map(lambda piece: check(piece, *args, **options))
+        return check(check_obj, *args, **options)
 
 
 class SplitRecords(Table):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from emotion_kedro import settings
 from emotion_kedro.config.loader import ExperimentError, ProjectConfigLoader, latest_folder
@@ -69,6 +70,30 @@ def test_what_does_not_fit_is_named_with_its_file(conf: Path, wrong: str, right:
     assert f"the experiment diary ({conf}/local/experiments/diary.yml) cannot be read" in error.value.message
     assert said in error.value.message
     assert "function-after" not in error.value.message
+
+
+def test_an_experiment_is_read_once_for_pipelines_and_parameters(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading YAML is most of what ``kedro registry list`` takes."""
+    texts: list[str] = []
+    load = OmegaConf.load
+    monkeypatch.setattr(OmegaConf, "load", lambda file: (texts.append(file.getvalue()), load(file))[1])
+    project = loader(conf)
+    assert project["parameters"]["diary"] == project.experiments()["diary"].model_dump(mode="json")
+    assert texts.count(DIARY) == 1
+
+
+def test_an_environment_and_the_command_line_change_key_by_key(conf: Path) -> None:
+    (conf / "local/parameters.yml").write_text("ingestion: {sources: {eit: {file: mine.csv}}}\n")
+    (conf / "local/experiments/augment.yml").write_text("augment: {arms: {synthetic: null}, design: {seeds: [7]}}\n")
+    given = {"device": "cpu", "augment": {"records": {"cap": 5}}}
+    parameters = loader(conf, runtime_params=given)["parameters"]
+    assert parameters["device"] == "cpu"
+    source = parameters["ingestion"]["sources"]["eit"]
+    assert (source["file"], source["label_map"]) == ("mine.csv", {"happy": "joy"})
+    augment = parameters["augment"]
+    assert "synthetic" not in augment["arms"]
+    assert set(augment["arms"]) >= {"real", "augmented"}
+    assert (augment["design"]["seeds"], augment["sampling"]["cap"]) == ([7], 5)
 
 
 def test_a_parameter_of_the_command_line_is_one_that_there_is(conf: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from reading import read_source
 
 from emotion_kedro.config.data import SourceConfig, UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
-from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.unification import unify_labels
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def read(root: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def unified(records: pd.DataFrame, taxonomy: str, outside: Any) -> pd.DataFrame:
-    return unify_labels(records, UnificationConfig(taxonomy=TAXONOMIES[taxonomy], outside_taxonomy=outside))[0]
+    return unify_labels(records, UnificationConfig(taxonomy=TAXONOMIES[taxonomy], outside_taxonomy=outside))[0].frame()
 
 
 @pytest.fixture(scope="module")

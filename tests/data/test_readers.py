@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from reading import read_source
 
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.data import tables
-from emotion_kedro.data.readers import SourceError, read_source, read_sources
+from emotion_kedro.data.readers import SourceError, read_sources
 from emotion_kedro.schemas import Records
 
 STEPS = ("unescape_html", "collapse_space")
@@ -156,8 +157,7 @@ def test_sources_are_put_below_each_other_in_the_order_of_use(tmp_path: Path) ->
     (tmp_path / "a.csv").write_text("text,label\na,joy\n")
     (tmp_path / "b.csv").write_text("text,label\nb,fear\n")
     records, reports = read_sources(tmp_path, both(second=source(file="b.csv"), first=source()))
-    assert records["record_id"].tolist() == ["second:1", "first:1"]
-    assert records.index.tolist() == [0, 1]
+    assert records.frame()["record_id"].tolist() == ["second:1", "first:1"]
     assert list(reports) == ["second", "first"]
 
 
@@ -165,7 +165,7 @@ def test_record_ids_must_be_unique(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("text,label\na,joy\n")
     twins = {"set": source(file=("a.csv", "b.csv")), "set:a": source()}
-    with pytest.raises(SourceError, match=r"1 record ids stand twice, the first: set:a:1"):
+    with pytest.raises(SourceError, match=r"the same ids, from set:a:1 on"):
         read_sources(tmp_path, both(**twins))
     with pytest.raises(SourceError, match=r"names a\.csv twice"):
         read_source(tmp_path, "set", source(file=("a.csv", "*.csv")), STEPS)

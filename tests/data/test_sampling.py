@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import SamplingConfig
+from emotion_kedro.data import sampling
 from emotion_kedro.data.near_duplicates import normalise
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts, sample_and_split
 from emotion_kedro.schemas import SplitRecords
@@ -57,8 +60,8 @@ CONTESTED = table(
 def test_conflicts_and_repeats(
     conflicts: Any, repeats: Any, kept: list[int], conflict_rows: int, repeat_counts: tuple[int, int]
 ) -> None:
-    result, report = resolve_conflicts(CONTESTED, repeats=repeats, conflicts=conflicts)
-    assert result["record_id"].tolist() == CONTESTED["record_id"].iloc[kept].tolist()
+    stays, _, report = resolve_conflicts(CONTESTED, repeats=repeats, conflicts=conflicts)
+    assert np.flatnonzero(stays).tolist() == kept
     assert report == {
         "conflicts": {"texts": 2, "rows": conflict_rows},
         "repeats": {"texts": repeat_counts[0], "rows": repeat_counts[1]},
@@ -66,19 +69,42 @@ def test_conflicts_and_repeats(
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_cap_per_label_and_source(records: pd.DataFrame, seed: int) -> None:
-    capped = cap_rows(records, cap=70, seed=seed)
-    assert (capped.groupby(["label", "source"]).size() == 70).all()
-    assert len(capped) == 420
-    order = capped["record_id"].str.split(":").str[1].astype(int)
-    assert order.is_monotonic_increasing
-    assert capped.equals(cap_rows(records, cap=70, seed=seed))
-    assert not capped.equals(cap_rows(records, cap=70, seed=seed + 1))
+def test_cap_takes_the_first_rows_of_each_group_in_a_random_order(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = np.random.default_rng(9).integers(0, 6, 600).astype(np.uint16)
+    order = np.random.default_rng(seed).permutation(600)
+    expected = sorted(row for group in range(6) for row in [row for row in order if groups[row] == group][:70])
+    assert cap_rows(groups, cap=70, seed=seed).tolist() == expected
+    # The same a piece at a time.
+    monkeypatch.setattr(sampling, "CHUNK_ROWS", 17)
+    assert cap_rows(groups, cap=70, seed=seed).tolist() == expected
+    assert cap_rows(groups, cap=70, seed=seed + 1).tolist() != expected
 
 
-def test_cap_that_is_not_reached_or_not_set(records: pd.DataFrame) -> None:
-    assert cap_rows(records, cap=1000, seed=0).equals(records)
-    assert cap_rows(records, cap=None, seed=0).equals(records)
+def test_cap_that_is_not_reached_or_not_set() -> None:
+    groups = np.zeros(600, dtype=np.uint16)
+    assert (
+        cap_rows(groups, cap=1000, seed=0).tolist() == cap_rows(groups, cap=None, seed=0).tolist() == list(range(600))
+    )
+    assert cap_rows(groups[:0], cap=3, seed=0).tolist() == []
+
+
+@pytest.mark.parametrize("conflicts", ["drop", "majority", "first", "keep"])
+@pytest.mark.parametrize("rows", [37, 250])
+def test_pieces_make_no_difference(
+    records: pd.DataFrame, conflicts: Any, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = with_own_test(records)
+    config = SamplingConfig(cap=60, conflicts=conflicts, split={"strategy": "grouped"})
+    whole, report = sample_and_split(table, config)
+    leaks = leakage_table(table, config)
+    # Entries are settled a few files at a time, too.
+    monkeypatch.setattr(sampling, "ENTRIES_AT_ONCE", 50)
+    starts = range(0, len(table), rows)
+    pieces = Chunks(lambda: (table.iloc[start : start + rows].reset_index(drop=True) for start in starts))
+    sample, report_of_pieces = sample_and_split(pieces, config)
+    assert sample.equals(whole)
+    assert report_of_pieces == report
+    assert leakage_table(pieces, config).equals(leaks)
 
 
 @pytest.mark.parametrize("cap", [None, 40])

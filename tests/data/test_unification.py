@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
-from emotion_kedro.data.unification import unify_labels
+from emotion_kedro.data import unification
 
 POLARITY = TaxonomyConfig.from_labels(("negative", "positive"))
 DROP = UnificationConfig(taxonomy=POLARITY)
@@ -17,6 +20,14 @@ def records(**labels: list[str]) -> pd.DataFrame:
         (f"{name}:{row}", f"text {row}", label, name) for name in labels for row, label in enumerate(labels[name], 1)
     ]
     return pd.DataFrame(rows, columns=["record_id", "text", "label", "source"]).astype("str")
+
+
+def unify_labels(table: pd.DataFrame, config: UnificationConfig) -> tuple[pd.DataFrame, TaxonomyConfig, dict[str, Any]]:
+    """Unify a table in pieces of two rows."""
+    starts = range(0, len(table), 2)
+    pieces = Chunks(lambda: (table.iloc[start : start + 2].reset_index(drop=True) for start in starts))
+    kept, taxonomy, report = unification.unify_labels(pieces, config)
+    return kept.frame(), taxonomy, report
 
 
 def test_drops_and_counts_what_is_outside() -> None:

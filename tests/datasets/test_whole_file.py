@@ -12,7 +12,15 @@ import pytest
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError, Version
 from killing import kill_in_the_middle
 
-from emotion_kedro.datasets import CSVDataset, JSONDataset, ParquetDataset, PlotDataset, TextDataset
+from emotion_kedro.chunks import Chunks
+from emotion_kedro.datasets import (
+    ChunkedParquetDataset,
+    CSVDataset,
+    JSONDataset,
+    ParquetDataset,
+    PlotDataset,
+    TextDataset,
+)
 
 VERSIONS = ("2030-01-01", "2030-01-02")
 
@@ -40,6 +48,14 @@ CASES = {
         pd.DataFrame({"text": ["one", Unwritable()]}, dtype=object),
         "TablePreview",
     ),
+    "chunks": Case(
+        ChunkedParquetDataset,
+        Chunks.of(pd.DataFrame({"text": ["one"]})),
+        Chunks(lambda: iter([pd.DataFrame({"text": ["two"]}), pd.DataFrame({"text": ["three"]})])),
+        # One piece is written before the other turns out to be no table.
+        Chunks(lambda: iter([pd.DataFrame({"text": ["one"]}), pd.DataFrame({"text": [Unwritable()]})])),
+        "TablePreview",
+    ),
     # Half a document is written before the part that JSON does not know.
     "json": Case(JSONDataset, {"a": 1}, {"a": 2}, {"a": 1, "b": Unwritable()}, "JSONPreview"),
     "text": Case(TextDataset, "one\n", "two\n", 3, None),
@@ -60,6 +76,8 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def same(one: Any, other: Any) -> bool:
+    if isinstance(one, Chunks):
+        return one.frame().equals(other.frame())
     return one.equals(other) if isinstance(one, pd.DataFrame) else one == other
 
 

@@ -19,6 +19,7 @@ from emotion_kedro.analyses.keyword_rules import (
     pieces_of,
 )
 from emotion_kedro.analyses.merging import merging_tables, predictions_under_splits
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.analyses import KeywordConfig, LabelNoiseConfig, LearnedRuleConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -33,7 +34,7 @@ def analyse(
     taxonomy: TaxonomyConfig,
     device: object,
     evaluation: EvaluationConfig,
-    unified_records: pd.DataFrame,
+    unified_records: pd.DataFrame | Chunks,
 ) -> dict[str, pd.DataFrame]:
     """Compare the labels of two sources, explain them by rules, and train on one source and on both.
 
@@ -70,17 +71,17 @@ def analyse(
     }
 
 
-def select_texts(records: pd.DataFrame, config: LabelNoiseConfig) -> pd.DataFrame:
+def select_texts(records: pd.DataFrame | Chunks, config: LabelNoiseConfig) -> pd.DataFrame:
     """Return all rows of the two sources.
 
     ``key`` is the normalised text, ``group`` its near-duplicates over both sources, ``shared`` whether the other source
     has the text too.
     """
     names = (config.trusted, config.doubted)
-    absent = sorted(set(names) - set(records["source"]))
+    texts = Chunks.of(records).map(lambda piece: piece[piece["source"].isin(names)]).frame()
+    absent = sorted(set(names) - set(texts["source"]))
     if absent:
         raise ValueError(f"there is no row of {', '.join(absent)}; is it among records.sources?")
-    texts = records[records["source"].isin(names)].reset_index(drop=True)
     keys = normalise(texts["text"])
     sources = texts["source"].groupby(keys).transform("nunique")
     groups = group_near_duplicates(texts["text"], **config.near_duplicates.model_dump(), seed=0)

@@ -26,10 +26,9 @@ PREFIX = "{experiment}."
 LATEST = "latest/{experiment}"
 """Below it are the newest models of an experiment; those of the default one lie in ``latest`` itself."""
 PATTERNS = {
-    "parameters": ["parameters*", "parameters*/**", "experiments/**"],
     "experiments": ["experiments/**"],
     "taxonomies": ["taxonomies*"],
-    # Parameters as they stand in files, without those of the command line.
+    # Parameters as they stand in files, without experiments and the command line.
     "settings": ["parameters*", "parameters*/**"],
 }
 
@@ -44,19 +43,16 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, config_patterns: dict[str, list[str]] | None = None, **keywords: Any) -> None:
         """Add the patterns of experiments and taxonomies to Kedro's own."""
         super().__init__(*args, config_patterns={**PATTERNS, **(config_patterns or {})}, **keywords)
-        soft = dict.fromkeys(("parameters", "experiments", "settings"), "soft")
-        self.merge_strategy = {**soft, **self.merge_strategy}
+        self.merge_strategy = {**dict.fromkeys(("experiments", "settings"), "soft"), **self.merge_strategy}
         self._resolved: dict[str, Experiment] | None = None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Return the configuration of that kind."""
-        loaded = super().__getitem__(key)
-        if key == "catalog":
-            return with_default(loaded)
         if key == "parameters":
-            resolved = {name: value.model_dump(mode="json") for name, value in self._resolve(loaded).items()}
-            return {**loaded, **resolved}
-        return loaded
+            resolved = {name: value.model_dump(mode="json") for name, value in self.experiments().items()}
+            return {**overridden(super().__getitem__("settings"), self.runtime_params or {}), **resolved}
+        loaded = super().__getitem__(key)
+        return with_default(loaded) if key == "catalog" else loaded
 
     def experiments(self) -> dict[str, Experiment]:
         """Return every experiment of the environment by name, resolved.
@@ -65,12 +61,19 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ExperimentError: if one of them does not fit together.
         """
         if self._resolved is None:
-            self._resolved = self._resolve(super().__getitem__("parameters"))
+            self._resolved = self._resolve()
         return self._resolved
 
-    def _resolve(self, parameters: Mapping[str, Any]) -> dict[str, Experiment]:
-        names = list(super().__getitem__("experiments"))
-        self._check_command_line(names)
+    @staticmethod
+    def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> dict[str, Any]:
+        """Kedro's merge of environments; its own goes through OmegaConf, which takes ten times as long."""
+        return overridden(config, env_config)
+
+    def _resolve(self) -> dict[str, Experiment]:
+        settings, experiments = super().__getitem__("settings"), super().__getitem__("experiments")
+        self._check_command_line({*settings, *experiments})
+        names = list(experiments)
+        parameters = overridden({**settings, **experiments}, self.runtime_params or {})
         taxonomies = super().__getitem__("taxonomies")
         generators = {name: list(parameters[name].get("generators") or ()) for name in names}
         resolved = {}
@@ -90,8 +93,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
         _check_arm_names(resolved)
         return resolved
 
-    def _check_command_line(self, experiments: Collection[str]) -> None:
-        known = {*experiments, *super().__getitem__("settings"), *super().__getitem__("globals")}
+    def _check_command_line(self, names: Collection[str]) -> None:
+        known = {*names, *super().__getitem__("globals")}
         unknown = [name for name in self.runtime_params or {} if name not in known]
         if unknown:
             raise ExperimentError(
@@ -138,6 +141,15 @@ def _meant(name: str, known: Collection[str]) -> str:
 def _keys(config: type[Config]) -> set[str]:
     """Return the names of the fields of all parameters."""
     return {*config.model_fields, *(key for below in config.__subclasses__() for key in _keys(below))}
+
+
+def overridden(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the changes in it, key by key at every depth; a list is replaced as a whole."""
+    merged = dict(config)
+    for key, value in changes.items():
+        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
+        merged[key] = overridden(merged[key], value) if both else value
+    return merged
 
 
 def with_default(catalog: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -43,6 +43,12 @@ def normalise(texts: pd.Series) -> pd.Series:
     invisible ones removed. This is how texts are compared throughout the project.
     """
     return pd.Series([_normal(text) for text in texts.tolist()], index=texts.index, name=texts.name, dtype="str")
+
+
+def text_hashes(texts: pd.Series) -> np.ndarray:
+    """Return a hash of each text, as it is once normalised: (texts,) of uint64, the same in every process."""
+    normal = np.array([_normal(text) for text in texts.tolist()], dtype=object)
+    return pd.util.hash_array(normal, categorize=False)
 
 
 def _normal(text: str) -> str:
@@ -88,8 +94,10 @@ def group_near_duplicates(
     matrix = _incidence(distinct, shingle, lambda piece: vocabulary.setdefault(piece, len(vocabulary)))
     # Not Python's hash(), which is salted anew in every process.
     hashes = np.fromiter((zlib.crc32(piece.encode()) for piece in vocabulary), np.uint32, len(vocabulary))
-    lsh = _filled_lsh(matrix, hashes, threshold=threshold, permutations=permutations, seed=seed)
-    component = _join(matrix, _buckets(lsh), threshold)
+    rows = np.split(hashes[matrix.indices], matrix.indptr[1:-1])
+    sketches = MinHash.generator(rows, num_perm=permutations, seed=seed, hashfunc=int)
+    signatures = np.array([sketch.hashvalues for sketch in sketches])
+    component = _join(matrix, _buckets(signatures, *bands(threshold, permutations)), threshold)
     return pd.factorize(component[same])[0].astype(np.int64)
 
 
@@ -113,27 +121,26 @@ def bands(threshold: float, permutations: int) -> tuple[int, int]:
     return permutations, 1
 
 
-def _filled_lsh(
-    matrix: sparse.csr_array, hashes: np.ndarray, *, threshold: float, permutations: int, seed: int
-) -> MinHashLSH:
-    lsh = MinHashLSH(num_perm=permutations, params=bands(threshold, permutations))
-    rows = np.split(hashes[matrix.indices], matrix.indptr[1:-1])
-    sketches = MinHash.generator(rows, num_perm=permutations, seed=seed, hashfunc=int)
-    with lsh.insertion_session() as session:
-        for row, sketch in enumerate(sketches):
-            session.insert(row, sketch, check_duplication=False)
-    return lsh
+def _buckets(signatures: np.ndarray, number: int, width: int) -> Iterator[np.ndarray]:
+    """Yield the rows that agree in a band, two or more, once: texts that are much alike share band after band.
 
-
-def _buckets(lsh: MinHashLSH) -> Iterator[np.ndarray]:
-    """Yield the rows of each bucket of two or more, once: texts that are much alike share bucket after bucket."""
-    seen: set[tuple[int, ...]] = set()
-    for table in lsh.hashtables:
-        for key in table:
-            bucket = tuple(sorted(table.get(key)))
-            if len(bucket) > 1 and bucket not in seen:
-                seen.add(bucket)
-                yield np.array(bucket, dtype=np.int64)
+    Args:
+        signatures: MinHash of each text, shape (texts, permutations).
+        number: of bands.
+        width: permutations of a band.
+    """
+    seen: set[bytes] = set()
+    for start in range(0, number * width, width):
+        band = np.ascontiguousarray(signatures[:, start : start + width])
+        keys = band.view(np.dtype((np.void, band.itemsize * width))).ravel()
+        order = np.argsort(keys, kind="stable")
+        ends = np.append(np.flatnonzero(keys[order][1:] != keys[order][:-1]) + 1, len(order))
+        starts = np.append(0, ends[:-1])
+        for first, last in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
+            bucket = order[first:last]
+            if bucket.tobytes() not in seen:
+                seen.add(bucket.tobytes())
+                yield bucket
 
 
 def _pairs(bucket: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.cleaning import clean
@@ -97,6 +98,9 @@ class _Tally:
     several: int = 0
     several_kept: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    """Of the rows that are kept; so ``splits``."""
+    splits: Counter[str] = field(default_factory=Counter)
     first_unknown: tuple[int, str, str] | None = None
     """Data row, label, and the field that it stands in."""
 
@@ -108,6 +112,8 @@ class _Tally:
         self.several += other.several
         self.several_kept += other.several_kept
         self.unknown.update(other.unknown)
+        self.labels.update(other.labels)
+        self.splits.update(other.splits)
 
 
 def read_source(
@@ -116,8 +122,8 @@ def read_source(
     source: SourceConfig,
     shared_steps: Sequence[str],
     known_labels: Collection[str] | None = None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read one source, clean its texts and map its labels.
+) -> Generator[pd.DataFrame, None, dict[str, Any]]:
+    """Read one source piece by piece, clean its texts and map its labels.
 
     Args:
         root: folder that the source's relative paths start from.
@@ -126,9 +132,12 @@ def read_source(
         shared_steps: cleaning steps, unless the source has its own.
         known_labels: labels that need no entry in its map; None: any does without.
 
+    Yields:
+        Pieces of the records table; ``split`` is ``validation`` or ``test`` in the rows of its own files for these,
+        else empty.
+
     Returns:
-        The records table; ``split`` is ``validation`` or ``test`` in the rows of its own files for these, else empty.
-        And a report: ``files``, ``rows`` (read), ``kept``, ``dropped`` (``empty text``: count, ``unknown label``:
+        A report: ``files``, ``rows`` (read), ``kept``, ``dropped`` (``empty text``: count, ``unknown label``:
         label -> count, and ``bad rows`` where these are dropped), ``labels`` (label -> count of the kept rows). For a
         source with a ``label_separator`` also ``several_labels`` (``rule``, ``rows`` that have several, ``kept``), and
         in ``dropped`` the others of those rows; with files of its own ``splits`` (split -> kept rows).
@@ -140,23 +149,23 @@ def read_source(
     reader = LabelReader(source, known_labels)
     files, splits = _files(root, name, source)
     total = _Tally()
-    parts: list[pd.DataFrame] = []
     for (path, split), prefix in zip(splits.items(), prefixes_of(name, files), strict=True):
-        records, tally = _read_file(path, source, steps, prefix, reader)
-        parts.append(records.assign(source=name, split=split))
+        tally = _Tally()
+        for records in _read_file(path, source, steps, prefix, reader, tally):
+            tally.splits[split] += len(records)
+            yield records.assign(source=name, split=split).astype({"source": "str", "split": "str"})
         total.add(tally)
-    records = pd.concat(parts, ignore_index=True).astype({"source": "str", "split": "str"})
-    if records.empty:
+    if not total.labels:
         raise SourceError(
             f"source {name} ({', '.join(files)}): of {total.rows} rows none is left; {total.bad} cannot be read, "
             f"{total.empty} have no text after cleaning, {sum(total.unknown.values())} have an unknown label, "
             f"{total.several - total.several_kept} are dropped for their several labels. "
             "Check `cleaning`, `label_map` and `several_labels`."
         )
-    return records, _report(source, list(files), total, records)
+    return _report(source, list(files), total)
 
 
-def read_sources(root: Path, config: IngestionConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_sources(root: Path, config: IngestionConfig) -> tuple[Chunks, dict[str, Any]]:
     """Read all sources, one below the other.
 
     Returns:
@@ -165,19 +174,26 @@ def read_sources(root: Path, config: IngestionConfig) -> tuple[pd.DataFrame, dic
     Raises:
         SourceError: as :func:`read_source`; or if two records have the same ``record_id``.
     """
-    tables, reports = [], {}
-    for name, source in config.sources.items():
-        table, reports[name] = read_source(Path(root), name, source, config.cleaning, config.known_labels)
-        tables.append(table)
-        _log(name, reports[name])
-    records = pd.concat(tables, ignore_index=True)
-    repeated = records["record_id"].duplicated()
-    if repeated.any():
+    _check_ids(Path(root), config)
+    reports: dict[str, Any] = {}
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        for name, source in config.sources.items():
+            reports[name] = yield from read_source(Path(root), name, source, config.cleaning, config.known_labels)
+            _log(name, reports[name])
+
+    return Chunks.spooled(pieces()), reports
+
+
+def _check_ids(root: Path, config: IngestionConfig) -> None:
+    """Ids are a prefix and the number of a row: those of two files are the same if their prefixes are."""
+    files = {name: _files(root, name, source)[0] for name, source in config.sources.items()}
+    prefixes = Counter(prefix for name in files for prefix in prefixes_of(name, files[name]))
+    repeated = [prefix for prefix, count in prefixes.items() if count > 1]
+    if repeated:
         raise SourceError(
-            f"{int(repeated.sum())} record ids stand twice, the first: {records.loc[repeated, 'record_id'].iloc[0]}; "
-            "give the sources other names"
+            f"the records of two files would have the same ids, from {repeated[0]}:1 on; give the sources other names"
         )
-    return records, reports
 
 
 def _files(root: Path, name: str, source: SourceConfig) -> tuple[dict[str, Path], dict[Path, str]]:
@@ -190,22 +206,19 @@ def _files(root: Path, name: str, source: SourceConfig) -> tuple[dict[str, Path]
 
 
 def _read_file(
-    path: Path, source: SourceConfig, steps: Sequence[str], prefix: str, reader: LabelReader
-) -> tuple[pd.DataFrame, _Tally]:
+    path: Path, source: SourceConfig, steps: Sequence[str], prefix: str, reader: LabelReader, tally: _Tally
+) -> Iterator[pd.DataFrame]:
     assert source.text_column is not None
     assert source.label_column is not None
-    tally = _Tally()
     bad: list[BadRow] = []
-    chunks = read_columns(path, source, (source.text_column, source.label_column), bad)
-    parts = [_records(chunk, source, steps, prefix, reader, tally) for chunk in chunks]
+    for chunk in read_columns(path, source, (source.text_column, source.label_column), bad):
+        yield _records(chunk, source, steps, prefix, reader, tally)
     tally.bad = len(bad)
     tally.rows += len(bad)
     if tally.rows == 0:
         raise SourceError(f"{path}: there is no row below the header")
     if source.unknown_labels == "error" and tally.first_unknown is not None:
         raise reader_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown))
-    empty = pd.DataFrame({"record_id": [], "text": [], "label": []}, dtype="str")
-    return pd.concat(parts or [empty], ignore_index=True), tally
 
 
 def _records(
@@ -225,6 +238,7 @@ def _records(
     tally.rows += len(chunk)
     tally.empty += int((~filled).sum())
     _count_labels(fields[filled], reader, tally)
+    tally.labels.update(_counts(labels[keep]))
     ids = [f"{prefix}:{row + 1}" for row in chunk.index[keep].tolist()]
     return pd.DataFrame(
         {
@@ -252,11 +266,11 @@ def _count_labels(fields: pd.Series, reader: LabelReader, tally: _Tally) -> None
         )
 
 
-def _report(source: SourceConfig, files: list[str], total: _Tally, records: pd.DataFrame) -> dict[str, Any]:
+def _report(source: SourceConfig, files: list[str], total: _Tally) -> dict[str, Any]:
     report: dict[str, Any] = {
         "files": files,
         "rows": total.rows,
-        "kept": len(records),
+        "kept": total.labels.total(),
         "dropped": {"empty text": total.empty, "unknown label": dict(sorted(total.unknown.items()))},
     }
     if source.bad_rows == "drop":
@@ -265,8 +279,8 @@ def _report(source: SourceConfig, files: list[str], total: _Tally, records: pd.D
         report["dropped"]["several labels"] = total.several - total.several_kept
         report["several_labels"] = {"rule": source.several_labels, "rows": total.several, "kept": total.several_kept}
     if source.validation_file or source.test_file:
-        report["splits"] = _counts(records.loc[records["split"] != "", "split"])
-    return {**report, "labels": _counts(records["label"])}
+        report["splits"] = {split: rows for split, rows in sorted(total.splits.items()) if split and rows}
+    return {**report, "labels": dict(sorted(total.labels.items()))}
 
 
 def _log(name: str, report: dict[str, Any]) -> None:
@@ -280,4 +294,4 @@ def _log(name: str, report: dict[str, Any]) -> None:
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(rows) for value, rows in values.value_counts().sort_index().items()}
+    return {str(value): int(rows) for value, rows in values.value_counts().items()}

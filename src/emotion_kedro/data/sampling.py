@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from emotion_kedro.chunks import CHUNK_ROWS, Chunks
 from emotion_kedro.config.data import SamplingConfig
-from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
+from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
 from emotion_kedro.data.splitting import SPLITS, UNGROUPED, split_grouped, split_plain, take_rows
 from emotion_kedro.data.unification import count_by_source
 
+PARTS = 64
+"""Files that the entries of the rows are dealt out to."""
+ENTRIES_AT_ONCE = 250_000
+_ENTRY = np.dtype([("text", np.uint64), ("row", np.uint32), ("group", np.uint16)])
+
 
 def resolve_conflicts(
-    records: pd.DataFrame,
+    records: pd.DataFrame | Chunks,
     *,
     repeats: Literal["keep_one", "keep"],
     conflicts: Literal["drop", "majority", "first", "keep"],
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Settle texts that stand under several labels, then texts that stand there several times, over all sources.
 
-    Texts are compared as :func:`normalise` leaves them. Rows are dropped, labels never changed.
+    Texts are compared as :func:`normalise` leaves them, by a hash of 64 bits: among 84 million texts two different
+    ones have the same with a probability of 0.0002. Rows are dropped, labels never changed. In memory are three bytes
+    a row; texts are dealt out to files by their hash, and settled a file at a time.
 
     Args:
         records: unified records.
@@ -31,23 +43,60 @@ def resolve_conflicts(
             ``first`` row; ``keep`` all.
 
     Returns:
-        The records that stay, in order, and for ``conflicts`` and ``repeats`` the number of texts concerned and of
-        rows dropped.
+        For each row whether it stays (bool), and the number of its label and source, numbered by first appearance
+        (uint16); and a report: for ``conflicts`` and ``repeats`` the number of texts concerned and of rows dropped.
     """
-    table = pd.DataFrame(
-        {
-            "text": pd.factorize(normalise(records["text"]))[0],
-            "label": pd.factorize(records["label"])[0],
-        }
-    )
-    texts_in_conflict, wins = _settle(table, conflicts)
-    repeated = table.duplicated() & wins if repeats == "keep_one" else pd.Series(False, index=table.index)
-    settled = records[(wins & ~repeated).to_numpy()].reset_index(drop=True)
-    report = {
-        "conflicts": {"texts": texts_in_conflict, "rows": int((~wins).sum())},
-        "repeats": {"texts": int(table.loc[repeated, "text"].nunique()), "rows": int(repeated.sum())},
-    }
-    return settled, report
+    report = {"conflicts": {"texts": 0, "rows": 0}, "repeats": {"texts": 0, "rows": 0}}
+    with tempfile.TemporaryDirectory() as folder:
+        groups, label_of = _deal_out(Chunks.of(records), Path(folder))
+        stays = np.ones(len(groups), dtype=bool)
+        for entries in _by_text(Path(folder), len(groups)):
+            table = pd.DataFrame({"text": entries["text"], "label": label_of[entries["group"]]})
+            contested, wins = _settle(table, conflicts)
+            repeated = table.duplicated() & wins if repeats == "keep_one" else pd.Series(False, index=table.index)
+            stays[entries["row"]] = wins & ~repeated
+            report["conflicts"]["texts"] += contested
+            report["conflicts"]["rows"] += int((~wins).sum())
+            report["repeats"]["texts"] += int(table.loc[repeated, "text"].nunique())
+            report["repeats"]["rows"] += int(repeated.sum())
+    return stays, groups, report
+
+
+def _deal_out(records: Chunks, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Write an entry for each row into a file of its text; return the rows' groups, and the label of each group."""
+    numbers: dict[tuple[str, str], int] = {}
+    groups: list[np.ndarray] = []
+    row = 0
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context((folder / str(part)).open("wb")) for part in range(PARTS)]
+        for piece in records:
+            entries = np.empty(len(piece), dtype=_ENTRY)
+            entries["text"] = text_hashes(piece["text"])
+            entries["group"] = _group_numbers(piece, numbers)
+            entries["row"] = np.arange(row, row + len(piece))
+            row += len(piece)
+            groups.append(entries["group"].copy())
+            entries = entries[np.argsort(entries["text"] % PARTS, kind="stable")]
+            bounds = np.searchsorted(entries["text"] % PARTS, np.arange(PARTS + 1))
+            for file, start, end in zip(files, bounds, bounds[1:], strict=False):
+                file.write(entries[start:end].tobytes())
+    labels = pd.factorize(np.array([label for _, label in numbers], dtype=object))[0]
+    return np.concatenate(groups), labels
+
+
+def _group_numbers(piece: pd.DataFrame, numbers: dict[tuple[str, str], int]) -> np.ndarray:
+    """Return the number of each row's source and label; new ones are added to ``numbers``."""
+    grouped = piece.groupby(["source", "label"], sort=False)
+    names = [numbers.setdefault((str(source), str(label)), len(numbers)) for source, label in grouped.size().index]
+    return np.array(names, dtype=np.uint16)[grouped.ngroup().to_numpy()]
+
+
+def _by_text(folder: Path, rows: int) -> Iterator[np.ndarray]:
+    """Yield the entries of some files together, as many as fit; all rows of a text are among the same, in order."""
+    together = max(1, PARTS * ENTRIES_AT_ONCE // max(rows, 1))
+    for start in range(0, PARTS, together):
+        parts = [np.fromfile(folder / str(part), dtype=_ENTRY) for part in range(start, min(start + together, PARTS))]
+        yield np.concatenate(parts)
 
 
 def _settle(table: pd.DataFrame, conflicts: str) -> tuple[int, pd.Series]:
@@ -65,17 +114,30 @@ def _settle(table: pd.DataFrame, conflicts: str) -> tuple[int, pd.Series]:
     return texts, table["text"].map(winner) == table["label"]
 
 
-def cap_rows(records: pd.DataFrame, *, cap: int | None, seed: int) -> pd.DataFrame:
-    """Choose at random at most ``cap`` rows per label and source (None: all); the order of rows stays."""
-    if cap is None:
-        return records.reset_index(drop=True)
-    order = np.random.default_rng(seed).permutation(len(records))
-    shuffled = records[["source", "label"]].iloc[order]
-    rank = shuffled.groupby(["source", "label"], sort=False).cumcount().to_numpy()
-    return records.iloc[np.sort(order[rank < cap])].reset_index(drop=True)
+def cap_rows(groups: np.ndarray, *, cap: int | None, seed: int) -> np.ndarray:
+    """Choose at random at most ``cap`` rows of each group (None: all); return their places, in order.
+
+    Args:
+        groups: number of each row's group, from 0, shape (rows,).
+        cap: rows of a group, at most.
+        seed: seed of the choice.
+    """
+    if cap is None or len(groups) == 0:
+        return np.arange(len(groups))
+    # Four bytes a row; the order is the same as that of eight.
+    order = np.random.default_rng(seed).permutation(np.arange(len(groups), dtype=np.uint32))
+    before = np.zeros(int(groups.max()) + 1, dtype=np.int64)
+    chosen = []
+    for start in range(0, len(order), CHUNK_ROWS):
+        places = order[start : start + CHUNK_ROWS]
+        part = groups[places]
+        rank = before[part] + pd.Series(part).groupby(part).cumcount().to_numpy()
+        chosen.append(places[rank < cap])
+        before += np.bincount(part, minlength=len(before))
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def sample_and_split(records: pd.DataFrame, config: SamplingConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Settle conflicts and repeats, cap, group near-duplicates, split.
 
     Rows that come with a split (files of their own) keep it and are all taken as they are. Rows without one that are
@@ -95,18 +157,25 @@ def sample_and_split(records: pd.DataFrame, config: SamplingConfig) -> tuple[pd.
     Raises:
         ValueError: if no row is left.
     """
+    records = Chunks.of(records)
     if config.split.strategy == "rows":
-        sample, report = take_rows(records, config.split)
-        return sample, {"rows": len(records), **report, **_described(sample)}
-    free, fixed = _by_own_split(records)
-    settled, report = resolve_conflicts(free, repeats=config.repeats, conflicts=config.conflicts)
-    capped = cap_rows(settled, cap=config.cap, seed=config.seed)
-    sample = _divided(capped, fixed, config)
+        table = records.frame()
+        sample, report = take_rows(table, config.split)
+        return sample, {"rows": len(table), **report, **_described(sample)}
+    stays, groups, report = resolve_conflicts(_free(records), repeats=config.repeats, conflicts=config.conflicts)
+    capped = cap_rows(groups[stays], cap=config.cap, seed=config.seed)
+    free, fixed = _taken(records, stays, capped)
+    sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError("no row is left: every text is in conflict; see `conflicts` in the sampling parameters")
-    report = {"rows": len(records), **report, "capped": len(settled) - len(capped), **_described(sample)}
+    report = {
+        "rows": len(stays) + len(fixed),
+        **report,
+        "capped": int(stays.sum()) - len(capped),
+        **_described(sample),
+    }
     if len(fixed):
-        dropped = len(capped) + len(fixed) - len(sample)
+        dropped = len(free) + len(fixed) - len(sample)
         rows = {str(split): int(count) for split, count in fixed["split"].value_counts().sort_index().items()}
         report["own_splits"] = {**rows, "near_duplicates_dropped": dropped}
     return sample, report
@@ -120,12 +189,37 @@ def _described(sample: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _by_own_split(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the rows without a split from those that come with one."""
-    fixed = records["split"] if "split" in records else pd.Series("", index=records.index, dtype="str")
-    records = records.assign(split=fixed.fillna("").astype("str"))
-    has_split = records["split"] != ""
-    return records[~has_split].reset_index(drop=True), records[has_split].reset_index(drop=True)
+def _free(records: Chunks) -> Chunks:
+    """Return the rows that come without a split."""
+    return records.map(lambda piece: piece[_own_split(piece) == ""])
+
+
+def _own_split(piece: pd.DataFrame) -> pd.Series:
+    if "split" not in piece:
+        return pd.Series("", index=piece.index, dtype="str")
+    return piece["split"].fillna("").astype("str")
+
+
+def _taken(records: Chunks, stays: np.ndarray, chosen: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows without a split, and all rows that come with one.
+
+    Args:
+        records: all records.
+        stays: which of the rows without a split are left, shape (rows,).
+        chosen: places among those that are left, in order.
+    """
+    free, fixed = [], []
+    row = left = 0
+    for piece in records:
+        own = _own_split(piece)
+        piece = piece.assign(split=own)
+        fixed.append(piece[own != ""])
+        without = piece[own == ""]
+        staying = without[stays[row : row + len(without)]]
+        start, end = np.searchsorted(chosen, (left, left + len(staying)))
+        free.append(staying.iloc[chosen[start:end] - left])
+        row, left = row + len(without), left + len(staying)
+    return pd.concat(free, ignore_index=True), pd.concat(fixed, ignore_index=True)
 
 
 def _divided(free: pd.DataFrame, fixed: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame:
@@ -188,7 +282,7 @@ def _group_counts(groups: pd.Series) -> dict[str, int]:
     }
 
 
-def leakage_table(records: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame:
+def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.DataFrame:
     """Count the test rows that also stand in train, if rows are split as they come and if they are split as here.
 
     ``plain`` takes the records as they are (cap only, no cleaning up) and shuffles rows; ``grouped`` is what
@@ -200,13 +294,16 @@ def leakage_table(records: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame
         near_in_train`` (the same group, so exact ones included), ``exact_share, near_share, conflicting_in_train``
         (the same text with another label). Shares are of the test rows, 0 if there are none.
     """
+    records = Chunks.of(records)
     if config.split.strategy == "rows":
-        taken, _ = take_rows(records, config.split)
+        taken, _ = take_rows(records.frame(), config.split)
         return _leaks("rows", taken.assign(group=_groups(taken, config)))
     plain = config.model_copy(update={"split": config.split.model_copy(update={"strategy": "plain"})})
     grouped = config.model_copy(update={"split": config.split.model_copy(update={"strategy": "grouped"})})
-    free, fixed = _by_own_split(records)
-    raw = _divided(cap_rows(free, cap=config.cap, seed=config.seed), fixed, plain)
+    numbers: dict[tuple[str, str], int] = {}
+    groups = np.concatenate([_group_numbers(piece, numbers) for piece in _free(records)])
+    chosen = cap_rows(groups, cap=config.cap, seed=config.seed)
+    raw = _divided(*_taken(records, np.ones(len(groups), dtype=bool), chosen), plain)
     raw["group"] = _groups(raw, config)
     settled, _ = sample_and_split(records, grouped)
     return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)

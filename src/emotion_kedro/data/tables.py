@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError
 
+from emotion_kedro.chunks import CHUNK_ROWS
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-
-CHUNK_ROWS = 100_000
-"""Rows in memory with all their columns at a time."""
 
 Objects = Iterator[tuple[int | None, Any]]
 """Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
+Counts = dict[str, dict[str, int]]
+"""source -> label -> rows, sources and labels in alphabetical order."""
+
 
 def unify_labels(
-    records: pd.DataFrame, config: UnificationConfig
-) -> tuple[pd.DataFrame, TaxonomyConfig, dict[str, Any]]:
+    records: pd.DataFrame | Chunks, config: UnificationConfig
+) -> tuple[Chunks, TaxonomyConfig, dict[str, Any]]:
     """Keep the records whose label is in the taxonomy.
 
     Args:
@@ -28,32 +34,54 @@ def unify_labels(
         ValueError: for ``outside_taxonomy: error`` and a label outside of it; if a label of the taxonomy has no
             record; if the labels of the records make no taxonomy.
     """
-    taxonomy = _from_data(records) if config.taxonomy == "from_data" else config.taxonomy
-    inside = records["label"].isin(taxonomy.names)
-    if config.outside_taxonomy == "error" and not inside.all():
-        raise ValueError(_outside_message(records[~inside], taxonomy))
-    unified = records[inside].reset_index(drop=True)
-    _check_all_present(unified, records["source"], taxonomy)
+    records = Chunks.of(records)
+    counts = _added(count_by_source(piece) for piece in records)
+    taxonomy = _from_data(counts) if config.taxonomy == "from_data" else config.taxonomy
+    names = set(taxonomy.names)
+    inside = _part(counts, lambda label: label in names)
+    outside = _part(counts, lambda label: label not in names)
+    if config.outside_taxonomy == "error" and outside:
+        strangers = records.map(lambda piece: piece[~piece["label"].isin(names)].head(5)).frame().head(5)
+        raise ValueError(_outside_message(strangers, outside, taxonomy))
+    _check_all_present(inside, counts, taxonomy)
     report = {
         "taxonomy": list(taxonomy.names),
-        "rows": len(records),
-        "kept": len(unified),
-        "dropped": count_by_source(records[~inside]),
-        "labels": count_by_source(unified),
+        "rows": _rows(counts),
+        "kept": _rows(inside),
+        "dropped": outside,
+        "labels": inside,
     }
-    return unified, taxonomy, report
+    return records.map(lambda piece: piece[piece["label"].isin(names)]), taxonomy, report
 
 
-def count_by_source(records: pd.DataFrame) -> dict[str, dict[str, int]]:
+def count_by_source(records: pd.DataFrame) -> Counts:
     """Count records as source -> label -> rows, sources and labels in alphabetical order."""
-    counts: dict[str, dict[str, int]] = {}
+    counts: Counts = {}
     for source, labels in records.groupby("source")["label"]:
         counts[str(source)] = {str(label): int(rows) for label, rows in labels.value_counts().sort_index().items()}
     return counts
 
 
-def _from_data(records: pd.DataFrame) -> TaxonomyConfig:
-    labels = sorted(records["label"].unique())
+def _added(parts: Iterable[Counts]) -> Counts:
+    total: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        for source, labels in part.items():
+            total[source].update(labels)
+    return {source: dict(sorted(labels.items())) for source, labels in sorted(total.items())}
+
+
+def _part(counts: Counts, of: Callable[[str], bool]) -> Counts:
+    """Return the counts of some labels, without sources that have none of them."""
+    parts = {source: {label: rows for label, rows in labels.items() if of(label)} for source, labels in counts.items()}
+    return {source: labels for source, labels in parts.items() if labels}
+
+
+def _rows(counts: Counts) -> int:
+    return sum(sum(labels.values()) for labels in counts.values())
+
+
+def _from_data(counts: Counts) -> TaxonomyConfig:
+    labels = sorted({label for of_source in counts.values() for label in of_source})
     try:
         return TaxonomyConfig.from_labels(labels)
     except ValidationError as error:
@@ -64,20 +92,20 @@ def _from_data(records: pd.DataFrame) -> TaxonomyConfig:
         ) from None
 
 
-def _outside_message(strangers: pd.DataFrame, taxonomy: TaxonomyConfig) -> str:
-    first = ", ".join((strangers["record_id"] + " (" + strangers["label"] + ")").head(5))
+def _outside_message(strangers: pd.DataFrame, outside: Counts, taxonomy: TaxonomyConfig) -> str:
+    first = ", ".join(strangers["record_id"] + " (" + strangers["label"] + ")")
     return (
-        f"{len(strangers)} rows have a label that is not in the taxonomy ({', '.join(taxonomy.names)}), the first: "
-        f"{first}; per source: {count_by_source(strangers)}. Choose `outside_taxonomy: drop`, another taxonomy, "
+        f"{_rows(outside)} rows have a label that is not in the taxonomy ({', '.join(taxonomy.names)}), the first: "
+        f"{first}; per source: {outside}. Choose `outside_taxonomy: drop`, another taxonomy, "
         "or another label_map for the source."
     )
 
 
-def _check_all_present(unified: pd.DataFrame, sources: pd.Series, taxonomy: TaxonomyConfig) -> None:
-    present = set(unified["label"].unique())
+def _check_all_present(inside: Counts, counts: Counts, taxonomy: TaxonomyConfig) -> None:
+    present = {label for labels in inside.values() for label in labels}
     missing = [label for label in taxonomy.names if label not in present]
     if missing:
-        names = ", ".join(sorted(sources.unique())) or "none"
+        names = ", ".join(counts) or "none"
         raise ValueError(
             f"no row is labelled {', '.join(missing)} (taxonomy: {', '.join(taxonomy.names)}; sources: {names}). "
             "Add a source that has such rows, map a source's label to it, or choose another taxonomy."

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emotion_kedro.config.data import SourceConfig, UnlabelledConfig
@@ -47,7 +48,8 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
     for name, source in config.sources.items():
         raw, files, bad = _read_source(Path(root), name, source)
         table, dropped = _usable(raw, name, source, config.cleaning if source.cleaning is None else source.cleaning)
-        sample = cap_rows(table.assign(source=name, label=""), cap=config.cap, seed=config.seed)
+        chosen = cap_rows(np.zeros(len(table), dtype=np.uint16), cap=config.cap, seed=config.seed)
+        sample = table.iloc[chosen].reset_index(drop=True).assign(source=name)
         sample = _divided(_grouped(sample, name, source, config), name, config)
         labels = sample["other_label"].value_counts().sort_index()
         reports[name] = {

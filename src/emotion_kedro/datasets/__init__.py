@@ -4,10 +4,18 @@ from emotion_kedro.datasets.folders import RawFolder
 from emotion_kedro.datasets.model_directory import ModelDirectory
 from emotion_kedro.datasets.optional import OptionalCSV, OptionalJSON, OptionalParquet
 from emotion_kedro.datasets.table_folder import TableFolder
-from emotion_kedro.datasets.whole_file import CSVDataset, JSONDataset, ParquetDataset, PlotDataset, TextDataset
+from emotion_kedro.datasets.whole_file import (
+    ChunkedParquetDataset,
+    CSVDataset,
+    JSONDataset,
+    ParquetDataset,
+    PlotDataset,
+    TextDataset,
+)
 
 __all__ = [
     "CSVDataset",
+    "ChunkedParquetDataset",
     "JSONDataset",
     "ModelDirectory",
     "OptionalCSV",

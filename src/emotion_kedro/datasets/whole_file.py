@@ -11,13 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
-from kedro_datasets._typing import ImagePreview
+from kedro_datasets._typing import ImagePreview, TablePreview
 from kedro_datasets.json import JSONDataset as _JSONDataset
 from kedro_datasets.pandas import CSVDataset as _CSVDataset
 from kedro_datasets.pandas import ParquetDataset as _ParquetDataset
 from kedro_datasets.text import TextDataset as _TextDataset
 
+from emotion_kedro.chunks import Chunks, write_parquet
 from emotion_kedro.whole_files import aside, written_whole
+
+PREVIEWED_ROWS = 5
 
 
 class _WholeFile:
@@ -35,6 +38,24 @@ class _WholeFile:
 
 class ParquetDataset(_WholeFile, _ParquetDataset):
     """A table as one parquet file."""
+
+
+class _Chunked(_ParquetDataset):
+    def load(self) -> Chunks:
+        file = Path(self._get_load_path())
+        if not file.is_file():
+            raise DatasetError(f"there is no table {file}")
+        return Chunks.in_parquet(file)
+
+    def save(self, data: Chunks) -> None:
+        write_parquet(Path(self._get_save_path()), data)
+
+    def preview(self, nrows: int = PREVIEWED_ROWS) -> TablePreview:
+        return TablePreview(next(iter(self.load())).head(nrows).to_dict(orient="split"))
+
+
+class ChunkedParquetDataset(_WholeFile, _Chunked):
+    """A table as one parquet file that is never in memory as a whole: :class:`emotion_kedro.chunks.Chunks`."""
 
 
 class CSVDataset(_WholeFile, _CSVDataset):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
 
 
-def ingest_sources(raw_folder: Path, config: IngestionConfig) -> tuple[Frame, dict[str, Any]]:
+def ingest_sources(raw_folder: Path, config: IngestionConfig) -> tuple[Chunks, dict[str, Any]]:
     """Read and clean the tables of all sources; return their records and what was counted."""
     from emotion_kedro.data.readers import read_sources
 

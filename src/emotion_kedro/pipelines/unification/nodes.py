@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from emotion_kedro.config.base import Frame
+from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 
 
-def unify_labels(records: Frame, config: UnificationConfig) -> tuple[Frame, dict[str, Any], dict[str, Any]]:
+def unify_labels(records: Chunks, config: UnificationConfig) -> tuple[Chunks, dict[str, Any], dict[str, Any]]:
     """Keep the records whose label is in the taxonomy; return them, the taxonomy, and what was counted."""
     from emotion_kedro.data import unification
 

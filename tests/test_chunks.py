@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emotion_kedro import chunks
+from emotion_kedro.chunks import Chunks
+from emotion_kedro.schemas import Records
+
+
+def record(row: int, **changes: str) -> dict[str, str]:
+    return {"record_id": f"a:{row}", "text": f"text {row}", "label": "joy", "source": "a", "split": ""} | changes
+
+
+def pieces() -> Iterator[pd.DataFrame]:
+    for start in (1, 4):
+        yield pd.DataFrame([record(row) for row in range(start, start + 3)]).astype("str")
+    yield pd.DataFrame([record(7)]).astype("str").iloc[:0]
+
+
+def test_a_spool_can_be_read_again_and_goes_with_its_last_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
+    spooled = Chunks.spooled(pieces())
+    assert [len(piece) for piece in spooled] == [4, 2]
+    assert all(piece.index.tolist() == list(range(len(piece))) for piece in spooled)
+    assert spooled.frame().equals(pd.concat(pieces(), ignore_index=True))
+    view = spooled.map(lambda piece: piece[piece["record_id"] != "a:2"])
+    del spooled
+    assert view.frame()["record_id"].tolist() == ["a:1", "a:3", "a:4", "a:5", "a:6"]
+    del view
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_without_rows_has_its_columns() -> None:
+    empty = next(pieces()).iloc[:0]
+    assert [piece.dtypes.to_dict() for piece in Chunks.spooled(iter([empty]))] == [empty.dtypes.to_dict()]
+
+
+def test_a_schema_checks_every_piece_when_it_is_read() -> None:
+    assert Records.validate(Chunks(pieces)).frame().equals(Chunks(pieces).frame())
+    wrong = Records.validate(Chunks(pieces).map(lambda piece: piece.assign(text=piece["text"].replace("text 5", ""))))
+    with pytest.raises(Exception, match="str_length"):
+        wrong.frame()
