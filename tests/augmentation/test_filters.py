@@ -15,6 +15,7 @@ from emotion_kedro.augmentation.filters import (
     LEFTOVER,
     NEAR_COPY,
     REPETITION,
+    RESEMBLES,
     SURPLUS,
     TOO_SHORT,
     UNSURE,
@@ -182,3 +183,23 @@ def test_what_is_right_by_its_making_passes_every_filter() -> None:
         table, ["joy"], labels=LABELS, read=lambda texts: PROBABILITIES[2:3], unfiltered=["template"]
     )
     assert reasons(scored, "length", "novel", "label_agreement", train=["joy"]) == [TOO_SHORT, KEPT]
+
+
+def test_the_most_different_texts_are_kept_and_the_seeming_repeats_refused() -> None:
+    texts = [
+        "i feel so glad about the garden",
+        "i feel so glad about the gate",
+        "we laughed until the bus came",
+        "i feel so glad about the kettle",
+        "what a morning it was at the lake",
+        "i feel so glad about the garden path",
+    ]
+    kept = [KEPT, RESEMBLES, KEPT, RESEMBLES, KEPT, RESEMBLES]
+    assert reasons(candidates(*texts), "diverse", quota=3) == kept
+    assert reasons(candidates(*texts), "diverse", quota=6) == reasons(candidates(*texts), "diverse") == [KEPT] * 6
+    # Each label has a quota of its own, and so has each generator.
+    both = pd.concat([candidates(*texts), candidates(*texts, generator="h")], ignore_index=True)
+    assert reasons(both, "diverse", quota=3) == kept * 2
+    # An opening that is shared counts beside the words: of two that share as many words, the other is kept.
+    openers = ["so it goes on the hill", "so it goes under trees", "goes under trees so it"]
+    assert reasons(candidates(*openers), "diverse", quota=2) == [KEPT, RESEMBLES, KEPT]

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ import pandas as pd
 from emotion_kedro.config.filters import (
     FILTERS,
     CompleteFilter,
+    DiverseFilter,
     LabelAgreementFilter,
     LeftoversFilter,
     LengthFilter,
@@ -40,6 +43,7 @@ NEAR_COPY = "near-copy of a train text"
 DUPLICATE = "duplicate of another candidate"
 DISAGREES = "classifier disagrees"
 UNSURE = "classifier unsure"
+RESEMBLES = "resembles others"
 SURPLUS = "beyond the quota"
 PASSED = ""
 
@@ -52,6 +56,8 @@ class FilterContext:
 
     train_texts: Sequence[str]
     """All train texts of the draw; nothing that is validated or tested on."""
+    quota: int | None = None
+    """Candidates of a generator and label that are kept, at most; None: all."""
 
 
 def score_candidates(
@@ -126,7 +132,7 @@ def apply_filters(
     """
     reasons = pd.Series(KEPT, index=scored.index, dtype="str")
     filtered = scored["train_similarity"].notna()
-    context = FilterContext(train_texts)
+    context = FilterContext(train_texts, quota)
     for name in names:
         candidates = scored[filtered & (reasons == KEPT)]
         if candidates.empty:
@@ -212,6 +218,44 @@ def label_agreement(candidates: pd.DataFrame, config: LabelAgreementFilter, cont
     disagrees = candidates["predicted"] != candidates["label"]
     unsure = ~(candidates["probability"] >= config.tau)
     return pd.Series(np.select([disagrees, unsure], [DISAGREES, UNSURE], PASSED), index=candidates.index, dtype="str")
+
+
+def diverse(candidates: pd.DataFrame, config: DiverseFilter, context: FilterContext) -> pd.Series:
+    """Refuse, of each generator and label, what resembles the others most, until no more are left than the quota.
+
+    Texts are taken one after the other, each time the one that is least like all that were taken: the farthest-first
+    traversal (Gonzalez 1985, Clustering to minimize the maximum intercluster distance). Two texts are alike by the
+    cosine of their TF-IDF weights, in which words, pairs of words and the opening as a whole count alike.
+    """
+    reasons = pd.Series(PASSED, index=candidates.index, dtype="str")
+    if context.quota is None:
+        return reasons
+    for _, group in candidates.groupby(["generator", "label"], sort=False):
+        taken = farthest_first(group["text"].tolist(), context.quota, opening=config.opening)
+        reasons[group.index.delete(taken)] = RESEMBLES
+    return reasons
+
+
+def farthest_first(texts: Sequence[str], count: int, *, opening: int) -> list[int]:
+    """Return the places of ``count`` texts, each the least like those before it; the first text is the first."""
+    if len(texts) <= count:
+        return list(range(len(texts)))
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rows = TfidfVectorizer(analyzer=partial(_pieces, opening=opening), sublinear_tf=True).fit_transform(texts)
+    taken, nearest = [0], np.full(len(texts), -np.inf)
+    while len(taken) < count:
+        nearest = np.maximum(nearest, (rows @ rows[taken[-1]].T).toarray()[:, 0])
+        nearest[taken] = np.inf
+        taken.append(int(np.argmin(nearest)))
+    return taken
+
+
+def _pieces(text: str, *, opening: int) -> list[str]:
+    """Return the words of a text, its pairs of words, and its opening."""
+    told = words(text)
+    pairs = [f"{first} {second}" for first, second in pairwise(told)]
+    return [*told, *pairs, "^ " + " ".join(told[:opening])]
 
 
 def _where(failed: pd.Series, reason: str) -> pd.Series:

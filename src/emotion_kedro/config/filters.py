@@ -87,12 +87,21 @@ class LabelAgreementFilter(AgreementConfig):
     """Least probability of the label. With 0 it still has to be the likeliest."""
 
 
+class DiverseFilter(Config):
+    """Keeps the most different texts of each label, as many as the design's ``added_rows``; it comes last."""
+
+    kind: Literal["diverse"] = "diverse"
+    opening: Positive = 3
+    """First words of a text that count as one piece more."""
+
+
 FILTERS = {
     "length": Kind(LengthFilter, "emotion_kedro.augmentation.filters:length"),
     "repetition": Kind(RepetitionFilter, "emotion_kedro.augmentation.filters:loops"),
     "leftovers": Kind(LeftoversFilter, "emotion_kedro.augmentation.filters:leftovers"),
     "complete": Kind(CompleteFilter, "emotion_kedro.augmentation.filters:complete"),
     "novel": Kind(NovelFilter, "emotion_kedro.augmentation.filters:novel"),
+    "diverse": Kind(DiverseFilter, "emotion_kedro.augmentation.filters:diverse"),
     "label_agreement": Kind(LabelAgreementFilter, "emotion_kedro.augmentation.filters:label_agreement"),
 }
 """A new kind of filter is a function, its entry here, and its test."""
