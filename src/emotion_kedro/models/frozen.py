@@ -67,6 +67,10 @@ class Memory:
         self.used += states.nbytes
         return True
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.kept, self.used, self.full = {}, 0, None
+
 
 MEMORY = Memory()
 """Shared by all fits of a process: the generators of all labels stand on the same frozen blocks."""
