@@ -162,7 +162,7 @@ def measure(base: str, steps: int, texts: int, rounds: int) -> tuple[dict[str, l
         if torch.cuda.is_available():
             torch.cuda.synchronize()
 
-    ways = {
+    ways: dict[str, Callable[[], float]] = {
         PLAIN: tuning.plain,
         OURS: partial(tuning.ours, met=False),
         MET: partial(tuning.ours, met=True),
@@ -199,9 +199,9 @@ def page(tables: dict[int, str], options: Any) -> str:
 Written by `benchmarks/generator_tuning.py`, not by hand.
 
 Adapters of rank 16 on the top 6 blocks of `{options.base}`, {options.texts} texts of one label of the sample, steps of
-{BATCH} texts of at most {MAX_TOKENS} tokens, the loss on {HELD_OUT} held-out texts every 4 steps and at the end (`{PEFT}`: at the
-end). One thread; the ways take turns, and the ratio is the median over rounds. Seconds are those of the processor, validation
-and checkpoint included, opening the model not.
+{BATCH} texts of at most {MAX_TOKENS} tokens, the loss on {HELD_OUT} held-out texts every 4 steps
+(`{PEFT}`: at the end). The ways take turns, and the ratio is the median over rounds. Seconds are those of the
+processor (on a GPU, of the clock), with validation and checkpoint, without opening the model.
 
 {parts}
 
