@@ -11,6 +11,10 @@ SYSTEMS := augment causal_prompt cross_dataset tstr rounds masked_prompt lexicon
 	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
 STUDIES := label_noise study_eit study_goemotions study_edft study_edft_thirteen study_chnsenticorp overview
 
+# Large tensors come and go in every step: memory is kept instead of given back to the system and asked for again.
+# Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
+KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
+
 .PHONY: help install augment reference study quick test lint viz clean
 .DEFAULT_GOAL := help
 
@@ -28,7 +32,7 @@ $(READY): pyproject.toml Makefile
 	touch $(READY)
 
 augment: $(READY) ## the default job, on the sample that ships with the project
-	$(BIN)/kedro run --pipelines=augment
+	$(KEEP_MEMORY) $(BIN)/kedro run --pipelines=augment
 
 reference: NAMES = $(SYSTEMS)
 reference: ## every system of the reference report, and its page: make reference RAW_ROOT=FOLDER

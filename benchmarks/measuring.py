@@ -41,7 +41,12 @@ def peak_gigabytes() -> float:
 
 
 def in_turns(
-    ways: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 1, clock: str = "wall"
+    ways: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    clock: str = "wall",
+    prepare: Callable[[], object] | None = None,
 ) -> dict[str, list[float]]:
     """Time each way once a round, one after the other, so that what else the machine does hits all of them alike.
 
@@ -50,6 +55,7 @@ def in_turns(
         rounds: timed rounds.
         warm_up: rounds before that, not timed.
         clock: ``wall`` or ``process`` (seconds of the processor, all threads of this process together).
+        prepare: called before each timing, not timed.
 
     Returns:
         Seconds of each round, by name.
@@ -58,6 +64,8 @@ def in_turns(
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-warm_up, rounds):
         for name, way in ways.items():
+            if prepare is not None:
+                prepare()
             started = now()
             way()
             if number >= 0:

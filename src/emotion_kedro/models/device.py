@@ -48,15 +48,48 @@ class Device:
 
     def put(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Move a batch here; from pinned memory and without waiting where that is possible."""
-        if self.kind == "cpu":
-            return dict(batch)
-        return {name: tensor.pin_memory().to(self.place, non_blocking=True) for name, tensor in batch.items()}
+        return {name: self._moved(tensor) for name, tensor in batch.items()}
+
+    def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.device.type == self.kind:
+            return tensor
+        if self.kind == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.place, non_blocking=True)
 
     def seed(self, seed: int) -> None:
         """Seed the random numbers of torch on every device."""
         import torch
 
         torch.manual_seed(seed)
+
+
+def multiple_for(model: Any) -> int:
+    """Return what the tokens of a batch are padded to a multiple of: 8 off the CPU, so that there are few shapes."""
+    return 1 if model.device.type == "cpu" else 8
+
+
+def unread_mask(model: Any, mask: torch.Tensor, *, causal: bool) -> torch.Tensor | None:
+    """Return the attention mask that a model is to be given, so that nothing waits for what is in it.
+
+    ``transformers`` looks into a mask of two dimensions to find out whether it can do without: on a GPU the host waits
+    for that in each step. One of four dimensions is taken as it is. On a CPU looking costs nothing, and doing without
+    is faster: a causal model needs no mask where padding is on the right, as no text sees what comes after it.
+
+    Args:
+        model: of ``transformers``.
+        mask: 1 where there is a token, (rows, tokens).
+        causal: whether each token sees those before it only.
+    """
+    import torch
+
+    if mask.is_cpu or model.config._attn_implementation != "sdpa":
+        return None if causal else mask
+    rows, tokens = mask.shape
+    if causal:
+        triangle = torch.ones(tokens, tokens, dtype=torch.bool, device=mask.device).tril()
+        return triangle.expand(rows, 1, tokens, tokens)
+    return mask.bool()[:, None, None, :].expand(rows, 1, tokens, tokens)
 
 
 @cache

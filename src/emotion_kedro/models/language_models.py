@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ import numpy as np
 from emotion_kedro.config.augmentation import ScratchConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.cards import adapter_card
-from emotion_kedro.models.device import Device
+from emotion_kedro.models.device import Device, multiple_for, unread_mask
+from emotion_kedro.models.frozen import KeptStates
+from emotion_kedro.models.frozen import blocks_of as blocks_of
 from emotion_kedro.models.pretrained import PACKAGED, cache_directory, packaged_weights
 from emotion_kedro.models.tokenizers import END_OF_TEXT, train_byte_level
 from emotion_kedro.models.training import Task, TrainingLog, by_length, pad, plan_batches, train
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REFERENCE = "reference.json"
+VALIDATION_ROWS = 64
+PLACES = 64
+"""On a GPU the predicted tokens of a batch are filled up to a multiple of it, so that there are few shapes."""
+IGNORED = -100
+"""The target of a place that is no target."""
 
 
 @dataclass(frozen=True)
@@ -78,29 +86,64 @@ class LanguageModel:
         return [[boundary, *ids, boundary][:max_tokens] for ids in encoded]
 
     def loss(self, batch: dict[str, Any]) -> Any:
-        """Mean cross-entropy per token of the next token, in nats, over the tokens that are not padding."""
-        labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
-        return self.model(**batch, labels=labels, use_cache=False).loss
+        """Mean cross-entropy per token of the next token, in nats, over the tokens that are not padding.
+
+        The output layer, which is a third of the work in a small model with a large vocabulary, sees those alone.
+        """
+        import torch
+
+        def choose(_: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (given[0].flatten(0, 1).index_select(0, batch["places"])[None], *given[1:])
+
+        handle = self.model.get_output_embeddings().register_forward_pre_hook(choose)
+        try:
+            logits = self.model(**self.inputs(batch), use_cache=False).logits[0]
+        finally:
+            handle.remove()
+        return torch.nn.functional.cross_entropy(logits.float(), batch["targets"])
+
+    def inputs(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return what the model takes of a batch."""
+        mask = unread_mask(self.model, batch["attention_mask"], causal=True)
+        return {"input_ids": batch["input_ids"], "attention_mask": mask}
 
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Return token ids and attention mask, each (rows, longest)."""
-        ids, mask = pad(rows, padding=self.boundary)
-        return {"input_ids": ids, "attention_mask": mask}
+        """Return token ids and attention mask, each (rows, longest); places and targets, each (predicted tokens,).
 
-    def mean_loss(self, encoded: list[list[int]], *, device: Device, batch_size: int) -> float:
+        ``places`` counts through the tokens of all rows, padding included; ``targets`` has the token that comes next.
+        """
+        import torch
+
+        most = getattr(self.model.config, "max_position_embeddings", None)
+        ids, mask = pad(rows, padding=self.boundary, multiple=multiple_for(self.model), most=most)
+        places = torch.from_numpy(np.flatnonzero(np.pad(mask.numpy()[:, 1:], ((0, 0), (0, 1)))))
+        targets = ids.flatten()[places + 1]
+        few_shapes = -len(places) % (PLACES if multiple_for(self.model) > 1 else 1)
+        places = torch.nn.functional.pad(places, (0, few_shapes))
+        targets = torch.nn.functional.pad(targets, (0, few_shapes), value=IGNORED)
+        return {"input_ids": ids, "attention_mask": mask, "places": places, "targets": targets}
+
+    def mean_loss(
+        self, encoded: list[list[int]], *, device: Device, batch_size: int, kept: KeptStates | None = None
+    ) -> float:
         """Return the cross-entropy per token over all texts, in nats (its exponential is the perplexity)."""
         import torch
 
+        kept = kept or KeptStates()
+        loss = kept.loss(self.loss)
+        batches = by_length(np.array([len(row) for row in encoded]), batch_size)
+        predicted = [sum(len(encoded[row]) - 1 for row in rows) for rows in batches]
+        losses = []
         self.model.eval()
-        total, tokens = 0.0, 0
-        with torch.inference_mode():
-            for rows in by_length(np.array([len(row) for row in encoded]), batch_size):
-                batch = device.put(self.batch([encoded[row] for row in rows]))
-                predicted = int((batch["attention_mask"][:, 1:]).sum())
-                with device.autocast():
-                    total += float(self.loss(batch)) * predicted
-                tokens += predicted
-        return total / tokens
+        for rows in batches:
+            batch = device.put(kept.batch(self.batch([encoded[row] for row in rows])))
+            with torch.inference_mode(), device.autocast():
+                losses.append(loss(batch))
+        return float(np.average(torch.stack(losses).tolist(), weights=predicted))
+
+    def run(self, rows: Sequence[Sequence[int]], *, device: Device) -> None:
+        """Run the model on some texts' token ids, for those who look into it."""
+        self.model(**self.inputs(device.put(self.batch(rows))), use_cache=False)
 
 
 @dataclass(frozen=True)
@@ -161,14 +204,6 @@ def load_language_model(name: str, device: Device) -> LanguageModel:
 
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     return LanguageModel(model.to(device.place), AutoTokenizer.from_pretrained(name))
-
-
-def blocks_of(model: Any) -> Any:
-    """Return the transformer blocks of a model, lowest first: its longest list of modules."""
-    import torch
-
-    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    return max(lists, key=len)
 
 
 def open_directory(directory: Path, device: Device, *, base: Path | None = None) -> LanguageModel:
@@ -242,16 +277,21 @@ def fit_language_model(
 ) -> TrainingLog:
     """Train those parameters of the model that require a gradient on the encoded texts."""
     lengths = np.array([len(row) for row in encoded])
-    trained = [value for value in language_model.model.parameters() if value.requires_grad]
+    plan = plan_batches(lengths, steps=training.steps_for(len(encoded)), batch_size=training.batch_size, seed=seed)
+    run = partial(language_model.run, device=device)
+    kept = KeptStates.of(language_model.model, run, encoded, plan, device, validation)
+
+    def validation_loss() -> float:
+        return language_model.mean_loss(validation, device=device, batch_size=VALIDATION_ROWS, kept=kept)
+
     task = Task(
         name=name,
         model=language_model.model,
-        parameter_groups=[{"params": trained}],
-        plan=plan_batches(lengths, steps=training.steps_for(len(encoded)), batch_size=training.batch_size, seed=seed),
-        batch=lambda rows: language_model.batch([encoded[row] for row in rows]),
-        loss=language_model.loss,
-        validation_loss=(
-            (lambda: language_model.mean_loss(validation, device=device, batch_size=64)) if validation else None
-        ),
+        parameter_groups=[{"params": [value for value in language_model.model.parameters() if value.requires_grad]}],
+        plan=plan,
+        batch=lambda rows: kept.batch(language_model.batch([encoded[row] for row in rows])),
+        loss=kept.loss(language_model.loss),
+        validation_loss=validation_loss if validation else None,
+        frozen=kept.modules,
     )
     return train(task, training, device=device, checkpoints=checkpoints, seed=seed)

@@ -47,6 +47,8 @@ class Task:
     validation_loss: Callable[[], float] | None = None
     rates: Sequence[float] | None = None
     """A factor on the learning rate for each step, beside warm-up and decay."""
+    frozen: Sequence[torch.nn.Module] = ()
+    """Modules that stay in evaluation mode: there is no dropout in what is not trained."""
 
 
 @dataclass
@@ -114,27 +116,33 @@ class _Run:
         self.best_loss = float("inf")
         self.worse = 0
         self.recent: list[float] = []
+        self.unread: list[torch.Tensor] = []
+        """Losses that are still on the device: reading one makes the host wait for it."""
         self.reported = time.perf_counter()
 
     def step(self) -> None:
+        """Take a step. Nothing in it makes the host wait for a GPU."""
         import torch
 
         step = self.log.steps
         self.device.seed(_seed_of(self.seed, step))
         rows = self.task.plan[step]
-        batch = self.device.put(self.task.batch(rows))
+        batch = self.task.batch(rows)
+        self.log.tokens += int(batch["attention_mask"].numpy().sum())
+        batch = self.device.put(batch)
         self._set_rate(step)
         self.task.model.train()
+        for module in self.task.frozen:
+            module.eval()
         with self.device.autocast():
             loss = self.task.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.recent.append(float(loss.detach()))
+        self.unread.append(loss.detach())
         self.log.steps += 1
         self.log.rows += len(rows)
-        self.log.tokens += int(batch["attention_mask"].sum())
 
     def _set_rate(self, step: int) -> None:
         total = len(self.task.plan)
@@ -145,7 +153,15 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * group["rate"] * factor
 
+    def read(self) -> None:
+        import torch
+
+        if self.unread:
+            self.recent += torch.stack(self.unread).tolist()
+            self.unread = []
+
     def evaluate(self) -> None:
+        self.read()
         entry = {"step": float(self.log.steps), "train": float(np.mean(self.recent))}
         self.recent = []
         if self.task.validation_loss is not None:
@@ -171,6 +187,7 @@ class _Run:
         self.log.restored = bool(self.best)
 
     def save(self, checkpoints: Work) -> None:
+        self.read()
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
@@ -214,6 +231,7 @@ class _Run:
         if not last and now - self.reported < SECONDS_BETWEEN_LINES:
             return
         self.reported = now
+        self.read()
         log = self.log
         done, total = log.steps, len(self.task.plan)
         left = log.seconds / max(1, done) * (total - done)
@@ -271,11 +289,21 @@ def by_length(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def pad(rows: Sequence[Sequence[int]], *, padding: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both (rows, longest row), padded on the right."""
+def pad(
+    rows: Sequence[Sequence[int]], *, padding: int, multiple: int = 1, most: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both (rows, longest row), padded on the right.
+
+    Args:
+        rows: token ids.
+        padding: the id that stands for no token.
+        multiple: the length is rounded up to a multiple of it, as far as
+        most: tokens that the model has positions for.
+    """
     import torch
 
     longest = max(len(row) for row in rows)
+    longest = max(longest, min(-(-longest // multiple) * multiple, most or longest + multiple))
     ids = torch.full((len(rows), longest), padding, dtype=torch.long)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)
     for index, row in enumerate(rows):

@@ -17,7 +17,7 @@ from emotion_kedro.data.lexicon import lexicon_words
 from emotion_kedro.models.cards import classifier_card
 from emotion_kedro.models.classifiers import NOTES, TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
-from emotion_kedro.models.device import Device
+from emotion_kedro.models.device import Device, multiple_for, unread_mask
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import keep_whole, open_tokenizer
 from emotion_kedro.models.training import TrainingLog, by_length, pad
@@ -53,7 +53,8 @@ class EncoderClassifier:
         log = tune(
             *(classifier, training_set, learner, device, cache),
             batch=batch,
-            loss=lambda rows: classifier.model(**rows).loss,
+            loss=lambda rows: classifier.outputs(rows).loss,
+            run=lambda rows: classifier.outputs(device.put(classifier.batch(rows))),
         )
         return classifier, log
 
@@ -88,9 +89,15 @@ class EncoderClassifier:
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         return ids
 
+    def outputs(self, batch: dict[str, Any]) -> Any:
+        """Return what the model makes of a batch."""
+        mask = unread_mask(self.model, batch["attention_mask"], causal=False)
+        return self.model(**{**batch, "attention_mask": mask})
+
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Return token ids and attention mask, each (rows, longest)."""
-        ids, mask = pad(rows, padding=self.tokenizer.pad_token_id)
+        multiple, most = multiple_for(self.model), self.max_tokens
+        ids, mask = pad(rows, padding=self.tokenizer.pad_token_id, multiple=multiple, most=most)
         return {"input_ids": ids, "attention_mask": mask}
 
     def scale(self, temperature: float) -> None:

@@ -15,7 +15,7 @@ from emotion_kedro.config.models import LearnerConfig, TunedConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.language_models import blocks_of
+from emotion_kedro.models.frozen import KeptStates, blocks_of
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
 
 
@@ -38,6 +38,7 @@ def tune(
     *,
     batch: Callable[[list[list[int]], NDArray[np.int64]], dict[str, Any]],
     loss: Callable[[dict[str, Any]], Any],
+    run: Callable[[Sequence[Sequence[int]]], None] | None = None,
 ) -> TrainingLog:
     """Train the classifier's model in place, and note the log.
 
@@ -49,22 +50,30 @@ def tune(
         cache: where the checkpoints are.
         batch: token ids and class indices of some rows -> what ``loss`` takes.
         loss: mean loss of a batch, a scalar.
+        run: takes token ids of some texts and runs the model on them, and on nothing else than them. Where it is
+            given, what frozen layers make of a text is computed once.
     """
     groups = trained_parameters(classifier.model, learner)
     phases = phases_of(training_set, learner.training)
     rows = weighted_rows(training_set, phases, learner.training.batch_size)
     encoded = classifier.encode(rows["text"].tolist())
     targets = targets_of(rows, training_set.labels)
-    lengths = np.array([len(ids) for ids in encoded])
+    plan = plan_of(
+        *(rows, phases, np.array([len(ids) for ids in encoded])),
+        batch_size=learner.training.batch_size,
+        seed=training_set.seed,
+    )
+    kept = KeptStates.of(classifier.model.base_model, run, encoded, plan, device)
     task = Task(
         name=f"{training_set.name} (seed {training_set.seed})",
         model=classifier.model,
         parameter_groups=groups,
-        plan=plan_of(rows, phases, lengths, batch_size=learner.training.batch_size, seed=training_set.seed),
+        plan=plan,
         rates=[phase.rate for phase in phases for _ in range(phase.steps)],
-        batch=lambda chosen: batch([encoded[row] for row in chosen], targets[chosen]),
-        loss=loss,
+        batch=lambda chosen: kept.batch(batch([encoded[row] for row in chosen], targets[chosen])),
+        loss=kept.loss(loss),
         validation_loss=validation_of(classifier, training_set, device),
+        frozen=kept.modules,
     )
     checkpoints = work_of(training_set, learner, device, cache)
     log = train(task, learner.training, device=device, checkpoints=checkpoints, seed=training_set.seed)
