@@ -17,7 +17,7 @@ Pieces = Literal["words", "letters"]
 Strategy = Literal["plain", "grouped"]
 ValidationMetric = Literal["log_loss", "accuracy"]
 """What decides on the validation rows. Log loss tells settings apart that few rows give the same accuracy."""
-STANDARD_FILTERS = ("length", "repetition", "leftovers", "label_agreement", "novel")
+STANDARD_FILTERS = ("length", "complete", "repetition", "leftovers", "label_agreement", "novel")
 
 
 class AnalysisConfig(Config):
