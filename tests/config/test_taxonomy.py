@@ -63,7 +63,7 @@ def test_labels_alone_are_their_own_words() -> None:
         ({"labels": {"joy": None}}, "at least 2"),
         ({"labels": dict.fromkeys(map(str, range(201)))}, "at most 200"),
         ({"labels": {"joy": None, " fear": None}}, "white space"),
-        ({"labels": {"joy": {"words": ["joy", "glad"]}, "love": {"words": ["love", "glad"]}}}, "'glad' .* joy and love"),
+        ({"labels": {"joy": {"words": ["joy", "glad"]}, "love": {"words": ["a", "glad"]}}}, "'glad' .* joy and love"),
         ({"labels": {"joy": None, "love": {"words": ["love", "joy"]}}}, "'joy' is among the words of joy and love"),
         ({"labels": {"joy": {"word": "a"}, "fear": {"word": "a"}}}, "'a' stands for joy and fear"),
         ({"labels": {"joy": None, "fear": None}, "prompt": {"options": ["joy"]}}, "see fear"),
