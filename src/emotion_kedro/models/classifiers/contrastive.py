@@ -101,22 +101,9 @@ def with_head(encoder: Any, layer: Layer, labels: Sequence[str]) -> Any:
         labels: the label of each class index.
     """
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
 
-    blocks, width = encoder.config.num_hidden_layers, encoder.config.hidden_size
-    names = dict(enumerate(labels))
-    settings = {
-        **encoder.config.to_dict(),
-        "num_hidden_layers": blocks + 1,
-        "id2label": names,
-        "label2id": {label: index for index, label in names.items()},
-        # Else it is set by the first loss, whenever that is.
-        "problem_type": "single_label_classification",
-    }
-    model = BertForSequenceClassification(BertConfig(**settings))
-    model.bert.load_state_dict(encoder.state_dict(), strict=False)
-    assert model.bert.pooler is not None
-    block, pooler = model.bert.encoder.layer[blocks], model.bert.pooler.dense
+    model, width = _longer(encoder, labels), encoder.config.hidden_size
+    block, pooler = model.bert.encoder.layer[-1], model.bert.pooler.dense
     with torch.no_grad():
         for module in (block, pooler):
             for name, value in module.named_parameters():
@@ -124,9 +111,25 @@ def with_head(encoder: Any, layer: Layer, labels: Sequence[str]) -> Any:
         block.attention.self.value.weight.copy_(torch.eye(width))
         block.attention.output.dense.weight.copy_(MEAN_SCALE * torch.eye(width))
         pooler.weight.copy_(POOLER_SCALE * torch.eye(width))
-        scale = POOLER_SCALE * np.sqrt(width)
-        model.classifier.weight.copy_(torch.from_numpy(layer.weights / scale))
+        model.classifier.weight.copy_(torch.from_numpy(layer.weights / (POOLER_SCALE * np.sqrt(width))))
         model.classifier.bias.copy_(torch.from_numpy(layer.bias))
+    return model
+
+
+def _longer(encoder: Any, labels: Sequence[str]) -> Any:
+    """Return a classifier with the encoder's weights and one more block; that, pooler and head are as they come."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    settings = {
+        **encoder.config.to_dict(),
+        "num_hidden_layers": encoder.config.num_hidden_layers + 1,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+        # Else it is set by the first loss, whenever that is.
+        "problem_type": "single_label_classification",
+    }
+    model = BertForSequenceClassification(BertConfig(**settings))
+    model.bert.load_state_dict(encoder.state_dict(), strict=False)
     return model
 
 

@@ -136,36 +136,56 @@ def _fit_blended(rows: _Rows, penalties: Sequence[float], directions: Floats) ->
     """
     from scipy.optimize import minimize
 
-    features, width = np.asarray(rows.features, dtype=np.float64), directions.shape[1]
     present = np.unique(rows.targets)
-    directions = directions[present].astype(np.float64)
-    said = features @ directions.T
-    hits = rows.targets[:, None] == present
-    shares = (rows.weights / rows.weights.sum())[:, None]
-    sizes = np.cumsum([len(present) * width, len(present)])
-
-    def parts(values: Floats) -> tuple[Floats, Floats, Floats]:
-        weights, blend, bias = np.split(values, sizes)
-        return weights.reshape(-1, width), blend, bias
-
-    def loss(values: Floats, penalty: float) -> tuple[float, Floats]:
-        weights, blend, bias = parts(values)
-        given = _softmax(features @ weights.T + said * blend + bias)
-        error = (given - hits) * shares
-        held = BLEND_PENALTY * penalty
-        value = -(shares[:, 0] * np.log(np.clip(given[hits], 1e-12, None))).sum()
-        value += (penalty * (weights**2).sum() + held * (blend**2).sum()) / 2
-        slopes = (error.T @ features + penalty * weights, (error * said).sum(axis=0) + held * blend, error.sum(axis=0))
-        return float(value), np.concatenate([slope.ravel() for slope in slopes])
-
-    values, fits = np.zeros(sizes[-1] + len(present)), []
+    blended = _Blended.of(rows, directions[present].astype(np.float64), present)
+    values, fits = np.zeros(len(present) * (directions.shape[1] + 2)), []
     for penalty in sorted(set(penalties), reverse=True):
-        found = minimize(loss, values, (penalty,), method="L-BFGS-B", jac=True, options={"maxiter": ITERATIONS})
-        values = found.x
-        weights, blend, bias = parts(values)
-        layer = _layer(weights + blend[:, None] * directions, bias, present, rows.labels)
-        fits.append(_fit_of(penalty, layer, int(found.nit), rows))
+        fitted = minimize(
+            blended.loss, values, (penalty,), method="L-BFGS-B", jac=True, options={"maxiter": ITERATIONS}
+        )
+        values = fitted.x
+        weights, blend, bias = blended.parts(values)
+        layer = _layer(weights + blend[:, None] * blended.directions, bias, present, rows.labels)
+        fits.append(_fit_of(penalty, layer, int(fitted.nit), rows))
     return fits
+
+
+@dataclass(frozen=True)
+class _Blended:
+    """The loss of a regression whose labels' weights hold a share of the labels' embeddings."""
+
+    features: Floats
+    directions: Floats
+    """(labels with rows, width)."""
+    said: Floats
+    """How far each row lies in each direction, (rows, labels with rows)."""
+    hits: NDArray[np.bool_]
+    """Whether a label is the row's, (rows, labels with rows)."""
+    shares: Floats
+    """What each row counts, (rows, 1); adding up to 1."""
+
+    @classmethod
+    def of(cls, rows: _Rows, directions: Floats, present: NDArray[np.int64]) -> _Blended:
+        features = np.asarray(rows.features, dtype=np.float64)
+        hits, shares = rows.targets[:, None] == present, rows.weights / rows.weights.sum()
+        return cls(features, directions, features @ directions.T, hits, shares[:, None])
+
+    def parts(self, values: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return weights, (labels, width), the embeddings' shares, (labels,), and bias, (labels,)."""
+        labels, width = self.directions.shape
+        weights, blend, bias = np.split(values, [labels * width, labels * (width + 1)])
+        return weights.reshape(labels, width), blend, bias
+
+    def loss(self, values: Floats, penalty: float) -> tuple[float, Floats]:
+        """Return the loss, by weight and with its penalties, and its slope."""
+        weights, blend, bias = self.parts(values)
+        given = _softmax(self.features @ weights.T + self.said * blend + bias)
+        held = BLEND_PENALTY * penalty
+        loss = -(self.shares[:, 0] * np.log(np.clip(given[self.hits], 1e-12, None))).sum()
+        loss += (penalty * (weights**2).sum() + held * (blend**2).sum()) / 2
+        error = (given - self.hits) * self.shares
+        slopes = (error.T @ self.features + penalty * weights, (error * self.said).sum(axis=0) + held * blend)
+        return float(loss), np.concatenate([slopes[0].ravel(), slopes[1], error.sum(axis=0)])
 
 
 def _softmax(logits: Floats) -> Floats:
