@@ -29,7 +29,7 @@ LEARNERS = {
     "causal_prompt": {"untuned", "untuned, free", "calibrated", "tuned", "tuned, free"},
     "masked_prompt": {"untuned", "untuned, free", "epochs_1", "epochs_3", "epochs_3, free"},
     "lexicon": {"plain", "label_words", "mined_words"},
-    "few_rows": {"linear", "linear_labels", "linear_all", "contrastive", "encoder"},
+    "few_rows": {"linear", "linear_labels", "contrastive", "encoder"},
     "cross_dataset": {"encoder"},
     "goemotions": {"encoder"},
     "chnsenticorp": {"masked_lm", "head"},
@@ -159,7 +159,7 @@ def test_few_rows_are_of_the_official_split_and_words_join_them(done: Project) -
     assert added["label"].value_counts().to_dict() == dict.fromkeys(set(records["label"]), 15)
     assert "i feel happy" in set(added["text"])
     runs = done.table(f"{REPORTING}/few_rows/runs.parquet").groupby("learner")["size"].agg(set)
-    assert (runs["linear_all"], runs["contrastive"]) == ({0}, {3})
+    assert (runs["linear"], runs["contrastive"]) == ({0, 3}, {3})
     assert compared(done, "few_rows") >= {("words/contrastive", "words/encoder"), ("real/linear_labels", "real/linear")}
 
 
