@@ -18,6 +18,7 @@ EXPERIMENTS = {
     *("lexicon", "lexicon_thirteen", "attributions", "label_noise", "out_of_domain", "rounds", "search"),
     *("cross_dataset", "goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen", "tstr"),
     *("study", "study_eit", "study_edft", "study_edft_thirteen", "study_goemotions", "study_chnsenticorp"),
+    *("few_rows", "few_rows_all"),
 }
 
 

@@ -44,6 +44,19 @@ def test_the_chinese_tables_have_their_rows() -> None:
     assert len(posts) == 210
 
 
+def test_dairs_sample_has_its_own_split_and_no_text_twice() -> None:
+    rows = {name: [line.split(";") for line in _lines(f"dair_emotion/{name}.txt")] for name in ("train", "val", "test")}
+    counts = {name: pd.Series([label for _, label in lines]).value_counts() for name, lines in rows.items()}
+    assert {name: (len(count), set(count)) for name, count in counts.items()} == {
+        "train": (6, {8}),
+        "val": (6, {3}),
+        "test": (6, {4}),
+    }
+    texts = [text for lines in rows.values() for text, _ in lines]
+    assert len(set(texts)) == 90
+    assert distinct_n(texts, 2) > 0.6
+
+
 def test_goemotions_has_all_its_labels_and_rows_with_several() -> None:
     names = _lines("goemotions/labels.txt")
     rows = [line.split("\t") for name in ("train", "dev", "test") for line in _lines(f"goemotions/{name}.tsv")]

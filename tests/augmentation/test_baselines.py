@@ -51,8 +51,9 @@ def test_more_real_takes_the_next_rows(context: GenerationContext) -> None:
     assert drawn("more_real", context, texts=1)["label"].tolist() == list(context.taxonomy.names)
 
 
+FEAR = ("scared", "afraid", "panic")
 TAXONOMY = TaxonomyConfig(
-    labels={"joy": None, "no_emotion": None, "fear": LabelConfig(word="scared", words=("scared", "afraid", "panic"))},
+    labels={"joy": None, "no_emotion": None, "fear": LabelConfig(word="scared", words=FEAR)},
     prompt=PromptConfig(template="I feel {label}"),
 )
 
@@ -62,6 +63,7 @@ def test_a_template_says_each_label_once_for_each_of_its_words(context: Generati
     assert drawn("template", context)["text"].tolist() == ["I feel joy", "I feel no emotion", "I feel scared"]
     table = drawn("template", context, words=2, sentence="{label}!")
     assert table[["text", "label"]].to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
+    assert drawn("template", context, words="all")["text"].tolist()[2:] == [f"I feel {word}" for word in FEAR]
     with pytest.raises(ValueError, match=r"has no \{label\} in it"):
         template_texts(TAXONOMY, "I feel {word}")
 

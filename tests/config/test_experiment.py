@@ -93,6 +93,12 @@ def test_an_environment_takes_an_arm_away_by_null() -> None:
     assert list(experiment.arms) == ["real"]
 
 
+def test_a_cap_of_null_takes_all_rows() -> None:
+    experiment = resolved(records={"sources": ["diary"], "taxonomy": "moods", "cap": None})
+    assert experiment.sampling is not None
+    assert experiment.sampling.cap is None
+
+
 def test_an_arm_without_rows_or_with_filters_for_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="no row to learn from"):
         ArmConfig.model_validate({"rows": "none"})

@@ -28,7 +28,7 @@ def test_every_kind_is_read_by_its_name_and_its_implementation_is_there(kind: st
 
 @pytest.mark.parametrize("raw", [{"kind": "oracle"}, {"base": "gpt2"}])
 def test_an_unknown_kind_is_answered_with_those_there_are(raw: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="the kinds are linear, encoder, masked_lm, causal_lm"):
+    with pytest.raises(ValueError, match="the kinds are linear, encoder, contrastive, masked_lm"):
         learner_config(raw)
 
 
@@ -38,7 +38,12 @@ def test_an_unknown_kind_is_answered_with_those_there_are(raw: dict[str, Any]) -
         ({"kind": "encoder", "base": "b", "training": TRAINING, "calibrate": True}, "calibrate"),
         ({"kind": "causal_lm", "base": "b", "training": TRAINING, "lexicon": {}}, "lexicon"),
         ({"kind": "encoder", "training": TRAINING}, "give base or base_model"),
+        (
+            {"kind": "contrastive", "base": "b", "training": {**TRAINING, "patience": 2}},
+            "no validation loss",
+        ),
         ({"kind": "linear", "penalties": []}, "penalties"),
+        ({"kind": "linear", "features": {"kind": "tfidf"}, "label_embeddings": True}, "needs features of kind encoder"),
         ({"kind": "linear", "features": {"ngrams": [3, 2]}}, "ngrams goes from 3 to 2"),
     ],
 )

@@ -9,9 +9,9 @@ import pytest
 
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import LinearConfig
-from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.metrics.calibration import with_temperature
-from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier, temperature_of
+from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier, logistic, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.classifiers.linear import LinearClassifier
 from emotion_kedro.models.device import Device
@@ -102,6 +102,51 @@ def test_a_weight_counts_as_so_many_rows(
     assert np.abs(weighed - fit(rows)).max() > 0.01
     # Weights are relative: with all of them ten times as large nothing changes.
     np.testing.assert_allclose(fit(rows.assign(weight=10.0)), fit(rows), atol=1e-4)
+
+
+def test_label_embeddings_tell_labels_apart_where_there_are_few_rows(
+    records: pd.DataFrame, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    """A row a label and words that name it: what the words say is not lost, and it is saved with the weights."""
+    words = {
+        "anger": ("furious", "shouting", "unfair"),
+        "fear": ("scared", "haunted", "hiding"),
+        "joy": ("laughing", "sunshine", "dancing"),
+        "sadness": ("crying", "lonely", "grief"),
+    }
+    labels = {label: LabelConfig(words=said) for label, said in words.items()}
+    taxonomy = TaxonomyConfig(labels=labels, prompt=PromptConfig(template="all day we were {label}"))
+    rows = records.groupby("label").head(1)
+    training_set = TrainingSet(rows, records.iloc[:0], taxonomy, "linear.arm", 0)
+
+    def fit(**change: object) -> LinearClassifier:
+        learner = learner_of("encoder", tiny_encoder, penalties=(1e-2,), **change)
+        return fit_classifier(training_set, learner, cpu, cache)[0]
+
+    def right(classifier: LinearClassifier) -> float:
+        shares = classifier.probabilities(records["text"].tolist(), device=cpu)
+        return float((shares.argmax(axis=1) == targets_of(records, taxonomy.names)).mean())
+
+    blended = fit(label_embeddings=True)
+    assert right(blended) > right(fit()) + 0.1
+    blended.save(tmp_path)
+    assert right(load_classifier(tmp_path, cpu)) == right(blended)
+
+
+def test_a_blended_regression_is_the_plain_one_but_for_what_it_takes_of_the_embeddings() -> None:
+    random = np.random.default_rng(0)
+    targets = np.arange(30) % 3
+    features = random.normal(size=(30, 5)) + 2 * np.eye(3, 5)[targets]
+    rows = logistic._Rows(features, targets, random.uniform(0.5, 2.0, 30), 4)
+    plain = logistic._fit_all(rows, [0.05])[0]
+    nothing = logistic._fit_blended(rows, [0.05], np.zeros((4, 5)))[0]
+    np.testing.assert_allclose(nothing.layer.probabilities(features), plain.layer.probabilities(features), atol=1e-3)
+    blended = logistic._fit_blended(rows, [0.05, 1e-3], np.eye(4, 5))
+    assert [fit.penalty for fit in blended] == [0.05, 1e-3]
+    # Along its own embedding a label's weights are hardly held back.
+    assert (np.diag(blended[0].layer.weights)[:3] > np.diag(plain.layer.weights)[:3]).all()
+    assert blended[0].loss < plain.loss
+    assert blended[0].layer.bias[3] == logistic.NEVER
 
 
 @pytest.mark.parametrize("present", [("joy",), ("joy", "fear"), ("joy", "fear", "anger")])

@@ -22,13 +22,14 @@ on_augment = pytest.mark.xdist_group("augment")
 REPORTING = "08_reporting"
 RESULTS = f"{REPORTING}/results"
 STUDIES = ("study_eit", "study_chnsenticorp")
-PROMPTS = ("causal_prompt", "masked_prompt", "lexicon", "cross_dataset", "goemotions")
+PROMPTS = ("causal_prompt", "masked_prompt", "lexicon", "few_rows", "cross_dataset", "goemotions")
 CHINESE = ("chnsenticorp", "chnsenticorp_report_rows", "ocemotion_report_rows")
 ANALYSES = ("attributions", "rounds", "label_noise", "out_of_domain")
 LEARNERS = {
     "causal_prompt": {"untuned", "untuned, free", "calibrated", "tuned", "tuned, free"},
     "masked_prompt": {"untuned", "untuned, free", "epochs_1", "epochs_3", "epochs_3, free"},
     "lexicon": {"plain", "label_words", "mined_words"},
+    "few_rows": {"linear", "linear_labels", "contrastive", "encoder"},
     "cross_dataset": {"encoder"},
     "goemotions": {"encoder"},
     "chnsenticorp": {"masked_lm", "head"},
@@ -37,6 +38,7 @@ LEARNERS = {
 }
 ARMS = {
     "cross_dataset": {"eit", "edft", "eabot", "all"},
+    "few_rows": {"real", "words"},
     "attributions": {"real"},
     "rounds": {"round_0", "round_1", "round_2"},
     "out_of_domain": {"real", "widened"},
@@ -146,6 +148,19 @@ def test_every_arm_of_one_source_is_tested_on_each(done: Project) -> None:
         records = done.table("05_model_input/cross_dataset/split_records.parquet")
         own = set(records.loc[(records["split"] == "train") & (records["source"] == source), "text"])
         assert set(rows["text"]) == own
+
+
+@together
+def test_few_rows_are_of_the_official_split_and_words_join_them(done: Project) -> None:
+    records = done.table("05_model_input/few_rows/split_records.parquet")
+    assert records["split"].value_counts().to_dict() == {"train": 48, "test": 24, "validation": 18}
+    rows = done.table("07_synthetic/few_rows/rows/words.parquet")
+    added = rows[(rows["origin"] == "added") & (rows["size"] == 3) & (rows["data_seed"] == 0)]
+    assert added["label"].value_counts().to_dict() == dict.fromkeys(set(records["label"]), 15)
+    assert "i feel happy" in set(added["text"])
+    runs = done.table(f"{REPORTING}/few_rows/runs.parquet").groupby("learner")["size"].agg(set)
+    assert (runs["linear"], runs["contrastive"]) == ({0, 3}, {3})
+    assert compared(done, "few_rows") >= {("words/contrastive", "words/encoder"), ("real/linear_labels", "real/linear")}
 
 
 @together

@@ -33,6 +33,12 @@ def test_confusion(confusion: pd.DataFrame, arms: tuple[str, ...]) -> None:
     assert size_of(confusion_plot(confusion, arms))[0] > 200
 
 
+def test_confusion_is_of_the_largest_size_that_its_learner_was_run_at(confusion: pd.DataFrame) -> None:
+    larger = confusion.assign(learner="another", size=10 * int(confusion["size"].max()))
+    picture = confusion_plot(pd.concat([confusion, larger], ignore_index=True))
+    assert picture == confusion_plot(confusion)
+
+
 def test_tables_without_rows(scores: pd.DataFrame, comparisons: pd.DataFrame, confusion: pd.DataFrame) -> None:
     for picture in (
         accuracy_plot(scores.iloc[:0]),

@@ -1,15 +1,20 @@
-"""The least that a label says of itself: one sentence that names it. No torch."""
+"""The least that a label says of itself: a sentence that names it, or one for each of its words. No torch."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
-from emotion_kedro.config.augmentation import LABEL
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 
-def template_texts(taxonomy: TaxonomyConfig, sentence: str | None = None, *, words: int = 1) -> pd.DataFrame:
+def template_texts(
+    taxonomy: TaxonomyConfig, sentence: str | None = None, *, words: int | Literal["all"] = 1
+) -> pd.DataFrame:
     """Return a text for each label and each of its words, in their order; columns text, label.
+
+    With all words it is what Gao et al. 2023 (arXiv 2305.02239) train on: related words of a label, each in a sentence.
 
     Args:
         taxonomy: the labels with their words.
@@ -19,17 +24,6 @@ def template_texts(taxonomy: TaxonomyConfig, sentence: str | None = None, *, wor
     Raises:
         ValueError: if the sentence has no place for the word.
     """
-    sentence = taxonomy.prompt.template if sentence is None else sentence
-    if LABEL not in sentence:
-        raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
-    rows = [
-        (sentence.replace(LABEL, word), label)
-        for label in taxonomy.names
-        for word in _words_of(label, taxonomy)[:words]
-    ]
+    count = None if words == "all" else words
+    rows = [(text, label) for label in taxonomy.names for text in taxonomy.sentences(label, sentence)[:count]]
     return pd.DataFrame(rows, columns=["text", "label"]).astype("str")
-
-
-def _words_of(label: str, taxonomy: TaxonomyConfig) -> list[str]:
-    described = taxonomy.labels[label]
-    return list(dict.fromkeys([taxonomy.spoken(label), *(() if described is None else described.words)]))

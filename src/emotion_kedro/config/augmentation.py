@@ -247,7 +247,7 @@ class TemplateConfig(GeneratorConfig):
     kind: Literal["template"] = "template"
     sentence: str | None = None
     """With ``{label}``; None: the taxonomy's ``prompt.template``."""
-    words: Positive = 1
+    words: Positive | Literal["all"] = 1
     """Words of each label, the label's own first, that get a sentence."""
 
     @property

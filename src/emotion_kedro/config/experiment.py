@@ -128,6 +128,10 @@ class RecordsSpec(SamplingConfig):
         return self
 
 
+_TAKEN_AWAY = ("bases", "generators", "filters", "learners", "arms", "analyses")
+"""Parts of an experiment whose entries null takes away."""
+
+
 class ExperimentFile(Config):
     """One experiment, as it is written down."""
 
@@ -164,12 +168,15 @@ class ExperimentFile(Config):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, raw: Any) -> Any:
-        """Leave out arms, learners and the like that an environment sets to null: that is how it takes one away."""
+        """Leave out arms, learners and the like that an environment sets to null: that is how it takes one away.
+
+        Elsewhere null is a value (``records.cap``: all rows).
+        """
         if not isinstance(raw, dict):
             return raw
-        return {
-            key: {name: value for name, value in part.items() if value is not None} if isinstance(part, dict) else part
-            for key, part in raw.items()
+        named = {key: part for key, part in raw.items() if key in _TAKEN_AWAY and isinstance(part, dict)}
+        return raw | {
+            key: {name: value for name, value in part.items() if value is not None} for key, part in named.items()
         }
 
 

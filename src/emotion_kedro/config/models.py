@@ -11,6 +11,7 @@ from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
 from emotion_kedro.config.training import TrainingConfig
 
 Penalty = Annotated[float, Field(gt=0.0)]
+Penalties = Annotated[tuple[Penalty, ...], Field(min_length=1)]
 
 
 class OnlyConfig(Config):
@@ -99,9 +100,17 @@ class LinearConfig(LearnerConfig):
     features: FeatureConfig = FeatureConfig()
     temperature: bool = False
     """Scale the probabilities by a temperature that the validation rows choose (see ``EncoderConfig``)."""
-    penalties: Annotated[tuple[Penalty, ...], Field(min_length=1)] = (1e-4, 3e-4, 1e-3, 3e-3)
+    penalties: Penalties = (1e-4, 3e-4, 1e-3, 3e-3)
     """Weights of half the squared coefficients against the mean loss of a row (scikit-learn's C is 1 / (penalty x sum
     of the rows' weights)); the validation rows choose one."""
+    label_embeddings: bool = False
+    """Blend what an encoder makes of the labels' words into the labels' weights (LP++)."""
+
+    @model_validator(mode="after")
+    def _can_embed_labels(self) -> LinearConfig:
+        if self.label_embeddings and self.features.kind != "encoder":
+            raise ValueError(f"label_embeddings needs features of kind encoder, not {self.features.kind}")
+        return self
 
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
@@ -157,6 +166,23 @@ class EncoderConfig(TunedConfig):
     """Words that the WordPiece tokenizer keeps whole."""
 
 
+class ContrastiveConfig(TunedConfig):
+    """A logistic regression on an encoder that was tuned to bring texts of a label together (SetFit's way).
+
+    The head is fitted to the end after the tuning: ``head_rate`` has no part in it.
+    """
+
+    kind: Literal["contrastive"] = "contrastive"
+    penalties: Penalties = (1e-4, 3e-4, 1e-3, 3e-3)
+    """Those of the head, as in ``linear``."""
+
+    @model_validator(mode="after")
+    def _never_stops_early(self) -> ContrastiveConfig:
+        if self.training.patience is not None:
+            raise ValueError("training.patience: no validation loss is watched before there is a head; leave it out")
+        return self
+
+
 class MaskedLMConfig(TunedConfig):
     """A masked language model that fills in the answer to the taxonomy's question."""
 
@@ -186,6 +212,7 @@ _CLASSIFIERS = "emotion_kedro.models.classifiers"
 LEARNERS: dict[str, Kind] = {
     "linear": Kind(LinearConfig, f"{_CLASSIFIERS}.linear:LinearClassifier"),
     "encoder": Kind(EncoderConfig, f"{_CLASSIFIERS}.encoder:EncoderClassifier"),
+    "contrastive": Kind(ContrastiveConfig, f"{_CLASSIFIERS}.contrastive:ContrastiveClassifier"),
     "masked_lm": Kind(MaskedLMConfig, f"{_CLASSIFIERS}.masked_lm:MaskedLMClassifier"),
     "causal_lm": Kind(CausalLMConfig, f"{_CLASSIFIERS}.causal_lm:CausalLMClassifier"),
 }

@@ -73,6 +73,26 @@ class TaxonomyConfig(Config):
         config = self.labels[label]
         return self.word(label) if config is None or not config.words else config.words[0]
 
+    def words(self, label: str) -> tuple[str, ...]:
+        """Return all everyday words for a label, each once; the one that stands for it in a sentence comes first."""
+        config = self.labels[label]
+        return tuple(dict.fromkeys([self.spoken(label), *(() if config is None else config.words)]))
+
+    def sentences(self, label: str, sentence: str | None = None) -> tuple[str, ...]:
+        """Return a sentence for each word of a label, in their order.
+
+        Args:
+            label: one of the taxonomy.
+            sentence: with ``{label}`` where the word goes; None: that of the prompt.
+
+        Raises:
+            ValueError: if the sentence has no place for the word.
+        """
+        sentence = self.prompt.template if sentence is None else sentence
+        if LABEL not in sentence:
+            raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
+        return tuple(sentence.replace(LABEL, word) for word in self.words(label))
+
     @classmethod
     def from_labels(cls, names: Iterable[str]) -> TaxonomyConfig:
         """Return the taxonomy of these labels, in their order, with no words but their names.
@@ -96,6 +116,17 @@ class TaxonomyConfig(Config):
         if repeated:
             labels = [label for label in self.labels if self.word(label) == repeated[0]]
             raise ValueError(f"the word {repeated[0]!r} stands for {' and '.join(labels)}; give each its own `word`")
+        return self
+
+    @model_validator(mode="after")
+    def _no_word_says_two_labels(self) -> TaxonomyConfig:
+        """A sentence with such a word would be a training text of both."""
+        owners: dict[str, str] = {}
+        for label in self.labels:
+            for word in self.words(label):
+                owner = owners.setdefault(word, label)
+                if owner != label:
+                    raise ValueError(f"{word!r} is among the words of {owner} and {label}; leave it to one of them")
         return self
 
     @model_validator(mode="after")

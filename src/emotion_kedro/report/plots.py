@@ -185,7 +185,7 @@ def _panel_names(comparisons: pd.DataFrame) -> list[str]:
 
 
 def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
-    """Draw true against predicted labels for two arms side by side, of the first learner at the largest size.
+    """Draw true against predicted labels for two arms side by side, of the first learner at its largest size.
 
     Colour is the share of the true label's rows; with at most 13 labels their number stands in the field.
 
@@ -203,7 +203,8 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, arm in zip(grid, names, strict=True):
         table = tables[tables["arm"] == arm]
-        table = table[(table["learner"] == table["learner"].iloc[0]) & (table["size"] == _largest(table["size"]))]
+        table = table[table["learner"] == table["learner"].iloc[0]]
+        table = table[table["size"] == _largest(table["size"])]
         counts = table.pivot(index="label", columns="predicted", values="rows").loc[labels, labels].to_numpy()
         image = _draw_confusion(axes, counts, labels)
         axes.set_title(_short(arm), color=INK, fontsize=10)
