@@ -269,7 +269,7 @@ def test_what_is_written_is_not_written_again_unless_something_differs(
     generator = Saying(joy=["fine"])
     for _ in range(2):
         table = draw_candidates(config, context, generator)
-        assert table.to_numpy().tolist() == [["fine", "joy"]]
+        assert table.to_numpy().tolist() == [["fine", "joy", True]]
     assert generator.calls == 4
     # The record's id is no part of what is written.
     draw_candidates(config, replace(context, rows=context.rows.assign(record_id="x")), generator)
@@ -297,7 +297,7 @@ def test_texts_without_words_and_copies_of_held_out_texts_are_thrown_away(
     config = config_of(tiny_gpt2)
     guard = LeakGuard(pd.DataFrame({"record_id": ["t:1"], "text": [held], "group": [-5]}))
     table = draw_candidates(config, replace(context, guard=guard), Saying(**said))
-    assert table.to_numpy().tolist() == [["no", "fear"], ["fine", "joy"]]
+    assert table[["text", "label"]].to_numpy().tolist() == [["no", "fear"], ["fine", "joy"]]
     # Kept texts are looked at again when other rows are held out.
     guard = LeakGuard(pd.DataFrame({"record_id": ["t:1"], "text": ["Fine!"], "group": [-5]}))
     silent = Saying()
