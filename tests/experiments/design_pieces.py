@@ -53,6 +53,7 @@ def scored(labels: tuple[str, ...], design: DesignConfig, *, texts: int = 6) -> 
                             "size": size,
                             "data_seed": data_seed,
                             "words": 5,
+                            "ended": True,
                             "repetition": 0.0,
                             "train_similarity": 0.0,
                             "predicted": labels[place - 1] if number == 2 else label,

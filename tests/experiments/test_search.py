@@ -110,6 +110,7 @@ def candidates() -> pd.DataFrame:
             "size": 0,
             "data_seed": 0,
             "words": [7, 9],
+            "ended": True,
             "repetition": 0.0,
             "train_similarity": 0.1,
             "predicted": ["joy", "fear"],

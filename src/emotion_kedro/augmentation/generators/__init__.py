@@ -18,8 +18,7 @@ from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
-from emotion_kedro.models.device import Device
-from emotion_kedro.models.side_by_side import OPENING, side_by_side
+from emotion_kedro.models.device import OPENING, Device, side_by_side
 
 logger = logging.getLogger(__name__)
 

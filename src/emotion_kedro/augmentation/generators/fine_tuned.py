@@ -33,9 +33,8 @@ from emotion_kedro.augmentation.generators.tuning import (
 from emotion_kedro.cache import fingerprint
 from emotion_kedro.config.augmentation import FineTunedConfig
 from emotion_kedro.models.decoding import Request
-from emotion_kedro.models.device import Device
+from emotion_kedro.models.device import OPENING, Device, side_by_side
 from emotion_kedro.models.language_models import LanguageModel, open_directory
-from emotion_kedro.models.side_by_side import OPENING, side_by_side
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext

@@ -13,8 +13,8 @@ import numpy as np
 from emotion_kedro.augmentation.generators.answers import answers_to, like
 from emotion_kedro.config.augmentation import PromptedConfig
 from emotion_kedro.models.decoding import Request
+from emotion_kedro.models.device import OPENING
 from emotion_kedro.models.language_models import LanguageModel, load_language_model, open_name
-from emotion_kedro.models.side_by_side import OPENING
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
