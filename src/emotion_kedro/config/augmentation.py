@@ -47,8 +47,9 @@ class LoraConfig(Config):
 class DecodingConfig(Config):
     """How a language model is sampled."""
 
-    min_new_tokens: Annotated[int, Field(ge=0)] = 10
-    max_new_tokens: Positive = 15
+    min_new_tokens: Annotated[int, Field(ge=0)] = 3
+    max_new_tokens: Positive = 40
+    """What the model has not ended by then is stopped; the filter ``complete`` refuses it."""
     temperature: Rate = 1.0
     top_k: Positive = 50
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
