@@ -76,6 +76,6 @@ def test_with_the_real_files() -> None:
     if missing:
         pytest.skip(f"EMOTION_RAW_ROOT names no folder with {', '.join(map(str, missing))}")
     real, _ = read_sources(root, IngestionConfig(cleaning=STEPS, sources=SOURCES))
-    records = pd.concat([real, made_up("eabot", **dict.fromkeys(SIX, 800))], ignore_index=True)
+    records = pd.concat([real.frame(), made_up("eabot", **dict.fromkeys(SIX, 800))], ignore_index=True)
     unification = UnificationConfig(taxonomy=TaxonomyConfig.from_labels(SIX))
     assert_sizes_of_the_report(unify_labels(records, unification)[0])
