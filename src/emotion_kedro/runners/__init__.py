@@ -1,0 +1,5 @@
+"""Runners for ``kedro run --runner=``."""
+
+from emotion_kedro.runners.incremental import IncrementalRunner
+
+__all__ = ["IncrementalRunner"]

@@ -1,0 +1,304 @@
+"""The code that a function depends on: its own, and all of the project that it can reach from there.
+
+Source is read, not run. From a definition the names that it uses are followed: to definitions of its own module,
+through imports (those within functions and for type checkers too) to those of other modules of the project, and through
+strings such as ``"package.module:name"``, which tables of kinds hold. Comments, docstrings and layout do not count.
+What is looked up by a name that is only made while running cannot be seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import inspect
+import re
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MODULE = "<module>"
+"""Name of what a module does when it is imported, beside defining names."""
+WHOLE = "*"
+"""Stands for all names of a module."""
+
+Reference = tuple[str, str]
+"""A module and a name in it."""
+
+LIKE_A_NAME = re.compile(r"\w+(?:\.\w+)+(?::\w+)?")
+INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Where libraries lie: what is there has a version."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a function depends on."""
+
+    modules: dict[str, str]
+    """A digest of what is reached in each module of the project."""
+    libraries: frozenset[str]
+    """Names of the other packages that are imported on the way, the standard library's included."""
+
+
+@dataclass
+class _Definition:
+    digest: str = ""
+    names: set[tuple[str, ...]] = field(default_factory=set)
+    """Dotted names that it uses, each in parts."""
+    strings: set[str] = field(default_factory=set)
+    imports: dict[str, Reference] = field(default_factory=dict)
+    """Of its own; those of the module stand there."""
+    _import_statements: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
+
+    def add(self, node: ast.AST, module: str, *, package: bool) -> None:
+        """Take in another piece of source under the same name."""
+        shape = [self.digest]
+        self._take(node, shape)
+        for part in self._import_statements:
+            self.imports.update(_imports(part, module, package=package))
+        self.digest = _digest(*shape)
+
+    def _take(self, part: Any, shape: list[str]) -> None:
+        if isinstance(part, list):
+            shape.append(f"[{len(part)}")
+            for each in part:
+                self._take(each, shape)
+            return
+        if not isinstance(part, ast.AST):
+            shape.append(repr(part))
+            return
+        kind = type(part)
+        shape.append(kind.__name__)
+        if kind in (ast.Name, ast.Attribute) and (dotted := _dotted(part)) is not None:
+            self.names.add(dotted)
+            shape.extend(dotted)
+            return
+        if kind is ast.Constant and isinstance(part.value, str):  # type: ignore[attr-defined]
+            self.strings.add(part.value)  # type: ignore[attr-defined]
+        elif isinstance(part, ast.Import | ast.ImportFrom):
+            self._import_statements.append(part)
+        for name in part._fields:
+            value = getattr(part, name, None)
+            self._take(_without_docstring(value) if name == "body" else value, shape)
+
+
+class _Module:
+    """The definitions and imports of one module."""
+
+    def __init__(self, name: str, file: Path) -> None:
+        self.name = name
+        self.package = file.name == "__init__.py"
+        self.definitions: dict[str, _Definition] = {MODULE: _Definition()}
+        self.imports: dict[str, Reference] = {}
+        self.starred: list[str] = []
+        self._read(ast.parse(file.read_bytes(), str(file)).body)
+
+    def _read(self, statements: list[ast.stmt]) -> None:
+        for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                imports = _imports(statement, self.name, package=self.package)
+                self.starred += [module for name, (module, _) in imports.items() if name == WHOLE]
+                self.imports.update(imports)
+            elif isinstance(statement, ast.If | ast.Try | ast.With):
+                self._read_block(statement)
+            else:
+                for name in _names_defined(statement) or (MODULE,):
+                    self._define(name, statement)
+
+    def _read_block(self, block: ast.If | ast.Try | ast.With) -> None:
+        for _, value in ast.iter_fields(block):
+            parts = value if isinstance(value, list) else [value]
+            for part in parts:
+                if isinstance(part, ast.ExceptHandler):
+                    self._read(part.body)
+                elif isinstance(part, ast.stmt):
+                    self._read([part])
+                elif isinstance(part, ast.AST):
+                    self._define(MODULE, part)
+
+    def _define(self, name: str, node: ast.AST) -> None:
+        self.definitions.setdefault(name, _Definition()).add(node, self.name, package=self.package)
+
+
+class Sources:
+    """The source of the project: of all modules that are not installed, each read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, _Module | None] = {}
+
+    def code_of(self, function: Callable[..., Any], *others: type) -> Code:
+        """Return what a function depends on, and classes that work for it, such as those of its data sets."""
+        origins = [inner(function), *others]
+        starts = [(origin.__module__, origin.__qualname__.partition(".")[0]) for origin in origins]
+        digests: dict[str, list[str]] = {}
+        libraries: set[str] = set()
+        for module, name, definition in self._reachable(starts, libraries):
+            digests.setdefault(module, []).append(f"{name} {definition.digest}")
+        if starts[0][0] not in digests and _file_of(starts[0][0]) is None:  # of a console, or made by exec
+            digests[starts[0][0]] = [_source(origins[0])]
+        return Code({module: _digest(*sorted(digests[module])) for module in sorted(digests)}, frozenset(libraries))
+
+    def _reachable(self, starts: list[Reference], libraries: set[str]) -> Iterator[tuple[str, str, _Definition]]:
+        waiting, met = list(starts), set(starts)
+        while waiting:
+            module, name = waiting.pop()
+            source = self._module(module)
+            if source is None:
+                libraries.add(_top(module))
+                continue
+            new = set(self._follow(source, name)) - met
+            met |= new
+            waiting.extend(new)
+            if name in source.definitions:
+                yield module, name, source.definitions[name]
+
+    def _follow(self, source: _Module, name: str) -> Iterator[Reference]:
+        """Yield what a name of a module leads to."""
+        yield source.name, MODULE
+        if name == WHOLE:
+            yield from ((source.name, each) for each in (*source.definitions, *source.imports))
+        elif (definition := source.definitions.get(name)) is not None:
+            for dotted in definition.names:
+                yield from self._names(source, definition, dotted)
+            yield from self._in_strings(definition.strings, _top(source.name))
+            # Imported within, for what importing does or for use by a name that is made later.
+            yield from (self._target(*imported) for imported in definition.imports.values())
+        elif name in source.imports:
+            yield self._target(*source.imports[name])
+        else:
+            yield from ((other, name) for other in source.starred)
+
+    def _names(self, source: _Module, definition: _Definition, dotted: tuple[str, ...]) -> Iterator[Reference]:
+        first, *rest = dotted
+        imported = definition.imports.get(first) or source.imports.get(first)
+        if imported is None:
+            if first in source.definitions or source.starred:
+                yield source.name, first
+            return
+        module, name = self._target(*imported)
+        if name != WHOLE:
+            yield module, name
+            return
+        # A module: down to the name that is taken from it.
+        while rest and self._module(f"{module}.{rest[0]}") is not None:
+            module = f"{module}.{rest.pop(0)}"
+        yield module, rest[0] if rest else WHOLE
+
+    def _target(self, module: str, name: str) -> Reference:
+        """Return the module itself where the name imported is one."""
+        inside = f"{module}.{name}"
+        return (inside, WHOLE) if name != WHOLE and self._module(inside) is not None else (module, name)
+
+    def _in_strings(self, strings: set[str], package: str) -> Iterator[Reference]:
+        for text in strings:
+            if text.startswith(f"{package}.") and LIKE_A_NAME.fullmatch(text):
+                module, _, name = text.partition(":")
+                if not name and self._module(module) is None:
+                    module, _, name = module.rpartition(".")
+                if self._module(module) is not None:
+                    yield module, name or WHOLE
+
+    def _module(self, name: str) -> _Module | None:
+        if name not in self._modules:
+            file = _file_of(name)
+            own = file is not None and file.suffix == ".py" and not any(map(file.is_relative_to, INSTALLED))
+            self._modules[name] = _Module(name, file) if file is not None and own else None
+        return self._modules[name]
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Return the function that others wrap."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    return function if hasattr(function, "__qualname__") else type(function)
+
+
+def bound_arguments(function: Callable[..., Any]) -> list[Any]:
+    """Return the arguments that partial functions hold already."""
+    values: list[Any] = []
+    while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
+        if isinstance(function, functools.partial):
+            values += [list(function.args), dict(function.keywords)]
+            function = function.func
+        else:
+            function = function.__wrapped__
+    return values
+
+
+def _file_of(module: str) -> Path | None:
+    """Return the source of a module, found without importing the packages above it."""
+    top, *below = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):  # a console's own module has none
+        return None
+    if spec is None:
+        return None
+    if not below and spec.origin is not None:
+        return Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *below)
+        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def _source(function: Any) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return repr(getattr(function, "__code__", function))
+
+
+def _imports(statement: ast.Import | ast.ImportFrom, module: str, *, package: bool) -> dict[str, Reference]:
+    """Return what an import statement binds: local name -> module, and the name in it or the whole."""
+    if isinstance(statement, ast.Import):
+        return {
+            alias.asname or _top(alias.name): (alias.name if alias.asname else _top(alias.name), WHOLE)
+            for alias in statement.names
+        }
+    base = statement.module or ""
+    if statement.level:
+        parts = module.split(".")
+        above = parts[: len(parts) - statement.level + package]
+        base = ".".join([*above, *([base] if base else [])])
+    return {alias.asname or alias.name: (base, alias.name) for alias in statement.names}
+
+
+def _names_defined(statement: ast.stmt) -> tuple[str, ...]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return (statement.name,)
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return tuple(part.id for target in targets if target for part in ast.walk(target) if isinstance(part, ast.Name))
+    return ()
+
+
+def _dotted(node: ast.AST) -> tuple[str, ...] | None:
+    """Return the parts of ``a.b.c``; None for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
+
+
+def _without_docstring(body: Any) -> Any:
+    first = body[0] if isinstance(body, list) and body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return body[1:] if is_text else body
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,226 @@
+"""What a node is made from, as values that can be compared and written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from pathlib import Path, PurePath
+from typing import Any
+
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline.node import Node
+
+from emotion_kedro.runners.incremental.code import Sources, bound_arguments, inner
+
+IGNORED = "ignore_changes"
+"""``metadata: {incremental: {ignore_changes: true}}`` of a catalog entry: nodes do not run again because of it."""
+COMPUTING = {"torch", "tensorflow", "jax"}
+"""Libraries whose results depend on the device."""
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
+"""Packages that are installed under another name; the rest is looked up, which takes a third of a second."""
+MISSING = "missing"
+
+
+class UnknownError(Exception):
+    """Something cannot be compared with what it was, so that the node has to run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MadeFrom:
+    """All that a node's outputs depend on. Values are those of JSON."""
+
+    parameters: dict[str, Any]
+    inputs: dict[str, str]
+    """The content of each: a digest."""
+    code: dict[str, str]
+    libraries: dict[str, str]
+    device: str
+
+    @classmethod
+    def now(cls, node: Node, catalog: CatalogProtocol, sources: Sources, contents: dict[str, str]) -> MadeFrom:
+        """Return what the node would be made from now.
+
+        Args:
+            node: the node.
+            catalog: where its inputs lie.
+            sources: the project's source.
+            contents: of inputs that are kept nowhere, and stand for what they are made from.
+
+        Raises:
+            UnknownError: if an input or a parameter cannot be compared.
+        """
+        names = [*node.inputs, *node.outputs]
+        datasets = {name: catalog.get(name) for name in names}
+        classes = {type(dataset) for name, dataset in datasets.items() if not is_parameter(name)}
+        code = sources.code_of(node.func, *sorted(classes, key=lambda kind: kind.__qualname__))
+        parameters = {name: plain(catalog.load(name), name) for name in node.inputs if is_parameter(name)}
+        if bound := bound_arguments(node.func):
+            parameters[f"{inner(node.func).__qualname__}()"] = plain(bound, "arguments bound to the function")
+        inputs = {
+            name: contents.get(name) or content_of(datasets[name], name)
+            for name in node.inputs
+            if not is_parameter(name) and not is_ignored(datasets[name])
+        }
+        libraries = {name: number for name in sorted(code.libraries) if (number := version_of(name))}
+        return cls(
+            parameters,
+            dict(sorted(inputs.items())),
+            code.modules,
+            {"python": platform.python_version(), **libraries},
+            device_kind() if COMPUTING & code.libraries else "",
+        )
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that differ where anything does."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a data set holds parameters."""
+    return name == "parameters" or name.startswith("params:")
+
+
+def is_ignored(dataset: Any) -> bool:
+    """Whether the catalog says that changes of the data set count for nothing."""
+    notes = getattr(dataset, "metadata", None) or {}
+    return bool(notes.get("incremental", {}).get(IGNORED)) if isinstance(notes, dict) else False
+
+
+def is_kept(dataset: Any) -> bool:
+    """Whether the data set is there in the next run, too."""
+    return not getattr(dataset, "_EPHEMERAL", False)
+
+
+def plain(value: Any, name: str) -> Any:
+    """Return a typed value as JSON can hold it, with the names of its types.
+
+    Raises:
+        UnknownError: for a value of which nothing is known but where it lies in memory.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, enum.Enum) else value
+    if isinstance(value, dict):
+        return {str(key): plain(part, name) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part, name) for part in value]
+    if isinstance(value, set | frozenset):
+        return sorted((plain(part, name) for part in value), key=json.dumps)
+    if isinstance(value, enum.Enum | PurePath):
+        return str(value)
+    fields = _fields(value)
+    if fields is None:
+        raise UnknownError(f"{name}: a {type(value).__name__} cannot be compared with an earlier one")
+    return {"type": type(value).__name__, **{key: plain(part, name) for key, part in fields.items()}}
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    names = getattr(type(value), "model_fields", None)  # of pydantic
+    if names is not None:
+        return {name: getattr(value, name) for name in names}
+    return {"text": value.isoformat()} if hasattr(value, "isoformat") else None
+
+
+# --- the content of a data set ------------------------------------------------------------------------------------
+
+
+def content_of(dataset: Any, name: str) -> str:
+    """Return a digest of what a data set holds, or ``missing``.
+
+    A data set may say so itself, by a method ``fingerprint()``: when files hold times, for instance, that count for
+    nothing.
+
+    Raises:
+        UnknownError: if it is not kept in files.
+    """
+    own: Callable[[], str] | None = getattr(dataset, "fingerprint", None)
+    if own is not None:
+        try:
+            return own()
+        except DatasetError:  # there is nothing to load yet
+            return MISSING
+    path = path_of(dataset)
+    if path is None:
+        raise UnknownError(f"{name}: a {type(dataset).__name__} is not kept in files, so that changes cannot be seen")
+    files = files_in(path)
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest() if files else MISSING
+
+
+def path_of(dataset: Any) -> Path | None:
+    """Return the local file or directory that a data set would load, there or not; None if it has none."""
+    dataset = getattr(dataset, "_dataset", dataset)  # inside of a CachedDataset
+    if getattr(dataset, "_protocol", "file") not in ("file", ""):
+        return None
+    path = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    if path is None:
+        return None
+    if getattr(dataset, "_version", None) is not None:
+        try:
+            return Path(dataset._get_load_path())
+        except DatasetError:  # there is no version yet
+            return Path(path)
+    return Path(path)
+
+
+def files_in(path: Path) -> dict[str, str]:
+    """Return the digest of a file, under ``""``, or of each in a directory that is not hidden, by its relative path."""
+    if path.is_file():
+        return {"": _digest_of(path, _stamp(path))}
+    inside = (file for file in sorted(path.rglob("*")) if file.is_file())
+    paths = {file.relative_to(path): file for file in inside}
+    return {
+        relative.as_posix(): _digest_of(file, _stamp(file))
+        for relative, file in paths.items()
+        if not any(part.startswith(".") for part in relative.parts)
+    }
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@cache
+def _digest_of(file: Path, stamp: tuple[int, int, int]) -> str:
+    """Read a file once in a process, as long as it stays as it is."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# --- libraries and devices ----------------------------------------------------------------------------------------
+
+
+@cache
+def version_of(package: str) -> str:
+    """Return the version of the library that a package belongs to; empty for what comes with Python."""
+    if package in sys.stdlib_module_names:
+        return ""
+    try:
+        return metadata.version(DISTRIBUTIONS.get(package, package))
+    except metadata.PackageNotFoundError:
+        names = _distributions().get(package, [])
+        return ", ".join(metadata.version(name) for name in sorted(set(names)))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
+
+
+@cache
+def device_kind() -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``, without loading the library that computes there."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
+    if not hidden and any(Path("/dev").glob("nvidia[0-9]*")) and "+cpu" not in version_of("torch"):
+        return "cuda"
+    return "mps" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"

@@ -1,0 +1,90 @@
+"""Hooks that write manifests, under every runner."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from click import ClickException
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from emotion_kedro.runners.incremental.code import Sources
+from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, files_in, is_kept, path_of
+from emotion_kedro.runners.incremental.manifest import Manifest
+from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damaged_inputs, states_of
+
+logger = logging.getLogger(__name__)
+
+
+class DamagedError(ClickException):
+    """A run would start from files that are damaged; the command line shows the message alone."""
+
+
+class ManifestHooks:
+    """Write down what each output was made from; refuse what is damaged; warn of what is skipped but stale."""
+
+    def __init__(self) -> None:
+        self._sources = Sources()
+        self._catalog: CatalogProtocol | None = None
+        self._running: dict[str, tuple[float, MadeFrom, str]] = {}
+        self._contents: dict[str, str] = {}
+        self._streamed: dict[str, Node] = {}
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Look at what the run starts from.
+
+        Raises:
+            DamagedError: if a file of it is not what the manifest says.
+        """
+        if damage := damaged_inputs(pipeline, catalog):
+            raise DamagedError("\n".join(damage))
+        if run_params.get("only_missing_outputs"):
+            for state in states_of(pipeline, catalog, self._sources):
+                if state.kind in ("stale", "mixed", "damaged"):
+                    logger.warning("skipped, but %s", state)
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol, run_id: str) -> None:
+        """Note what the node is about to be made from."""
+        self._catalog = catalog
+        try:
+            made_from = MadeFrom.now(node, catalog, self._sources, self._contents)
+        except UnknownError as error:
+            logger.debug("no manifest for the outputs of %s: %s", node.name, error)
+            return
+        self._contents.update(contents_kept_nowhere(node, catalog, made_from))
+        self._running[node.name] = (time.perf_counter(), made_from, run_id)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Write the manifest of an output; of one that is saved in pieces, when the run is over."""
+        if inspect.isgeneratorfunction(node.func):
+            self._streamed[dataset_name] = node
+        else:
+            self._write(dataset_name, node)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Write the manifests of outputs that were saved in pieces."""
+        for name, node in self._streamed.items():
+            self._write(name, node)
+        self._streamed.clear()
+
+    def _write(self, name: str, node: Node) -> None:
+        if self._catalog is None or node.name not in self._running:
+            return
+        dataset = self._catalog.get(name)
+        path = path_of(dataset) if is_kept(dataset) else None
+        if path is None:
+            return
+        started, made_from, run = self._running[node.name]
+        seconds = round(time.perf_counter() - started, 3)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        Manifest(name, node.name, run, now, seconds, made_from, files_in(path)).write(path)
