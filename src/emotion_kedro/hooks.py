@@ -135,7 +135,9 @@ def experiment_of(node: Node) -> str:
 
 def runs_all(run_params: dict[str, Any]) -> bool:
     """Whether no node is skipped, whose time stands in the log of an earlier run."""
-    return not run_params.get("only_missing_outputs") and run_params.get("runner") != IncrementalRunner.__name__
+    # Kedro gives the runner's name or, of an instance, what it prints as.
+    incremental = IncrementalRunner.__name__ in str(run_params.get("runner"))
+    return not incremental and not run_params.get("only_missing_outputs")
 
 
 def log_of(experiment: str) -> str:

@@ -1,0 +1,218 @@
+"""An incremental run of a small project that has nothing to do with emotions."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+
+from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, states_of
+from emotion_kedro.runners.incremental.hooks import DamagedError
+from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
+
+RAN: list[str] = []
+
+
+def clean(rows: list[int]) -> list[int]:
+    RAN.append("clean")
+    return sorted(set(rows))
+
+
+def scale(rows: list[int], factor: int) -> list[int]:
+    RAN.append("scale")
+    return [factor * row for row in rows]
+
+
+def describe(rows: list[int], title: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    RAN.append("describe")
+    return {"title": str(title), "total": sum(rows)}, {"rows": len(rows)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Title:
+    text: str
+
+
+class Shop:
+    """A project of three nodes: raw -> clean -> scaled -> page, notes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.parameters: dict[str, Any] = {"params:factor": 2, "params:title": Title("prices")}
+        self.in_memory: set[str] = set()
+        self.file("raw").write_text("[3, 1, 3]")
+        self.pipeline = Pipeline(
+            [
+                node(clean, "raw", "clean", name="clean"),
+                node(scale, ["clean", "params:factor"], "scaled", name="scale"),
+                node(describe, ["scaled", "params:title"], ["page", "notes"], name="describe"),
+            ]
+        )
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def catalog(self) -> DataCatalog:
+        kept = {"raw", "clean", "scaled", "page", "notes"} - self.in_memory
+        files = {name: JSONDataset(filepath=str(self.file(name))) for name in kept}
+        memory = {name: MemoryDataset(value) for name, value in self.parameters.items()}
+        return DataCatalog(datasets={**files, **memory})
+
+    def run(
+        self, runner: Any = None, pipeline: Pipeline | None = None, run_id: str = "first", **run_params: Any
+    ) -> list[str]:
+        """Return the names of the nodes that ran."""
+        RAN.clear()
+        hooks = _create_hook_manager()
+        hooks.register(ManifestHooks())
+        catalog, pipeline = self.catalog(), pipeline or self.pipeline
+        hooks.hook.before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        (runner or IncrementalRunner()).run(pipeline, catalog, hooks, run_id)
+        hooks.hook.after_pipeline_run(run_params=run_params, run_result={}, pipeline=pipeline, catalog=catalog)
+        return list(RAN)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        return {state.dataset: (state.kind, state.why) for state in states_of(self.pipeline, self.catalog())}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    shop = Shop(tmp_path)
+    assert shop.run() == ["clean", "scale", "describe"]
+    return shop
+
+
+def test_nothing_runs_where_nothing_has_changed(shop: Shop) -> None:
+    assert shop.run() == []
+    assert {kind for kind, _ in shop.states().values()} == {"fresh"}
+
+
+@pytest.mark.parametrize(
+    ("change", "nodes"),
+    [
+        (lambda shop: shop.parameters.update({"params:factor": 3}), ["scale", "describe"]),
+        (lambda shop: shop.parameters.update({"params:title": Title("costs")}), ["describe"]),
+        (lambda shop: shop.parameters.update({"params:title": Title("prices")}), []),
+        (lambda shop: shop.file("raw").write_text("[3, 1, 4]"), ["clean", "scale", "describe"]),
+        (lambda shop: shop.file("raw").write_text("[1, 3, 1]"), ["clean"]),  # comes out the same
+        (lambda shop: shop.file("scaled").unlink(), ["scale"]),
+        (lambda shop: shop.file("scaled").write_text("[0]"), ["scale"]),
+        (lambda shop: manifest_path(shop.file("notes")).unlink(), ["describe"]),
+        (lambda shop: manifest_path(shop.file("clean")).write_text("{"), ["clean"]),
+    ],
+)
+def test_a_change_runs_what_depends_on_it(shop: Shop, change: Callable[[Shop], Any], nodes: list[str]) -> None:
+    change(shop)
+
+    assert shop.run() == nodes
+    assert shop.run() == []
+
+
+def test_status_says_what_has_changed_and_what_follows(shop: Shop) -> None:
+    shop.parameters["params:factor"] = 3
+    shop.file("notes").unlink()
+
+    states = shop.states()
+
+    assert states["clean"] == ("fresh", "")
+    assert states["scaled"] == ("stale", "params:factor was 2, is 3")
+    assert states["page"] == ("stale", "scaled is not fresh")
+    assert states["notes"] == ("missing", "")
+
+
+def test_other_code_another_library_and_another_device_count(shop: Shop) -> None:
+    path = shop.file("scaled")
+    manifest = Manifest.read(path)
+    assert manifest is not None
+    for change, expected in [
+        ({"code": {**manifest.made_from.code, __name__: "other"}}, f"code: {__name__} has changed"),
+        ({"libraries": {**manifest.made_from.libraries, "pandas": "1.0"}}, "pandas was 1.0, is absent"),
+        ({"device": "cuda"}, "device was cuda, is none"),
+    ]:
+        dataclasses.replace(manifest, made_from=dataclasses.replace(manifest.made_from, **change)).write(path)
+        assert shop.states()["scaled"] == ("stale", expected)
+        assert shop.run() == ["scale"]
+
+
+def test_what_is_only_in_memory_is_made_when_it_is_needed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.in_memory = {"clean", "scaled"}
+    assert shop.run() == ["clean", "scale", "describe"]
+    assert shop.run() == []
+
+    shop.parameters["params:title"] = Title("costs")
+    assert shop.run() == ["clean", "scale", "describe"]
+    assert json.loads(shop.file("page").read_text()) == {"title": "Title(text='costs')", "total": 8}
+
+
+def test_a_result_in_memory_is_made_each_time(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.in_memory = {"page"}
+    assert shop.run() == ["clean", "scale", "describe"]
+    assert shop.run() == ["describe"]
+
+
+def test_what_cannot_be_compared_runs_and_says_so(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    shop.parameters["params:title"] = object()
+    with caplog.at_level(logging.INFO):
+        assert shop.run() == ["describe"]
+        assert shop.run() == ["describe"]
+    assert "params:title: a object cannot be compared" in caplog.text
+    assert "scale is skipped: nothing that it depends on has changed" in caplog.text
+
+
+def test_outputs_of_two_runs_are_mixed(shop: Shop) -> None:
+    notes = Manifest.read(shop.file("notes"))
+    assert notes is not None
+    dataclasses.replace(notes, run="killed before it saved this").write(shop.file("notes"))
+
+    assert shop.states()["page"] == ("mixed", "other outputs of describe come from another run")
+    assert shop.run(run_id="second") == ["describe"]
+
+
+def test_other_runners_leave_manifests_too(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    assert shop.run(SequentialRunner()) == ["clean", "scale", "describe"]
+    assert shop.run() == []
+
+
+def test_missing_outputs_alone_are_made_with_a_warning(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    shop.parameters["params:factor"] = 3
+    shop.run(SequentialRunner(), pipeline=shop.pipeline, only_missing_outputs=True)
+
+    assert "skipped, but stale    scaled: params:factor was 2, is 3" in caplog.text
+    assert "skipped, but stale    clean" not in caplog.text
+
+
+def test_a_run_does_not_start_from_what_is_damaged(shop: Shop) -> None:
+    file = shop.file("scaled")
+    file.write_text(file.read_text().replace("2", "3"))
+    rest = shop.pipeline.only_nodes("describe")
+
+    with pytest.raises(DamagedError, match=r"scaled\.json of scaled is not what scale wrote"):
+        shop.run(pipeline=rest)
+    manifest_path(file).unlink()  # as the message says, for who meant it
+    assert shop.run(pipeline=rest) == ["describe"]
+
+
+def test_an_input_that_the_catalog_ignores_changes_nothing(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.run()
+    ignored = {"incremental": {"ignore_changes": True}}
+    catalog = shop.catalog()
+    catalog["raw"] = JSONDataset(filepath=str(shop.file("raw")), metadata=ignored)
+    first = fingerprints.MadeFrom.now(shop.pipeline.nodes[0], catalog, ManifestHooks()._sources, {})
+    shop.file("raw").write_text("[9]")
+
+    assert first == fingerprints.MadeFrom.now(shop.pipeline.nodes[0], catalog, ManifestHooks()._sources, {})
+    assert first.inputs == {}
