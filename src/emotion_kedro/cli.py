@@ -1,28 +1,80 @@
-"""Commands of the project: ``emotion status``, which Kedro finds here as well (``kedro status``)."""
+"""Commands of the project: ``emotion predict``, ``emotion status``. Kedro finds them here as well (``kedro status``).
+
+A command is imported when it is called: ``emotion --help`` answers at once.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+import os
+from typing import Any
 
 import click
-from kedro.framework.startup import bootstrap_project
-from kedro.utils import find_kedro_project
 
-from emotion_kedro.runners.incremental.commands import status
+from emotion_kedro.app.model import project_folder
+
+COMMANDS = {
+    "predict": ("emotion_kedro.app.commands:predict", "Say which emotion a text has, or each text of a file."),
+    "explain": ("emotion_kedro.app.commands:explain", "Show the words that a prediction rests on."),
+    "generate": (
+        "emotion_kedro.app.commands:generate",
+        "Write texts of a label, and say what the filters make of each.",
+    ),
+    "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
+    "status": (
+        "emotion_kedro.runners.incremental.commands:status",
+        "Say which outputs are fresh, and which are not and why.",
+    ),
+}
+"""Name -> where it is implemented, and what it does in a line."""
+IN_PROJECT = ("generate", "status")
+"""Commands that read the project's configuration."""
 
 
-@click.group(name="emotion")
+class Commands(click.Group):
+    """A group that knows its commands by name and imports them when they are called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, context: click.Context) -> Any:
+        """Work in the project's folder, wherever in it the command is called."""
+        if context.protected_args and context.protected_args[0] in IN_PROJECT:
+            _enter_project()
+        return super().invoke(context)
+
+
+@click.group(name="emotion", cls=Commands)
 def cli() -> None:
-    """Teach small language models to read emotion."""
+    """Teach small language models to read emotion, and use them.
+
+    Each command has examples in its own help: emotion predict --help
+    """
+    # Read when the libraries are loaded, which is later.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-cli.add_command(status)
-
-
-def main() -> None:
-    """Run a command in the project that the working directory is in."""
-    project = find_kedro_project(Path.cwd())
+def _enter_project() -> None:
+    project = project_folder()
     if project is None:
-        raise SystemExit("emotion works in a project's folder: the one with pyproject.toml and conf/, or one below it")
+        raise click.ClickException("this works in a project's folder: the one with pyproject.toml and conf/")
+    # Kedro looks for the settings of its log where it is imported.
+    os.chdir(project)
+    from kedro.framework.startup import bootstrap_project
+
     bootstrap_project(project)
-    cli()

@@ -227,3 +227,22 @@ def test_the_card_of_the_recommended_model_runs_as_it_stands(augmented: tuple[Pr
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=project.path)
     answer = ast.literal_eval(done.stdout.strip().splitlines()[-1])[0]
     assert f"and the answer is right: {answer['label']} ({answer['score']:.2f})" in card
+
+
+def test_a_kept_generator_writes_more_and_its_filters_say_why_not(augmented: tuple[Project, str]) -> None:
+    project, _ = augmented
+    command = [sys.executable, "-c", "from emotion_kedro.cli import cli; cli()", "generate", "-l", "joy", "-n", "6"]
+
+    def written(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *more], cwd=project.path, env=project.environment(), capture_output=True, text=True, check=False
+        )
+
+    first = written()
+    assert first.returncode == 0, first.stderr
+    lines = [line for line in first.stdout.splitlines() if line.startswith(("kept", "refused"))]
+    assert 0 < len(lines) <= 6
+    assert all(("[" in line) == line.startswith("refused") for line in lines)
+    unknown = written("--generator", "nobody")
+    assert unknown.returncode == 1
+    assert "augment has kept no generator nobody; it has kept per_label" in unknown.stderr

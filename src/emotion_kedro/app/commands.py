@@ -1,0 +1,195 @@
+"""``emotion predict``, ``explain``, ``generate`` and ``models``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emotion_kedro.app.model import Explanation, Prediction, load_model, models_in
+
+WIDTH = 24
+"""Characters of the longest bar."""
+PERCENT = 100
+
+model_option = click.option(
+    "--model", "-m", type=click.Path(path_type=Path), default=None, help="Its folder; else the recommended one."
+)
+
+
+def opened(model: Path | None) -> Any:
+    """Open a model, or end with one line."""
+    try:
+        return load_model(model)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.command()
+@click.argument("texts", nargs=-1)
+@click.option(
+    "--in",
+    "source",
+    type=click.Path(path_type=Path),
+    help="A file of texts: csv, tsv, json, jsonl, parquet, xlsx, txt.",
+)
+@click.option(
+    "--out", "target", type=click.Path(path_type=Path), help="Where predictions go: csv, tsv, jsonl or parquet."
+)
+@click.option("--text", "column", default="text", show_default=True, help="The column that holds the texts.")
+@click.option(
+    "--abstain", type=click.FloatRange(0, 1), default=0.0, help="Name no label that is less probable than this."
+)
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each text.")
+@model_option
+def predict(
+    texts: tuple[str, ...],
+    source: Path | None,
+    target: Path | None,
+    column: str,
+    abstain: float,
+    as_json: bool,
+    model: Path | None,
+) -> None:
+    r"""Say which emotion a text has.
+
+    \b
+    emotion predict "what a day, everything went right"
+    emotion predict --in mails.xlsx --text body --out read.csv --abstain 0.6
+    cat lines.txt | emotion predict
+    """
+    if (source is None) != (target is None):
+        raise click.UsageError("--in and --out go together: the predictions of a file go into a file")
+    if source is not None and target is not None:
+        _predict_file(source, target, column, abstain, model)
+        return
+    given = list(texts) or (
+        [] if sys.stdin.isatty() else [line for line in sys.stdin.read().splitlines() if line.strip()]
+    )
+    if not given:
+        raise click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
+    try:
+        predictions = opened(model).predict(given, abstain=abstain)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    for prediction in predictions:
+        click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
+
+
+def _predict_file(source: Path, target: Path, column: str, abstain: float, model: Path | None) -> None:
+    from emotion_kedro.app.files import predict_file
+
+    ready = opened(model)
+    shown = sys.stderr.isatty()
+
+    def progress(rows: int) -> None:
+        if shown:
+            click.echo(f"\r{rows:,} rows", nl=False, err=True)
+
+    try:
+        counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    if shown:
+        click.echo(err=True)
+    notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}
+    said = ", ".join(f"{counts[name]:,} {text}" for name, text in notes.items() if counts[name])
+    click.echo(f"{target}: {counts['rows']:,} rows" + (f" ({said})" if said else ""))
+
+
+def _lines(prediction: Prediction) -> list[str]:
+    """Return the text, its label, and a bar for each label."""
+    best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+    name = prediction.label or f"not sure ({best}?)"
+    note = "  (longer than the model reads: its end was left out)" if prediction.cut else ""
+    lines = [click.style(f"{name}  {prediction.probability:.2f}", bold=True) + f"  {prediction.text}{note}"]
+    width = max(map(len, prediction.probabilities))
+    for label, value in sorted(prediction.probabilities.items(), key=lambda pair: -pair[1]):
+        lines.append(f"  {label:<{width}}  {value:.2f}  {'▇' * round(value * WIDTH)}")
+    return lines
+
+
+def _as_json(prediction: Prediction) -> str:
+    rounded = {label: round(value, 4) for label, value in prediction.probabilities.items()}
+    values = {"label": prediction.label, "probability": round(prediction.probability, 4), "probabilities": rounded}
+    return json.dumps({"text": prediction.text, **values, "cut": prediction.cut}, ensure_ascii=False)
+
+
+@click.command()
+@click.argument("text")
+@model_option
+def explain(text: str, model: Path | None) -> None:
+    r"""Show the words that a prediction rests on.
+
+    Each word is left out once: green ones speak for the label, red ones against it, by so many points of its
+    probability.
+
+    \b
+    emotion explain "i am not happy at all"
+    """
+    try:
+        explanation = opened(model).explain(text)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo("\n".join(_lines(explanation.prediction)))
+    click.echo("\n" + " ".join(_coloured(word, fall) for word, fall in explanation.words))
+    for word, fall in _heaviest(explanation):
+        click.echo(f"  {fall * PERCENT:+6.1f}  {word}")
+
+
+def _coloured(word: str, fall: float) -> str:
+    if abs(fall) * PERCENT < 1:
+        return word
+    return click.style(word, fg="green" if fall > 0 else "red", bold=abs(fall) * PERCENT >= 10)
+
+
+def _heaviest(explanation: Explanation) -> list[tuple[str, float]]:
+    return sorted(explanation.words, key=lambda pair: -abs(pair[1]))[:8]
+
+
+@click.command()
+@click.option("--label", "-l", required=True, help="What the texts are to be of.")
+@click.option("--count", "-n", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option("--experiment", default="augment", show_default=True)
+@click.option("--generator", default=None, help="Its name; else the first that was kept.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed writes the same texts."
+)
+@click.option("--env", "-e", default=None, help="The environment of the configuration.")
+def generate(label: str, count: int, experiment: str, generator: str | None, seed: int, env: str | None) -> None:
+    r"""Write texts of a label, and say what the filters make of each.
+
+    \b
+    emotion generate --label joy -n 20
+    """
+    from kedro.framework.session import KedroSession
+
+    from emotion_kedro.app.generation import generate as write
+
+    with KedroSession.create(project_path=Path.cwd(), env=env) as session:
+        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
+        try:
+            candidates = write(catalog, label, count, experiment=experiment, generator=generator, seed=seed)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+    for candidate in candidates:
+        mark = click.style("kept   ", fg="green") if candidate.kept else click.style("refused", fg="red")
+        reason = f"  [{candidate.reason}]" if candidate.reason else ""
+        click.echo(f"{mark} {candidate.probability:.2f}  {candidate.text}{click.style(reason, dim=True)}")
+    click.echo(f"{sum(candidate.kept for candidate in candidates)} of {len(candidates)} kept")
+
+
+@click.command()
+def models() -> None:
+    """List the models that runs have left, and what they learned from."""
+    known = models_in()
+    if not known:
+        raise click.ClickException("no model was trained here yet: make augment")
+    for model in known:
+        rows = ", ".join(f"{number:,} {origin}" for origin, number in model.rows.items())
+        click.echo(
+            f"{model.path}\n    {model.kind} on {model.base or 'words'}; {rows} texts; {', '.join(model.labels)}"
+        )

@@ -1,0 +1,171 @@
+"""A saved classifier as its users see it. No torch before a model is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emotion_kedro.models.classifiers import Classifier
+    from emotion_kedro.models.device import Device
+
+LATEST = "data/06_models/latest"
+"""Where runs leave their newest models, as seen from the project's folder."""
+RECOMMENDED = "recommended"
+NOTES = "classifier.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model reads in a text."""
+
+    text: str
+    label: str | None
+    """The likeliest label; None: the model was asked to keep to itself what it is not sure enough of."""
+    probability: float
+    """Of the likeliest label."""
+    probabilities: dict[str, float]
+    """Of each label; they add up to 1."""
+    cut: bool = False
+    """Whether the text is longer than the model reads: the rest of it was left out."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The words that a prediction rests on."""
+
+    prediction: Prediction
+    words: tuple[tuple[str, float], ...]
+    """Each word of the text, and how much the label's probability falls without it, from -1 to 1."""
+
+
+class EmotionModel:
+    """A classifier that is ready to be asked. Equal texts get equal answers, whatever they are asked beside."""
+
+    def __init__(self, classifier: Classifier, device: Device, path: Path) -> None:
+        self._classifier, self._device = classifier, device
+        self.path = path
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it knows."""
+        return self._classifier.labels
+
+    def predict(self, texts: Sequence[str], *, abstain: float = 0.0) -> list[Prediction]:
+        """Return a prediction for each text.
+
+        Args:
+            texts: any number; all are in memory. For files of any size: :func:`emotion_kedro.app.files.predict_file`.
+            abstain: the least probability of a label that is named.
+
+        Raises:
+            ValueError: if one of them is no text, or has no word in it.
+        """
+        if isinstance(texts, str):
+            raise ValueError("predict takes a list of texts; put the one you have into brackets")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"text {number + 1} is {text!r}: there is nothing to read in it")
+        if not len(texts):
+            return []
+        rows = self.probabilities(texts).tolist()
+        return [self._prediction(text, row, abstain) for text, row in zip(texts, rows, strict=True)]
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probabilities alone, (texts, labels)."""
+        return self._classifier.probabilities(list(texts), device=self._device)
+
+    def _prediction(self, text: str, row: Sequence[float], abstain: float) -> Prediction:
+        best = max(range(len(row)), key=row.__getitem__)
+        label = self.labels[best] if row[best] >= abstain else None
+        return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
+
+    def _is_cut(self, text: str) -> bool:
+        tokenizer, most = getattr(self._classifier, "tokenizer", None), getattr(self._classifier, "max_tokens", None)
+        # A token is a character at least: most texts need not be counted.
+        if tokenizer is None or most is None or len(text) < most - 2:
+            return False
+        return len(tokenizer([text])["input_ids"][0]) > most
+
+    def explain(self, text: str) -> Explanation:
+        """Say which words the prediction rests on: each is left out once.
+
+        Erasure: Li et al. 2016, arXiv 1612.08220.
+        """
+        words = text.split()
+        without = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(words))]
+        whole, *others = self.predict([text, *without] if len(words) > 1 else [text])
+        label = whole.label
+        assert label is not None
+        falls = [whole.probability - other.probabilities[label] for other in others] or [0.0]
+        return Explanation(whole, tuple(zip(words, falls, strict=True)))
+
+
+def project_folder() -> Path | None:
+    """Return the folder of the project that the working directory is in."""
+    for folder in (here := Path.cwd(), *here.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file() and "[tool.kedro]" in file.read_text(encoding="utf-8"):
+            return folder
+    return None
+
+
+def latest_models() -> Path:
+    """Return the folder of the newest models, as seen from the working directory."""
+    folder = project_folder()
+    return Path(LATEST) if folder in (None, Path.cwd()) else folder / LATEST
+
+
+def load_model(path: Path | str | None = None, *, device: str = "auto") -> EmotionModel:
+    """Open a model.
+
+    Args:
+        path: its folder; None: the model that the last ``make augment`` recommends.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ValueError: if the folder holds no classifier of this project; the message names those that there are.
+    """
+    path = latest_models() / RECOMMENDED if path is None else Path(path)
+    if not (path / NOTES).is_file():
+        known = ", ".join(str(model.path) for model in models_in())
+        there = f"there are: {known}" if known else "none was trained here yet: make augment"
+        raise ValueError(f"{path} is no folder of a classifier; {there}")
+    from emotion_kedro.models.classifiers import load_classifier
+    from emotion_kedro.models.device import choose_device
+
+    place = choose_device(device)
+    return EmotionModel(load_classifier(path, place), place, path)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that a run has left."""
+
+    path: Path
+    kind: str
+    base: str
+    labels: tuple[str, ...]
+    rows: dict[str, int]
+    """Texts that it learned from, by origin."""
+
+
+def models_in(folder: Path | None = None) -> list[KnownModel]:
+    """Return the newest models below a folder (None: the project's own), those that are recommended first."""
+    folder = latest_models() if folder is None else folder
+    # A folder for each arm; those of experiments other than the default one lie in a folder of its name.
+    models = list(_models(file for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{NOTES}")))
+    return sorted(models, key=lambda model: (model.path.name != RECOMMENDED, str(model.path)))
+
+
+def _models(files: Iterable[Path]) -> Iterator[KnownModel]:
+    for file in files:
+        notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        rows = notes.get("rows", {})
+        yield KnownModel(file.parent, notes["kind"], str(notes.get("base", "")), tuple(notes.get("labels", ())), rows)

@@ -1,0 +1,194 @@
+"""A trained model as its users see it, in Python and in a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from emotion_kedro.app import EmotionModel, load_model, models_in
+from emotion_kedro.app.files import predict_file
+from emotion_kedro.cache import Cache
+from emotion_kedro.cli import COMMANDS, cli
+from emotion_kedro.config.models import EncoderConfig, LinearConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.reader_errors import SourceError
+from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
+from emotion_kedro.models.device import Device
+
+JOY, FEAR = "we were laughing and dancing", "she was trembling and hiding"
+
+
+@pytest.fixture(scope="module")
+def folder(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A project's folder in which a run has left two models."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "pyproject.toml").write_text("[tool.kedro]\n")
+    learner = LinearConfig.model_validate({"kind": "linear", "features": {"kind": "tfidf"}})
+    training_set = TrainingSet(records, records.iloc[:0], taxonomy, "linear.real", 0)
+    classifier, _ = fit_classifier(training_set, learner, cpu, Cache(project / "cache"))
+    for name in ("real", "recommended"):
+        directory = project / "data/06_models/latest" / name
+        directory.mkdir(parents=True)
+        classifier.save(directory)
+    return project
+
+
+@pytest.fixture
+def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> EmotionModel:
+    monkeypatch.chdir(folder)
+    return load_model()
+
+
+def test_a_prediction_has_the_likeliest_label_or_none(model: EmotionModel) -> None:
+    joy, fear = model.predict([JOY, FEAR])
+
+    assert (joy.label, fear.label) == ("joy", "fear")
+    assert sum(joy.probabilities.values()) == pytest.approx(1)
+    assert joy.probability == max(joy.probabilities.values())
+    [unsure] = model.predict([JOY], abstain=0.999)
+    assert unsure.label is None
+    assert unsure.probabilities == joy.probabilities
+    assert model.predict([]) == []
+
+
+def test_what_is_no_list_of_texts_is_refused(model: EmotionModel) -> None:
+    with pytest.raises(ValueError, match="list of texts"):
+        model.predict(JOY)
+    with pytest.raises(ValueError, match="text 2 is '  '"):
+        model.predict([JOY, "  "])
+
+
+def test_an_explanation_names_the_words_that_a_label_rests_on(model: EmotionModel) -> None:
+    explanation = model.explain(JOY)
+
+    falls = dict(explanation.words)
+    assert list(falls) == JOY.split()
+    assert min(falls["laughing"], falls["dancing"]) > max(falls["we"], falls["were"], falls["and"])
+    assert model.explain("laughing").words == (("laughing", 0.0),)
+
+
+def test_the_longest_texts_are_cut_and_say_so(
+    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+) -> None:
+    training = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
+    learner = EncoderConfig.model_validate(
+        {"kind": "encoder", "base": str(tiny_encoder), "max_tokens": 12, "training": training}
+    )
+    fitted, _ = fit_classifier(TrainingSet(records, records.iloc[:0], taxonomy, "e", 0), learner, cpu, cache)
+    fitted.save(tmp_path)
+    model = load_model(tmp_path)
+
+    short, long = model.predict(["laughing", "laughing " * 600])
+
+    assert (short.cut, long.cut) == (False, True)
+    # Ten words and two special tokens are what it reads.
+    assert long.probabilities == pytest.approx(model.predict(["laughing " * 10])[0].probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_file_gets_a_row_for_each_of_its_rows(model: EmotionModel, ending: str, tmp_path: Path) -> None:
+    texts = [JOY, "", FEAR, 'quoted "words", and\nanother line'] * 700  # more than are read at a time
+    source, target = tmp_path / "in.parquet", tmp_path / f"out.{ending}"
+    pd.DataFrame({"number": range(len(texts)), "post": texts}).to_parquet(source)
+    told: list[int] = []
+
+    counts = predict_file(model, source, target, column="post", progress=told.append)
+
+    read = {"csv": pd.read_csv, "tsv": lambda file: pd.read_csv(file, sep="\t"), "parquet": pd.read_parquet}
+    table = pd.read_json(target, lines=True) if ending == "jsonl" else read[ending](target)
+    assert counts == {"rows": 2800, "empty": 700, "abstained": 0, "cut": 0}
+    assert told[-1] == 2800
+    assert len(told) > 2
+    assert table["row"].tolist() == list(range(1, 2801))
+    assert table["text"].fillna("").tolist() == texts
+    assert table["label"].fillna("").tolist()[:3] == ["joy", "", "fear"]
+    assert table.loc[1, ["probability", "p_joy"]].isna().all()
+    np.testing.assert_allclose(table.filter(regex="^p_").iloc[0].sum(), 1.0, atol=1e-6)
+
+
+def test_other_separators_and_plain_lines_are_read(model: EmotionModel, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"id;post\n1;{JOY}, yes\n")
+    (tmp_path / "in.txt").write_text(f"{FEAR}\n{JOY}\n")
+
+    assert predict_file(model, tmp_path / "in.csv", tmp_path / "a.csv", column="post")["rows"] == 1
+    assert predict_file(model, tmp_path / "in.txt", tmp_path / "b.csv")["rows"] == 2
+    assert pd.read_csv(tmp_path / "b.csv")["label"].tolist() == ["fear", "joy"]
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing(model: EmotionModel, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("post\nhello\n")
+    with pytest.raises(SourceError, match=r"in\.csv: there is no column 'text'; the columns are: 'post'"):
+        predict_file(model, tmp_path / "in.csv", tmp_path / "out.csv")
+    with pytest.raises(ValueError, match="predictions are written as"):
+        predict_file(model, tmp_path / "in.csv", tmp_path / "out.xls", column="post")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_a_folder_without_a_model_is_named_with_those_that_there_are(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert [model.path.name for model in models_in()] == ["recommended", "real"]
+    with pytest.raises(ValueError, match=r"nowhere is no folder of a classifier; there are: .*latest/recommended"):
+        load_model("nowhere")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="none was trained here yet: make augment"):
+        load_model()
+
+
+def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (folder / "notebooks").mkdir(exist_ok=True)
+    monkeypatch.chdir(folder / "notebooks")  # anywhere in the project
+    run = CliRunner().invoke
+
+    assert run(cli, ["predict", JOY]).output.startswith("joy  0.")
+    answer = json.loads(run(cli, ["predict", "--json", "--abstain", "0.999", JOY]).output)
+    assert (answer["label"], set(answer["probabilities"])) == (None, {"anger", "fear", "joy", "sadness"})
+    assert "fear  0." in run(cli, ["predict"], input=f"{JOY}\n\n{FEAR}\n").output
+    assert "laughing" in run(cli, ["explain", JOY]).output
+    assert "latest/recommended" in run(cli, ["models"]).output
+    (tmp_path / "in.txt").write_text(JOY)
+    written = run(cli, ["predict", "--in", str(tmp_path / "in.txt"), "--out", str(tmp_path / "out.csv")])
+    assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 rows"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict"], "give a text"),
+        (["predict", "--in", "a.csv"], "--in and --out go together"),
+        (["predict", "--in", "a.csv", "--out", "b.csv"], "a.csv: no such file"),
+        (["predict", "--model", "nowhere", "x"], "nowhere is no folder of a classifier"),
+        (["predict", "--abstain", "2", "x"], "2.0 is not in the range"),
+        (["explain", " "], "there is nothing to read in it"),
+        (["predct", "x"], "No such command 'predct'"),
+    ],
+)
+def test_mistakes_end_with_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str) -> None:
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(cli, words, input="")
+
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from click.testing import CliRunner; from emotion_kedro.cli import cli;"
+        "out = CliRunner().invoke(cli, ['--help']).output; assert 'predict' in out, out;"
+        "print(sorted({'torch', 'pandas', 'kedro', 'numpy', 'transformers'} & set(sys.modules)))"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert process.stdout.strip() == "[]"
+    assert set(COMMANDS) == {"predict", "explain", "generate", "models", "status"}
