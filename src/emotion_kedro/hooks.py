@@ -59,6 +59,7 @@ class RunHooks:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
+        self.saved: dict[str, set[str]] = {}
         self.lock = threading.Lock()
 
     @hook_impl
@@ -81,7 +82,7 @@ class RunHooks:
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
-        self.started[node.name] = time.perf_counter()
+        self.started[node.name], self.saved[node.name] = time.perf_counter(), set()
         logger.info("%s", node.name)
 
     @hook_impl
@@ -98,6 +99,14 @@ class RunHooks:
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Drop the checkpoints of a node's work once all its outputs are saved: all of a run would fill a disk."""
+        saved = self.saved.setdefault(node.name, set())
+        saved.add(dataset_name)
+        if saved >= set(node.outputs):
+            clear_finished()
+
+    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         if is_message(error):
@@ -106,8 +115,7 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Drop the checkpoints of work whose results are saved, and say what came out."""
-        clear_finished()
+        """Say what came out."""
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 print(f"\n{catalog.load(name).rstrip()}")
