@@ -81,7 +81,7 @@ def test_a_filter(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FILTERS, "shouting", Kind(ShoutingFilter, f"{module}:shouting"))
     candidates = pd.DataFrame({"text": ["GO AWAY NOW", "go away now"], "label": "anger", "generator": "g"})
     filters = filter_configs({"shouting": {"capitals": 3}})
-    decisions = apply_filters(score_candidates(candidates, []), ["shouting"], filters, [])
+    decisions = apply_filters(score_candidates(candidates, []), ["shouting"], filters, candidates.iloc[:0])
     assert decisions["reason"].tolist() == ["shouting", "kept"]
 
 

@@ -18,6 +18,7 @@ from emotion_kedro.augmentation.filters import (
     RESEMBLES,
     SURPLUS,
     TOO_SHORT,
+    TYPICAL,
     UNSURE,
     apply_filters,
     score_candidates,
@@ -39,10 +40,11 @@ def candidates(*texts: str, label: str = "joy", generator: str = "g") -> pd.Data
 
 
 def reasons(
-    table: pd.DataFrame, *names: str, train: list[str] = TRAIN, quota: int | None = None, **settings: Any
+    table: pd.DataFrame, *names: str, train: list[str] | pd.DataFrame = TRAIN, quota: int | None = None, **settings: Any
 ) -> list[str]:
-    scored = table if "words" in table else score_candidates(table, train)
-    result = apply_filters(scored, names, filter_configs(settings), train, quota=quota)
+    rows = train if isinstance(train, pd.DataFrame) else pd.DataFrame({"text": train, "label": "joy"})
+    scored = table if "words" in table else score_candidates(table, rows["text"].tolist())
+    result = apply_filters(scored, names, filter_configs(settings), rows, quota=quota)
     assert (result["kept"] == (result["reason"] == KEPT)).all()
     assert result.index.equals(table.index)
     return result["reason"].tolist()
@@ -203,3 +205,32 @@ def test_the_most_different_texts_are_kept_and_the_seeming_repeats_refused() -> 
     # An opening that is shared counts beside the words: of two that share as many words, the other is kept.
     openers = ["so it goes on the hill", "so it goes under trees", "goes under trees so it"]
     assert reasons(candidates(*openers), "diverse", quota=2) == [KEPT, RESEMBLES, KEPT]
+
+
+def test_words_that_give_the_label_away_are_no_more_common_than_in_train_texts() -> None:
+    joys = [
+        "delighted by rain",
+        "anna seemed delighted",
+        "delighted again",
+        "cats purr",
+        "old trains stop",
+        "bread rises",
+    ]
+    fears = [f"he hid from the {thing}" for thing in ("dog", "dark", "noise", "wolf", "storm", "crowd")]
+    train = pd.DataFrame({"text": joys + fears, "label": ["joy"] * 6 + ["fear"] * 6})
+    typical = [
+        "delighted anna stood here",
+        "boris was never delighted",
+        "what delighted clara",
+        "may i be delighted once",
+    ]
+    plain = ["the kettle sang", "the kettle sang again", "the kettle sang loudly"]
+    off = {"cue_words": 0}
+    assert reasons(candidates(*typical, *plain), "diverse", train=train, quota=4, diverse=off)[:4].count(KEPT) == 3
+
+    # Half of the train texts have "delighted": two of four may.
+    found = reasons(candidates(*typical, *plain), "diverse", train=train, quota=4)
+    assert (found[:4].count(KEPT), found[:4].count(TYPICAL)) == (2, 2)
+    assert (found[4:].count(KEPT), found[4:].count(RESEMBLES)) == (2, 1)
+    # Where there are too few others, fewer are kept.
+    assert reasons(candidates(*typical, plain[0]), "diverse", train=train, quota=4).count(KEPT) == 3

@@ -42,7 +42,7 @@ def at(share: float, tau: float) -> pd.DataFrame:
 @pytest.mark.parametrize("tau", [0.3, 0.5, 0.9])
 def test_a_threshold_keeps_what_the_filter_would_have_kept(tau: float) -> None:
     filters = {**FILTERS, "label_agreement": LabelAgreementFilter(tau=tau)}
-    decisions = apply_filters(candidates(), CONFIG.filters, filters, REAL["text"].tolist())
+    decisions = apply_filters(candidates(), CONFIG.filters, filters, REAL)
     assert decisions["kept"].any()
     pd.testing.assert_frame_equal(at(100.0, tau), candidates()[decisions["kept"]])
 

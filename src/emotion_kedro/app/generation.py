@@ -81,10 +81,10 @@ def _filtered(
 ) -> list[Candidate]:
     arms = [ArmConfig.model_validate(arm) for arm in parameters["arms"].values()]
     filters = next((arm.filters for arm in arms if name in arm.add), ())
-    train_texts = records.loc[records["split"] == "train", "text"].tolist()
+    train = records[records["split"] == "train"]
     model = load_model(classifier)
-    scored = score_candidates(texts, train_texts, labels=model.labels, read=model.probabilities)
-    decisions = apply_filters(scored, filters, filter_configs(parameters["filters"]), train_texts)
+    scored = score_candidates(texts, train["text"].tolist(), labels=model.labels, read=model.probabilities)
+    decisions = apply_filters(scored, filters, filter_configs(parameters["filters"]), train)
     return [
         Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability))
         for text, probability, kept, reason in zip(

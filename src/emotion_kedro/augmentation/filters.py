@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emotion_kedro.config.filters import (
     FILTERS,
@@ -29,6 +30,7 @@ from emotion_kedro.config.filters import (
     NovelFilter,
     RepetitionFilter,
 )
+from emotion_kedro.data.lexicon import cue_words, has_cue_word
 from emotion_kedro.data.near_duplicates import NearIndex, shingles
 from emotion_kedro.metrics.diversity import is_cut_off, repetition, words
 from emotion_kedro.metrics.novelty import exact_copies
@@ -44,6 +46,7 @@ DUPLICATE = "duplicate of another candidate"
 DISAGREES = "classifier disagrees"
 UNSURE = "classifier unsure"
 RESEMBLES = "resembles others"
+TYPICAL = "one more with a typical word"
 SURPLUS = "beyond the quota"
 PASSED = ""
 
@@ -54,10 +57,15 @@ FIGURES = ("words", "repetition", "train_similarity", "predicted", "probability"
 class FilterContext:
     """What a filter may look at beside the candidates."""
 
-    train_texts: Sequence[str]
-    """All train texts of the draw; nothing that is validated or tested on."""
+    train_rows: pd.DataFrame
+    """``text, label`` of all train rows of the draw; nothing that is validated or tested on."""
     quota: int | None = None
     """Candidates of a generator and label that are kept, at most; None: all."""
+
+    @property
+    def train_texts(self) -> list[str]:
+        """The texts of the train rows."""
+        return self.train_rows["text"].tolist()
 
 
 def score_candidates(
@@ -114,7 +122,7 @@ def apply_filters(
     scored: pd.DataFrame,
     names: Sequence[str],
     configs: Mapping[str, Any],
-    train_texts: Sequence[str],
+    train_rows: pd.DataFrame,
     *,
     quota: int | None = None,
 ) -> pd.DataFrame:
@@ -127,12 +135,12 @@ def apply_filters(
         scored: the candidates of one draw, as :func:`score_candidates` returns them.
         names: filters, in the order in which they are applied.
         configs: the parameters of each filter by its name.
-        train_texts: all train texts of the draw.
+        train_rows: ``text, label`` of all train rows of the draw.
         quota: candidates of a generator and label that are kept, at most; None: all.
     """
     reasons = pd.Series(KEPT, index=scored.index, dtype="str")
     filtered = scored["train_similarity"].notna()
-    context = FilterContext(train_texts, quota)
+    context = FilterContext(train_rows, quota)
     for name in names:
         candidates = scored[filtered & (reasons == KEPT)]
         if candidates.empty:
@@ -225,29 +233,58 @@ def diverse(candidates: pd.DataFrame, config: DiverseFilter, context: FilterCont
 
     Texts are taken one after the other, each time the one that is least like all that were taken: the farthest-first
     traversal (Gonzalez 1985, Clustering to minimize the maximum intercluster distance). Two texts are alike by the
-    cosine of their TF-IDF weights, in which words, pairs of words and the opening as a whole count alike.
+    cosine of their TF-IDF weights, in which words, pairs of words and the opening as a whole count alike. Texts with a
+    cue word of their label are passed over once they make up the share that they have among its train texts.
     """
     reasons = pd.Series(PASSED, index=candidates.index, dtype="str")
     if context.quota is None:
         return reasons
-    for _, group in candidates.groupby(["generator", "label"], sort=False):
-        taken = farthest_first(group["text"].tolist(), context.quota, opening=config.opening)
-        reasons[group.index.delete(taken)] = RESEMBLES
+    rows = context.train_rows
+    cues = cue_words(rows["text"].tolist(), rows["label"].tolist(), per_label=config.cue_words) if len(rows) else {}
+    for (_, key), group in candidates.groupby(["generator", "label"], sort=False):
+        label = str(key)
+        texts, train = group["text"].tolist(), rows.loc[rows["label"] == label, "text"].tolist()
+        typical: NDArray[np.bool_] = np.array(has_cue_word(texts, [label] * len(texts), cues))
+        # With no train text of the label there is no share that they could have.
+        share = np.mean(has_cue_word(train, [label] * len(train), cues)) if train else 1.0
+        most = round(share * context.quota)
+        taken = farthest_first(texts, context.quota, opening=config.opening, seldom=typical, most=most)
+        left = np.ones(len(group), dtype=bool)
+        left[taken] = False
+        passed_over = left & typical & (typical[taken].sum() >= most)
+        reasons[group.index[left]] = np.where(passed_over[left], TYPICAL, RESEMBLES)
     return reasons
 
 
-def farthest_first(texts: Sequence[str], count: int, *, opening: int) -> list[int]:
-    """Return the places of ``count`` texts, each the least like those before it; the first text is the first."""
-    if len(texts) <= count:
-        return list(range(len(texts)))
+def farthest_first(
+    texts: Sequence[str], count: int, *, opening: int, seldom: np.ndarray | None = None, most: int = 0
+) -> list[int]:
+    """Return the places of ``count`` texts at most, each the least like those before it; the first text is the first.
+
+    Args:
+        texts: to choose from.
+        count: texts wanted.
+        opening: first words that count as one piece more.
+        seldom: (texts,) of bool: those of which no more than ``most`` are taken; None: there are none.
+        most: see there.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    seldom = np.zeros(len(texts), dtype=bool) if seldom is None else seldom
+    if len(texts) <= count and seldom.sum() <= most:
+        return list(range(len(texts)))
     rows = TfidfVectorizer(analyzer=partial(_pieces, opening=opening), sublinear_tf=True).fit_transform(texts)
-    taken, nearest = [0], np.full(len(texts), -np.inf)
+    taken: list[int] = []
+    likeness = np.full(len(texts), -np.inf)
     while len(taken) < count:
-        nearest = np.maximum(nearest, (rows @ rows[taken[-1]].T).toarray()[:, 0])
-        nearest[taken] = np.inf
-        taken.append(int(np.argmin(nearest)))
+        if seldom[taken].sum() >= most:
+            likeness[seldom] = np.inf
+        nearest = int(np.argmin(likeness))
+        if likeness[nearest] == np.inf:
+            break
+        likeness = np.maximum(likeness, (rows @ rows[nearest].T).toarray()[:, 0])
+        taken.append(nearest)
+        likeness[taken] = np.inf
     return taken
 
 

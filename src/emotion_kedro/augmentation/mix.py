@@ -57,7 +57,7 @@ def compose_rows(
     offered = pd.concat(
         [candidates.iloc[:0], *(candidates[candidates["generator"] == added] for added in arm.add)], ignore_index=True
     )
-    decisions = apply_filters(offered, arm.filters, filters, rows["text"].tolist(), quota=design.added_rows)
+    decisions = apply_filters(offered, arm.filters, filters, rows, quota=design.added_rows)
     decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
     real = real_rows(arm, rows)
     added = _added_rows(arm, offered[decisions["kept"].to_numpy()])

@@ -88,11 +88,17 @@ class LabelAgreementFilter(AgreementConfig):
 
 
 class DiverseFilter(Config):
-    """Keeps the most different texts of each label, as many as the design's ``added_rows``; it comes last."""
+    """Keeps the most different texts of each label, as many as the design's ``added_rows``; it comes last.
+
+    No larger share of them than of the label's train texts may have one of its cue words: a classifier likes those, and
+    what is left by it has more of them than real text.
+    """
 
     kind: Literal["diverse"] = "diverse"
     opening: Positive = 3
     """First words of a text that count as one piece more."""
+    cue_words: Annotated[int, Field(ge=0)] = 20
+    """Words most typical of each label's train texts that count as cue words; 0: their share is left alone."""
 
 
 FILTERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PRIOR_WORDS = 500
 """Weight of the prior, in words: the prior has the proportions of all texts together and this total (Monroe's own)."""
+CUE_WORDS = 20
+"""Words of a label that count as its cue words."""
+CUE_COUNT = 3
+"""Texts, at least, that a cue word stands in."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -102,6 +106,18 @@ def mine_lexicon(texts: Sequence[str], labels: Sequence[str], *, per_label: int,
     rows = log_odds(texts, labels, least_count=least_count)
     typical = rows[rows["z"] > 0].sort_values(["label", "z", "word"], ascending=[True, False, True], kind="stable")
     return typical.groupby("label", sort=False).head(per_label).reset_index(drop=True)
+
+
+def cue_words(texts: Sequence[str], labels: Sequence[str], *, per_label: int = CUE_WORDS) -> dict[str, frozenset[str]]:
+    """Return the words that give a label away, by label: the most typical of its texts that stand in three at least."""
+    lexicon = mine_lexicon(texts, labels, per_label=per_label, least_count=CUE_COUNT)
+    return {str(label): frozenset(rows["word"]) for label, rows in lexicon.groupby("label")}
+
+
+def has_cue_word(texts: Sequence[str], labels: Sequence[str], cues: Mapping[str, frozenset[str]]) -> list[bool]:
+    """Return which texts have a cue word of their label in them."""
+    pairs = zip(texts, labels, strict=True)
+    return [not cues.get(label, frozenset()).isdisjoint(words_of(text)) for text, label in pairs]
 
 
 def lexicon_words(rows: pd.DataFrame, labels: Sequence[str], lexicon: LexiconConfig) -> tuple[str, ...]:

@@ -281,8 +281,8 @@ class Loop:
         candidates = draw_for(self.generator_name, self._generator_of(number), self.contexts, [self.draw], models)
         numbered = candidates.assign(candidate_id=f"{number}:" + candidates["candidate_id"])
         scored = score_draws(numbered, self.contexts, self.scoring)
-        texts, limit = self._train["text"].tolist(), self.contexts.design.added_rows
-        decisions = apply_filters(scored, self.config.filters, self.scoring.filters, texts, quota=limit)
+        limit = self.contexts.design.added_rows
+        decisions = apply_filters(scored, self.config.filters, self.scoring.filters, self._train, quota=limit)
         return scored.assign(round=number, **{name: decisions[name] for name in ("kept", "reason")})
 
     def _read(self, candidates: pd.DataFrame) -> pd.DataFrame:

@@ -219,8 +219,8 @@ class _Trial:
 
     def default_arm(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return predictions and runs of the learner as it is, with all that the filters keep."""
-        texts, limit = self._train["text"].tolist(), self.design.added_rows
-        decisions = apply_filters(self.candidates, self.config.filters, self.filters, texts, quota=limit)
+        limit = self.design.added_rows
+        decisions = apply_filters(self.candidates, self.config.filters, self.filters, self._train, quota=limit)
         rows = self._rows(self._train, self.candidates[decisions["kept"]])
         return self._fit("default", rows, self.learner, self.design.seeds)
 
@@ -272,7 +272,7 @@ def added_at(
         name: filters[name].model_copy(update={"tau": settings.tau} if filters[name].kind == AGREEMENT else {})
         for name in names
     }
-    decisions = apply_filters(candidates, names, changed, real["text"].tolist())
+    decisions = apply_filters(candidates, names, changed, real)
     shuffled = candidates[decisions["kept"]].sample(frac=1, random_state=config.seed)
     wanted = (settings.synthetic_share * real["label"].value_counts()).round()
     place = shuffled.groupby("label").cumcount()

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.data.lexicon import mine_lexicon, words_of
+from emotion_kedro.data.lexicon import cue_words, has_cue_word
 from emotion_kedro.metrics.diversity import (
     common_openings,
     distinct_n,
@@ -30,12 +30,11 @@ from emotion_kedro.metrics.two_sample import two_sample_auc
 
 ALL = "all"
 SAMPLE = 200
-"""Texts of a label that are looked at, at most; the figures of larger samples differ little."""
+"""Texts, at most, of a figure that depends on how many there are."""
+MOST_SAMPLES = 5
+"""Samples that such a figure is the mean of, where there are so many texts: that of one is off by points."""
 LEAST_TEXTS = 10
 """Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
-CUE_WORDS = 20
-CUE_COUNT = 3
-"""Train texts, at least, that a cue word stands in."""
 COLUMNS = {
     **dict.fromkeys(("experiment", "arm", "label", "metric"), "str"),
     **dict.fromkeys(("value", "real"), "float64"),
@@ -131,11 +130,12 @@ def text_quality(
         embed: for ``nearest_train``; None: without it.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.TextQuality`; ``texts`` is their number before sampling. Metrics, shares in
-        0..1 unless said: ``fidelity`` (read as its label), ``cut_off``, ``cue_word`` (has a word typical of its label
-        by log-odds in train), ``common_openings`` (begins with one of the three commonest three first words),
-        ``distinct_2``, ``self_bleu``, ``vendi`` (a number of texts), ``auc_words`` and ``auc_characters`` (told from
-        real test text; real: test from train), ``copied`` (equals a train text or shares 8 words in a row with one),
+        Schema :class:`emotion_kedro.schemas.TextQuality`; ``texts`` is their number. Shares of texts are of all of
+        them; figures of a set are means over samples of :data:`SAMPLE`. Metrics, shares in 0..1 unless said:
+        ``fidelity`` (read as its label), ``cut_off``, ``cue_word`` (has a word typical of its label by log-odds in
+        train), ``common_openings`` (begins with one of the three commonest three first words), ``distinct_2``,
+        ``self_bleu``, ``vendi`` (a number of texts), ``auc_words`` and ``auc_characters`` (told from real test text;
+        real: test from train), ``copied`` (equals a train text or shares 8 words in a row with one),
         ``nearest_train`` (mean cosine similarity to the nearest train text).
     """
     references = _references(real_train, real_test, predicted, evaluation, embed)
@@ -155,9 +155,8 @@ def _references(
     evaluation: EvaluationConfig,
     embed: Embed | None,
 ) -> _References:
-    lexicon = mine_lexicon(train["text"].tolist(), train["label"].tolist(), per_label=CUE_WORDS, least_count=CUE_COUNT)
+    cues = cue_words(train["text"].tolist(), train["label"].tolist())
     read = {} if predicted is None else dict(zip(predicted["text"], predicted["predicted"], strict=True))
-    cues = {str(label): frozenset(rows["word"]) for label, rows in lexicon.groupby("label")}
     embedded = embed(neighbours_of(train, evaluation)["text"].tolist()) if embed and len(train) else None
     return _References(_readable(train), _readable(test), cues, read, evaluation.seed, embed, embedded)
 
@@ -185,16 +184,32 @@ def _figures(added: pd.DataFrame, references: _References) -> Iterable[dict[str,
 
 
 def _measure(added: pd.DataFrame, references: _References) -> Measured:
-    shown = _sample(_readable(added), references.seed)
-    real = _of_same_labels(references.test, shown, references.seed)
+    readable = _readable(added)
+    # Shares of all texts: those of a sample would be off by points.
+    by_text = [
+        _figures_of_texts(side, references)
+        for side in (readable, _of_same_labels(references.test, readable, references.seed))
+    ]
+    draws = max(1, min(MOST_SAMPLES, len(readable) // SAMPLE))
+    by_set = [_of_a_sample(readable, references, references.seed + draw) for draw in range(draws)]
+    sides = [{**texts, **_means([pair[side] for pair in by_set])} for side, texts in enumerate(by_text)]
+    return {metric: (sides[0][metric], sides[1][metric]) for metric in sides[0]}
+
+
+def _of_a_sample(added: pd.DataFrame, references: _References, seed: int) -> list[dict[str, float]]:
+    """Return the figures of a sample of what was added, and of as much real text."""
+    shown = _sample(added, seed)
+    real = _of_same_labels(references.test, shown, seed)
     # As many of each label on both sides, since these figures depend on the number, and on the labels.
-    alike = _of_same_labels(shown, real, references.seed)
-    train = _of_same_labels(references.train, real, references.seed)
-    by_text = [_figures_of_texts(side, references) for side in (shown, real)]
-    by_set = [_figures_of_set(side["text"].tolist(), references.seed) for side in (alike, real)]
+    alike = _of_same_labels(shown, real, seed)
+    train = _of_same_labels(references.train, real, seed)
+    by_set = [_figures_of_set(side["text"].tolist(), seed) for side in (alike, real)]
     told = [_told_apart(first, second, references) for first, second in ((alike, real), (train, real))]
-    value, of_real = ({**texts, **sets, **auc} for texts, sets, auc in zip(by_text, by_set, told, strict=True))
-    return {metric: (value[metric], of_real[metric]) for metric in value}
+    return [{**figures, **auc} for figures, auc in zip(by_set, told, strict=True)]
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {metric: float(np.mean([each[metric] for each in figures])) for metric in figures[0]}
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -219,7 +234,7 @@ def _figures_of_texts(table: pd.DataFrame, references: _References) -> dict[str,
     figures = {"fidelity": _fidelity(table, references)} if references.predicted else {}
     figures |= {
         "cut_off": _mean([is_cut_off(text) for text in texts]),
-        "cue_word": _cue_word_share(table, references),
+        "cue_word": _mean(has_cue_word(texts, table["label"].tolist(), references.cues)),
         "copied": _mean(copied(texts, references.train["text"].tolist())),
     }
     if references.embed is not None and references.embedded is not None:
@@ -259,8 +274,3 @@ def _mean(values: Sequence[bool] | np.ndarray) -> float:
 def _fidelity(table: pd.DataFrame, references: _References) -> float:
     read = table[table["text"].isin(references.predicted)]
     return _mean((read["text"].map(references.predicted) == read["label"]).to_numpy())
-
-
-def _cue_word_share(table: pd.DataFrame, references: _References) -> float:
-    pairs = zip(table["text"], table["label"], strict=True)
-    return _mean([not references.cues.get(label, frozenset()).isdisjoint(words_of(text)) for text, label in pairs])
