@@ -10,7 +10,7 @@ from typing import Any
 EXAMPLE = "your letter came this morning"
 """Stands where no test row may: nothing is claimed about what is read in it."""
 
-PIPELINE = 'pipeline("text-classification", model={path})({text})'
+PIPELINE = 'pipeline("text-classification", model={path})({text}, truncation=True)'
 HEADED = f"""```python
 from transformers import pipeline
 
