@@ -6,6 +6,7 @@ device by ``params:device``, tables of another experiment by the data sets that 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
@@ -33,13 +34,23 @@ from emotion_kedro.cache import clear_finished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
+from emotion_kedro.guards import (
+    alone_in,
+    check_going_on,
+    check_versions,
+    check_writable,
+    outputs_of,
+    places_of,
+    stopped_by_signals,
+)
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
+from emotion_kedro.whole_files import NoRoomError
 
 logger = logging.getLogger(__name__)
 
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
-DEVICE = "params:device"
+DEVICE, CACHE = "params:device", "params:cache"
 RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
 OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 """Data sets that load where nothing has been made yet, or say themselves what is missing."""
@@ -53,34 +64,62 @@ class RunError(ClickException):
     """A node stopped with a message that is written for who runs it; the command line shows the message alone."""
 
 
+class RunnerError(ClickException):
+    """A run asks for a runner that cannot run these nodes; the command line shows the message alone."""
+
+
 class RunHooks:
     """The project's hooks."""
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
         self.lock = threading.Lock()
+        self.guards = contextlib.ExitStack()
+        self.data_root: Path | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Let the pipelines be made from this run's configuration, its environment included."""
         if isinstance(context.config_loader, ProjectConfigLoader):
             use_loader(context.config_loader)
+            self.data_root = Path(context.project_path, context.config_loader["globals"]["data_root"])
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Stop before any work when tables, a device or weights are missing; begin the log of the run."""
+        """Stop before any work when something is missing or in the way; begin the log of the run."""
+        check_runner(run_params)
         check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
         require(models_of(pipeline, catalog))
-        for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
-            log = log_of(experiment)
-            if log in catalog:
-                whole = covers(pipeline, experiment) and not run_params.get("only_missing_outputs")
-                begin_log(log, catalog, whole=whole)
+        only_missing = bool(run_params.get("only_missing_outputs"))
+        outputs = outputs_of(pipeline, catalog, only_missing=only_missing)
+        if not outputs:
+            return
+        logs = {experiment: log_of(experiment) for experiment in sorted(map(experiment_of, pipeline.nodes))}
+        logs = {experiment: log for experiment, log in logs.items() if log in catalog}
+        check_writable(
+            [*places_of([*outputs.values(), *map(catalog.get, logs.values())]), *_cache_of(pipeline, catalog)]
+        )
+        check_versions(outputs.values())
+        self._begin()
+        try:
+            for experiment, log in logs.items():
+                begin_log(log, catalog, whole=covers(pipeline, experiment) and not only_missing)
+        except BaseException:
+            self.guards.close()
+            raise
+
+    def _begin(self) -> None:
+        """Take the data folder for this run, and let signals end it with a word."""
+        self.guards.close()  # of a run in this process that nobody was told the end of
+        if self.data_root is not None:
+            self.guards.enter_context(alone_in(self.data_root))
+        self.guards.enter_context(stopped_by_signals())
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
+        check_going_on()
         self.started[node.name] = time.perf_counter()
         logger.info("%s", node.name)
 
@@ -100,14 +139,17 @@ class RunHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
-        if is_message(error):
+        self.guards.close()
+        told = error if is_message(error) else _cause_of(error, NoRoomError)
+        if told is not None:
             logger.debug("the run stopped", exc_info=error)
-            raise RunError(str(error)) from error
+            raise RunError(str(told)) from error
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Drop the checkpoints of work whose results are saved, and say what came out."""
         clear_finished()
+        self.guards.close()
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 print(f"\n{catalog.load(name).rstrip()}")
@@ -122,6 +164,30 @@ def is_message(error: BaseException) -> bool:
     if not frames or not isinstance(error, ValueError | OSError):
         return False
     return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
+
+
+def _cause_of(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """Return the error of that kind which led to this one: Kedro wraps what goes wrong in saving a table."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__
+    return error
+
+
+def check_runner(run_params: dict[str, Any]) -> None:
+    """Refuse Kedro's runner of threads.
+
+    Raises:
+        RunnerError: nodes would share the random state of one process, and transformers' half-done imports.
+    """
+    if ".ThreadRunner " in str(run_params.get("runner")):
+        raise RunnerError(
+            "ThreadRunner cannot run this project: models would share one random state, and results would differ from "
+            "run to run; take --runner=ParallelRunner to run nodes side by side, or no --runner at all"
+        )
+
+
+def _cache_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Path]:
+    return [Path(catalog.load(CACHE))] if CACHE in pipeline.inputs() else []
 
 
 def experiment_of(node: Node) -> str:
