@@ -119,11 +119,9 @@ def _busy(folder: Path, holder: Sequence[str]) -> str:
 # --- what a run will write ----------------------------------------------------------------------------------------
 
 
-def outputs_of(pipeline: Pipeline, catalog: CatalogProtocol, *, only_missing: bool) -> dict[str, Any]:
-    """Return the data sets that a run will save, by name; with ``only_missing`` none of those that are skipped."""
-    if only_missing:
-        pipeline = SequentialRunner()._filter_pipeline_for_missing_outputs(pipeline, catalog)
-    return {name: catalog.get(name) for name in sorted(pipeline.all_outputs()) if name in catalog}
+def work_of(pipeline: Pipeline, catalog: CatalogProtocol, *, only_missing: bool) -> Pipeline:
+    """Return the part of a pipeline that a run will do: with ``only_missing`` none of what Kedro skips."""
+    return SequentialRunner()._filter_pipeline_for_missing_outputs(pipeline, catalog) if only_missing else pipeline
 
 
 def check_writable(places: Iterable[Path]) -> None:
@@ -178,6 +176,7 @@ def stopped_by_signals() -> Iterator[None]:
     Processes of ``ParallelRunner`` are told too. Outside of the main thread, and where signals are ignored
     (``nohup``) or a host program has handlers of its own, nothing changes.
     """
+    _HELPERS[:] = [process.pid for process in multiprocessing.active_children() if process.pid]
     replaced = {}
     if threading.current_thread() is threading.main_thread():
         replaced = {number: handler for number, handler in STOPPING.items() if signal.getsignal(number) == handler}
@@ -193,7 +192,8 @@ def stopped_by_signals() -> Iterator[None]:
 def _stop(number: int, frame: FrameType | None) -> None:
     child = multiprocessing.parent_process() is not None
     for each in STOPPING:
-        signal.signal(each, signal.SIG_IGN if child else signal.SIG_DFL)
+        # A process of ParallelRunner is told by the terminal and by its run: the second time it is unwinding already.
+        signal.signal(each, _pass if child else signal.SIG_DFL)
     if not child:
         for process in multiprocessing.active_children():
             process.terminate()
@@ -202,7 +202,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _pass(number: int, frame: FrameType | None) -> None:
+    """Do nothing: a signal that is set to be ignored while one is on its way makes Python complain."""
+
+
 _STOPPED, _WATCHING = threading.Event(), threading.Event()
+_HELPERS: list[int] = []
+"""Processes of a runner's own that were there before the run: Kedro's for shared memory waits for ever without it."""
 
 
 def check_going_on() -> None:
@@ -221,4 +227,7 @@ def _end_with(parent: Any) -> None:
     first = os.getppid()
     while os.getppid() == first and parent.is_alive():
         time.sleep(WATCH_SECONDS)
+    for process in _HELPERS:
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGTERM)
     os._exit(1)

@@ -39,9 +39,9 @@ from emotion_kedro.guards import (
     check_going_on,
     check_versions,
     check_writable,
-    outputs_of,
     places_of,
     stopped_by_signals,
+    work_of,
 )
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
@@ -92,18 +92,21 @@ class RunHooks:
         check_device(pipeline, catalog)
         require(models_of(pipeline, catalog))
         only_missing = bool(run_params.get("only_missing_outputs"))
-        outputs = outputs_of(pipeline, catalog, only_missing=only_missing)
-        if not outputs:
+        work = work_of(pipeline, catalog, only_missing=only_missing)
+        if not work.nodes:
             return
-        logs = {experiment: log_of(experiment) for experiment in sorted(map(experiment_of, pipeline.nodes))}
-        logs = {experiment: log for experiment, log in logs.items() if log in catalog}
-        check_writable(
-            [*places_of([*outputs.values(), *map(catalog.get, logs.values())]), *_cache_of(pipeline, catalog)]
-        )
-        check_versions(outputs.values())
+        logs = {
+            log: experiment
+            for experiment in map(experiment_of, pipeline.nodes)
+            if (log := log_of(experiment)) in catalog
+        }
+        saved = [catalog.get(name) for name in sorted({*work.all_outputs(), *logs}) if name in catalog]
+        cache = [Path(catalog.load(CACHE))] if CACHE in work.inputs() else []
+        check_writable([*places_of(saved), *cache])
+        check_versions(saved)
         self._begin()
         try:
-            for experiment, log in logs.items():
+            for log, experiment in sorted(logs.items()):
                 begin_log(log, catalog, whole=covers(pipeline, experiment) and not only_missing)
         except BaseException:
             self.guards.close()
@@ -184,10 +187,6 @@ def check_runner(run_params: dict[str, Any]) -> None:
             "ThreadRunner cannot run this project: models would share one random state, and results would differ from "
             "run to run; take --runner=ParallelRunner to run nodes side by side, or no --runner at all"
         )
-
-
-def _cache_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Path]:
-    return [Path(catalog.load(CACHE))] if CACHE in pipeline.inputs() else []
 
 
 def experiment_of(node: Node) -> str:
