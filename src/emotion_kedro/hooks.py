@@ -6,6 +6,7 @@ device by ``params:device``, tables of another experiment by the data sets that 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
@@ -33,14 +34,25 @@ from emotion_kedro.cache import clear_finished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
+from emotion_kedro.guards import (
+    FolderError,
+    alone_in,
+    check_going_on,
+    check_versions,
+    check_writable,
+    places_of,
+    stopped_by_signals,
+    work_of,
+)
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
-from emotion_kedro.runners import IncrementalRunner
+from emotion_kedro.runners.incremental import IncrementalRunner, states_of
+from emotion_kedro.whole_files import NoRoomError
 
 logger = logging.getLogger(__name__)
 
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
-DEVICE = "params:device"
+DEVICE, CACHE = "params:device", "params:cache"
 RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
 OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 """Data sets that load where nothing has been made yet, or say themselves what is missing."""
@@ -54,6 +66,10 @@ class RunError(ClickException):
     """A node stopped with a message that is written for who runs it; the command line shows the message alone."""
 
 
+class RunnerError(ClickException):
+    """A run asks for a runner that cannot run these nodes; the command line shows the message alone."""
+
+
 class RunHooks:
     """The project's hooks."""
 
@@ -61,27 +77,58 @@ class RunHooks:
         self.started: dict[str, float] = {}
         self.saved: dict[str, set[str]] = {}
         self.lock = threading.Lock()
+        self.guards = contextlib.ExitStack()
+        self.data_root: Path | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Let the pipelines be made from this run's configuration, its environment included."""
         if isinstance(context.config_loader, ProjectConfigLoader):
             use_loader(context.config_loader)
+            self.data_root = Path(context.project_path, context.config_loader["globals"]["data_root"])
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Stop before any work when tables, a device or weights are missing; begin the log of the run."""
+        """Stop before any work when something is missing or in the way; begin the log of the run."""
+        check_runner(run_params)
         check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
         require(models_of(pipeline, catalog))
-        for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
-            log = log_of(experiment)
-            if log in catalog:
-                begin_log(log, catalog, whole=covers(pipeline, experiment) and runs_all(run_params))
+        only_missing = bool(run_params.get("only_missing_outputs"))
+        whole = not only_missing and not is_incremental(run_params)
+        work = work_of(pipeline, catalog, only_missing=only_missing)
+        if not work.nodes:
+            return
+        experiments = {experiment_of(node) for node in pipeline.nodes}
+        logs = {log_of(name): name for name in experiments if log_of(name) in catalog}
+        saved = [catalog.get(name) for name in sorted({*work.all_outputs(), *logs}) if name in catalog]
+        cache = [Path(catalog.load(CACHE))] if CACHE in work.inputs() else []
+        try:
+            check_writable([*places_of(saved), *cache])
+        except FolderError:
+            if is_incremental(run_params) and all(state.kind == "fresh" for state in states_of(pipeline, catalog)):
+                return  # nothing will be written
+            raise
+        check_versions(saved)
+        self._begin()
+        try:
+            for log, experiment in sorted(logs.items()):
+                begin_log(log, catalog, whole=whole and covers(pipeline, experiment))
+        except BaseException:
+            self.guards.close()
+            raise
+
+    def _begin(self) -> None:
+        """Take the data folder for this run, and let signals end it with a word."""
+        self.guards.close()  # of a run in this process that nobody was told the end of
+        if self.data_root is not None:
+            self.guards.enter_context(alone_in(self.data_root))
+        self.guards.enter_context(stopped_by_signals())
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
+        check_going_on()
         self.started[node.name], self.saved[node.name] = time.perf_counter(), set()
         logger.info("%s", node.name)
 
@@ -109,13 +156,16 @@ class RunHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
-        if is_message(error):
+        self.guards.close()
+        told = error if is_message(error) else _cause_of(error, NoRoomError)
+        if told is not None:
             logger.debug("the run stopped", exc_info=error)
-            raise RunError(str(error)) from error
+            raise RunError(str(told)) from error
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Say what came out."""
+        self.guards.close()
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 print(f"\n{catalog.load(name).rstrip()}")
@@ -132,6 +182,26 @@ def is_message(error: BaseException) -> bool:
     return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
 
 
+def _cause_of(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """Return the error of that kind which led to this one: Kedro wraps what goes wrong in saving a table."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__
+    return error
+
+
+def check_runner(run_params: dict[str, Any]) -> None:
+    """Refuse Kedro's runner of threads.
+
+    Raises:
+        RunnerError: nodes would share the random state of one process, and transformers' half-done imports.
+    """
+    if ".ThreadRunner " in str(run_params.get("runner")):
+        raise RunnerError(
+            "ThreadRunner cannot run this project: models would share one random state, and results would differ from "
+            "run to run; take --runner=ParallelRunner to run nodes side by side, or no --runner at all"
+        )
+
+
 def experiment_of(node: Node) -> str:
     """Return the experiment that a node belongs to: its first namespace, or the default one, which has none.
 
@@ -141,11 +211,9 @@ def experiment_of(node: Node) -> str:
     return first if first in current_loader().experiments() else DEFAULT
 
 
-def runs_all(run_params: dict[str, Any]) -> bool:
-    """Whether no node is skipped, whose time stands in the log of an earlier run."""
-    # Kedro gives the runner's name or, of an instance, what it prints as.
-    incremental = IncrementalRunner.__name__ in str(run_params.get("runner"))
-    return not incremental and not run_params.get("only_missing_outputs")
+def is_incremental(run_params: dict[str, Any]) -> bool:
+    """Whether nodes may be skipped that have run before. Kedro gives a runner's name or what it prints as."""
+    return IncrementalRunner.__name__ in str(run_params.get("runner"))
 
 
 def log_of(experiment: str) -> str:

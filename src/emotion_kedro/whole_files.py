@@ -6,14 +6,16 @@ They are written beside their place, flushed to the disk and renamed, which a fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import platform
+import re
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -22,14 +24,27 @@ PARTIAL, DAMAGED, GONE = ".partial-", ".damaged-", ".gone-"
 SECONDS_UNUSED = 30 * 24 * 3600
 SECONDS_ABANDONED = 24 * 3600
 """Age from which a leftover is removed whose writer cannot be looked up: it ran on another machine."""
+ATTEMPTS = 100
+"""So often a directory is put in the place of one that others put there in the meantime."""
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
+
+_THREAD = threading.local()
+
+
+class NoRoomError(OSError):
+    """The disk is full; the message names what could not be written."""
 
 
 def aside(target: Path, folder: Path | None = None) -> Path:
     """Return the path at which this thread of this process writes ``target``; its name says who writes.
 
-    It lies beside the target, or in another ``folder`` of the same file system.
+    It lies beside the target, or in another ``folder`` of the same file system. No two writers share a name: a process
+    is told by its id and its start, which no later process with that id has; a thread by a random word.
     """
-    writer = f"{_machine()}-{os.getpid()}-{threading.get_ident()}"
+    if not hasattr(_THREAD, "word"):
+        _THREAD.word = uuid.uuid4().hex[:8]
+    writer = f"{_machine()}-{os.getpid()}-{_start_of(os.getpid())}-{_THREAD.word}"
     return (folder or target.parent) / f"{PARTIAL}{writer}-{target.name}"
 
 
@@ -58,13 +73,24 @@ def written_whole(target: Path, *, replace: bool = True, folder: Path | None = N
     ``replace`` is that of :func:`put_in_place`, ``folder`` that of :func:`aside`.
     """
     staging = aside(target, folder)
-    staging.parent.mkdir(parents=True, exist_ok=True)
-    _remove(staging)
     try:
+        staging.parent.mkdir(parents=True, exist_ok=True)
+        _remove(staging)
         yield staging
         put_in_place(staging, target, replace=replace)
+    except Exception as error:
+        if _says_no_room(error):
+            raise NoRoomError(
+                f"the disk has no room for {target}; make some, and run the same command again to go on"
+            ) from error
+        raise
     finally:
         _remove(staging)
+
+
+def _says_no_room(error: Exception) -> bool:
+    """Whether the disk is full; libraries that write in Rust or C++ say so in words alone."""
+    return getattr(error, "errno", None) in NO_ROOM or bool(NO_ROOM_WORDS.search(str(error)))
 
 
 def point(link: Path, target: Path) -> None:
@@ -90,21 +116,26 @@ def point(link: Path, target: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove a directory so that a kill in between leaves nothing that looks whole: first its name, then its files."""
-    gone = path.with_name(f"{GONE}{uuid.uuid4().hex}-{path.name}")
+    gone = path.with_name(f"{GONE}{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(gone)
         _remove(gone)
 
 
 def _rename_directory(staging: Path, target: Path, *, replace: bool) -> None:
-    if replace:
-        discard(target)
-    try:
-        staging.rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise
-        logger.debug("another process was faster with %s", target)
+    for attempt in range(ATTEMPTS):
+        if replace:
+            discard(target)
+        try:
+            staging.rename(target)
+            return
+        except OSError as error:
+            # Another process was faster; by now its directory may be on its way out again.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST} or attempt == ATTEMPTS - 1:
+                raise
+            if not replace and target.is_dir():
+                logger.debug("another process was faster with %s", target)
+                return
 
 
 def _remove(path: Path) -> None:
@@ -147,19 +178,47 @@ def clean(folder: Path) -> None:
                 discard(path)
 
 
-def _is_leftover(path: Path, now: float) -> bool:
+def sweep(folder: Path, skip: Callable[[Path], bool], *, alone: bool) -> None:
+    """Remove, at any depth, what writers left behind that live no more.
+
+    Args:
+        folder: where to look. Links are not followed.
+        skip: whether a folder in it is left as it is.
+        alone: whether nobody on another machine writes there, so that its leftovers need not be old.
+    """
+    now = time.time()
+    for root, folders, files in os.walk(folder):
+        with contextlib.suppress(FileNotFoundError):
+            for path in [Path(root, name) for name in (*folders, *files)]:
+                if _is_leftover(path, now, alone=alone):
+                    logger.info("removed what a stopped run left: %s", path)
+                    _remove(path)
+        folders[:] = [name for name in folders if not skip(Path(root, name))]
+
+
+def _is_leftover(path: Path, now: float, *, alone: bool = False) -> bool:
     if path.name.startswith(GONE):
         return True
     if not path.name.startswith(PARTIAL):
         return False
-    machine, process, *_ = path.name.removeprefix(PARTIAL).split("-")
+    machine, process, start, *_ = [*path.name.removeprefix(PARTIAL).split("-"), "", ""]
     if machine == _machine() and process.isdigit():
-        return not _lives(int(process))
-    return now - path.stat().st_mtime > SECONDS_ABANDONED
+        return not _lives(int(process)) or start != _start_of(int(process))
+    return alone or now - path.stat().st_mtime > SECONDS_ABANDONED
 
 
 def _machine() -> str:
     return platform.node().replace("-", "_")
+
+
+def _start_of(process: int) -> str:
+    """Return when a process of this machine began, in ticks since the machine did; 0 where no file tells."""
+    try:
+        # The name of the program, in brackets, may hold anything.
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return "0"
+    return fields[19]
 
 
 def _lives(process: int) -> bool:

@@ -1,0 +1,233 @@
+"""What guards a run: it is alone in its data folder, can write there, and stops with one line when it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import multiprocessing
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from click import ClickException
+from kedro.io import CatalogProtocol
+from kedro.io.core import generate_timestamp
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+
+from emotion_kedro.whole_files import sweep
+
+logger = logging.getLogger(__name__)
+
+LOCK = "run.lock"
+RAW_LAYER = "01_raw"
+"""Folder of raw tables, in which nothing is ever removed."""
+WATCH_SECONDS = 1.0
+STOPPING = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""Signals that stop a run, with the handlers that are replaced: a host program's own stay as they are."""
+
+
+class FolderError(ClickException):
+    """A run cannot work in its data folder; the command line shows the message alone."""
+
+
+# --- one run a data folder ----------------------------------------------------------------------------------------
+
+_HELD: set[IO[str]] = set()
+
+
+def _release_in_child() -> None:
+    """A forked process must not keep the lock of the one that it came from, should that one be killed."""
+    for stream in _HELD:
+        stream.close()
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_release_in_child)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let no other run into a data folder, and remove what stopped runs left there.
+
+    The kernel drops the lock of a process that dies, however it dies. Where no lock can be had (a folder that is only
+    read, a file system without locks) the run goes on without one.
+
+    Raises:
+        FolderError: if another run is using the folder; it says which.
+    """
+    stream = _opened(folder / LOCK)
+    try:
+        locked = stream is not None and _locked(stream, folder)
+        sweep(folder, lambda path: path.name == RAW_LAYER or (path / LOCK).is_file(), alone=locked)
+        yield
+    finally:
+        if stream is not None:
+            _HELD.discard(stream)
+            stream.close()
+
+
+def _opened(path: Path) -> IO[str] | None:
+    for mode in ("a+", "r"):  # the file of another user can be locked, but not written to
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open(mode, encoding="utf-8")
+    logger.debug("no lock can be made in %s", path.parent)
+    return None
+
+
+def _locked(stream: IO[str], folder: Path) -> bool:
+    """Take the lock and enter who has it; return whether this file system has locks."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.seek(0)
+        raise FolderError(_busy(folder, stream.read().splitlines())) from error
+    except OSError as error:
+        logger.warning("%s has no locks (%s): see to it that no other run uses it", folder, error)
+        return False
+    _HELD.add(stream)
+    if stream.writable():
+        stream.truncate(0)
+        words = " ".join(["kedro", *sys.argv[1:]])
+        with contextlib.suppress(OSError):  # a full disk
+            stream.write(f"{os.getpid()}\n{platform.node()}\n{time.strftime('%Y-%m-%d %H:%M')}\n{words}\n")
+            stream.flush()
+    return True
+
+
+def _busy(folder: Path, holder: Sequence[str]) -> str:
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    if len(holder) < 4:
+        return f"another run is using {shown}/; wait until it ends"
+    process, machine, since, command = holder[:4]
+    where = "" if machine == platform.node() else f" on {machine}"
+    return (
+        f"run PID {process}{where} since {since} is using {shown}/ ({command}); wait until it ends, stop it with "
+        f"kill {process}, or keep this run's tables elsewhere (data_root in conf/local/globals.yml)"
+    )
+
+
+# --- what a run will write ----------------------------------------------------------------------------------------
+
+
+def work_of(pipeline: Pipeline, catalog: CatalogProtocol, *, only_missing: bool) -> Pipeline:
+    """Return the part of a pipeline that a run will do: with ``only_missing`` none of what Kedro skips."""
+    return SequentialRunner()._filter_pipeline_for_missing_outputs(pipeline, catalog) if only_missing else pipeline
+
+
+def check_writable(places: Iterable[Path]) -> None:
+    """Stop a run that could not save what it makes.
+
+    Raises:
+        FolderError: naming the folder that is only read.
+    """
+    for place in places:
+        folder = next(path for path in (place, *place.parents) if path.exists())
+        if not os.access(folder, os.W_OK | (os.X_OK if folder.is_dir() else 0)):
+            raise FolderError(
+                f"{folder} cannot be written to, and this run would save {place}; nothing was run. Mend the rights, "
+                "or keep the run's tables elsewhere (data_root in conf/local/globals.yml)"
+            )
+
+
+def check_versions(outputs: Iterable[Any]) -> None:
+    """Stop a run whose versions would not be the newest by name: what reads the newest would read another's.
+
+    Raises:
+        FolderError: naming the version in the way, what the clock says, and what to do.
+    """
+    for dataset in outputs:
+        version = getattr(dataset, "_version", None)
+        if version is None or not places_of([dataset]):
+            continue
+        (path,) = places_of([dataset])
+        newest = max((file.parent.name for file in path.glob(f"*/{path.name}")), default="")
+        now = version.save or generate_timestamp()
+        if newest > now:
+            raise FolderError(
+                f"the clock says {now}, but {path / newest} is newer by its name and would still be the one that is "
+                "read; nothing was run. Set the clock right, or, if that version was made when the clock was wrong, "
+                "move its folder away or rename it to a date of the past"
+            )
+
+
+def places_of(outputs: Iterable[Any]) -> list[Path]:
+    """Return the files and folders of those data sets that have one on this machine."""
+    local = [dataset for dataset in outputs if getattr(dataset, "_protocol", "file") == "file"]
+    return [Path(dataset._filepath) for dataset in local if getattr(dataset, "_filepath", None) is not None]
+
+
+# --- when a run is stopped ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM unwind the run with one line and exit code 130 or 143; a second one kills at once.
+
+    Processes of ``ParallelRunner`` are told too. Outside of the main thread, and where signals are ignored
+    (``nohup``) or a host program has handlers of its own, nothing changes.
+    """
+    _HELPERS[:] = [process.pid for process in multiprocessing.active_children() if process.pid]
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        replaced = {number: handler for number, handler in STOPPING.items() if signal.getsignal(number) == handler}
+    for number in replaced:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    child = multiprocessing.parent_process() is not None
+    for each in STOPPING:
+        # A process of ParallelRunner is told by the terminal and by its run: the second time it is unwinding already.
+        signal.signal(each, _pass if child else signal.SIG_DFL)
+    if not child:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        print(f"stopped by {signal.Signals(number).name}; run the same command again to go on", file=sys.stderr)
+    _STOPPED.set()
+    raise SystemExit(128 + number)
+
+
+def _pass(number: int, frame: FrameType | None) -> None:
+    """Do nothing: a signal that is set to be ignored while one is on its way makes Python complain."""
+
+
+_STOPPED, _WATCHING = threading.Event(), threading.Event()
+_HELPERS: list[int] = []
+"""Processes of a runner's own that were there before the run: Kedro's for shared memory waits for ever without it."""
+
+
+def check_going_on() -> None:
+    """Let a process of ``ParallelRunner`` begin no node after it was told to stop, and end with the run it is of."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if _STOPPED.is_set():
+        raise SystemExit(128 + signal.SIGTERM)
+    if not _WATCHING.is_set():
+        _WATCHING.set()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    first = os.getppid()
+    while os.getppid() == first and parent.is_alive():
+        time.sleep(WATCH_SECONDS)
+    for process in _HELPERS:
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGTERM)
+    os._exit(1)
