@@ -21,13 +21,14 @@ COMMANDS = {
         "Write texts of a label, and say what the filters make of each.",
     ),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
+    "run": ("emotion_kedro.app.running:run", "Run a pipeline: the same as kedro run."),
     "status": (
         "emotion_kedro.runners.incremental.commands:status",
         "Say which outputs are fresh, and which are not and why.",
     ),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("generate", "status")
+IN_PROJECT = ("generate", "run", "status")
 """Commands that read the project's configuration."""
 
 

@@ -7,15 +7,18 @@ sets are those of the catalog without the ``{experiment}.`` before their names.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from click import ClickException
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from emotion_kedro.config.base import Config
 from emotion_kedro.config.experiment import Experiment
@@ -33,6 +36,10 @@ PATTERNS = {
 }
 
 
+DUPLICATES = "Duplicate keys found in"
+"""How Kedro begins what it says of a name that stands in two files."""
+
+
 class ExperimentError(ClickException):
     """An experiment does not fit together; the command line shows the message alone."""
 
@@ -47,7 +54,15 @@ class ProjectConfigLoader(OmegaConfigLoader):
         self._resolved: dict[str, Experiment] | None = None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return the configuration of that kind."""
+        """Return the configuration of that kind.
+
+        Raises:
+            ExperimentError: if a file cannot be read; it names file and line.
+        """
+        with _in_a_line():
+            return self._configuration(key)
+
+    def _configuration(self, key: str) -> dict[str, Any]:
         if key == "parameters":
             resolved = {name: value.model_dump(mode="json") for name, value in self.experiments().items()}
             return {**overridden(super().__getitem__("settings"), self.runtime_params or {}), **resolved}
@@ -61,7 +76,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ExperimentError: if one of them does not fit together.
         """
         if self._resolved is None:
-            self._resolved = self._resolve()
+            with _in_a_line():
+                self._resolved = self._resolve()
         return self._resolved
 
     @staticmethod
@@ -70,7 +86,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return overridden(config, env_config)
 
     def _resolve(self) -> dict[str, Experiment]:
+        self._check_files()
         settings, experiments = super().__getitem__("settings"), super().__getitem__("experiments")
+        self._check_settings(settings, experiments)
         self._check_command_line({*settings, *experiments})
         names = list(experiments)
         parameters = overridden({**settings, **experiments}, self.runtime_params or {})
@@ -93,18 +111,45 @@ class ProjectConfigLoader(OmegaConfigLoader):
         _check_arm_names(resolved)
         return resolved
 
+    def _check_files(self) -> None:
+        """Raise an ExperimentError for a file of an environment that nothing would read."""
+        patterns = [pattern for patterns in self.config_patterns.values() for pattern in patterns]
+        for folder in self._folders()[1:]:
+            for file in sorted(path for path in folder.rglob("*") if path.suffix in (".yml", ".yaml", ".json")):
+                name = file.relative_to(folder).as_posix()
+                if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                    known = sorted({pattern.partition("*")[0].rstrip("/") for pattern in patterns} - {""})
+                    raise ExperimentError(
+                        f"nothing reads {file}{_meant(file.stem, known)} (files are called {', '.join(known)})"
+                    )
+
+    def _check_settings(self, settings: Mapping[str, Any], experiments: Mapping[str, Any]) -> None:
+        """Raise an ExperimentError for a parameter of a file that nothing asks for."""
+        known = {*type(self)(self.conf_source, base_env=self.base_env, env=self.base_env)._of_base(), *experiments}
+        for name in (name for name in settings if name not in known):
+            places = {*super().__getitem__("globals")}
+            where = "; it belongs into globals.yml" if name in places else _meant(name, known)
+            files = self._files_of(name, "parameters*/*.yml", "parameters*.yml")
+            raise ExperimentError(f"the parameters{files} have {name}, which nothing asks for{where}")
+
+    def _of_base(self) -> set[str]:
+        return set(super().__getitem__("settings"))
+
+    def _folders(self) -> list[Path]:
+        names = dict.fromkeys(map(str, (self.base_env, self.env or self.default_run_env)))
+        return [Path(self.conf_source, name) for name in names]
+
     def _check_command_line(self, names: Collection[str]) -> None:
         known = {*names, *super().__getitem__("globals")}
         unknown = [name for name in self.runtime_params or {} if name not in known]
         if unknown:
-            raise ExperimentError(
-                f"--params has {', '.join(unknown)}; there are: {', '.join(sorted(known))}{_meant(unknown[0], known)}"
-            )
+            meant = _meant(unknown[0], known) or f"; there are {', '.join(sorted(known))}"
+            raise ExperimentError(f"--params has {', '.join(unknown)}{meant}")
 
-    def _files_of(self, name: str) -> str:
-        """Return the files that an experiment is read from, in brackets."""
-        folders = [Path(self.conf_source, str(env)) for env in (self.base_env, self.env or self.default_run_env)]
-        files = [file for folder in folders for file in sorted(folder.glob("experiments/**/*.yml"))]
+    def _files_of(self, name: str, *patterns: str) -> str:
+        """Return the files that an experiment, or what else stands in such files, is read from, in brackets."""
+        wanted = patterns or ("experiments/**/*.yml",)
+        files = [file for folder in self._folders() for each in wanted for file in sorted(folder.glob(each))]
         named = [file for file in files if re.search(rf"^{re.escape(name)}:", file.read_text("utf-8"), re.MULTILINE)]
         return f" ({', '.join(str(file) for file in named)})" if named else ""
 
@@ -115,6 +160,27 @@ def _check_arm_names(experiments: Mapping[str, Experiment]) -> None:
     taken = [name for name in arms if name in experiments]
     if taken:
         raise ExperimentError(f"an arm of {DEFAULT} is called {taken[0]}, as an experiment is; give it another name")
+
+
+@contextlib.contextmanager
+def _in_a_line() -> Iterator[None]:
+    """Say what Kedro says of files that it cannot read, or that do not fit together, without a traceback."""
+    try:
+        yield
+    except YAMLError as error:
+        raise ExperimentError(_of_yaml(error)) from error
+    except ValueError as error:
+        if str(error).startswith(DUPLICATES):
+            raise ExperimentError(f"{error}; each has to stand in one file alone") from error
+        raise
+
+
+def _of_yaml(error: YAMLError) -> str:
+    """Return what Kedro says of a file, with the line that the parser was at."""
+    mark = getattr(error.__cause__, "problem_mark", None)
+    problem = getattr(error.__cause__, "problem", None) or getattr(error.__cause__, "context", None)
+    where = f", line {mark.line + 1}" if mark is not None else ""
+    return f"{str(error).partition(', unable')[0]}{where}{f': {problem}' if problem else ''}"
 
 
 def _reasons(error: ValueError) -> str:
