@@ -52,8 +52,8 @@ def test_a_wrong_name_ends_the_command_with_a_line(
         ({"pipeline": "xyz"}, "there is no pipeline xyz: there are __default__, augment"),
         ({"pipelines": ["augment"], "from_nodes": ["fit"]}, "no node fit in augment: there are classifier.real.fit"),
         (
-            {"to_outputs": ["classifier.real.mdoel"]},
-            "data set classifier.real.mdoel in augment: did you mean classifier",
+            {"to_outputs": ["mdoel"]},
+            "there is no data set mdoel in augment: did you mean model?",
         ),
         ({"namespaces": ["clasifier.real"]}, "no namespace clasifier.real in augment: did you mean classifier.real"),
         ({"tags": ["classifcation"]}, "there is no tag classifcation in augment: did you mean classification?"),
