@@ -86,7 +86,7 @@ def generator_training(size: Size, device: Any, rounds: int) -> tuple[float, flo
 
     model, encoded = gpt2(size, device), texts_of(size)
     training = TrainingConfig(
-        steps=size.steps, batch_size=size.batch, learning_rate=1e-4, evaluate_every=size.steps, checkpoint_seconds=1e9
+        steps=size.steps, batch_size=size.batch, learning_rate=1e-4, evaluate_every=size.steps, checkpoint_every=10**6
     )
     tokens: list[int] = []
 

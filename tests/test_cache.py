@@ -260,7 +260,7 @@ def test_a_checkpoint_comes_back_as_it_was(work: Work) -> None:
     assert (step, notes) == (12, {"recent": [0.5], "best": None})
     assert torch.equal(tensors["model/weight"], tensor)
     assert tensors["optimizer/0/step"].shape == ()
-    assert json.loads((work.directory / "000000012" / "notes.json").read_text())["notes"] == notes
+    assert json.loads((work.directory / "000000012" / "notes.json").read_text()) == notes
 
 
 def test_the_newest_is_loaded_and_the_one_before_it_stays(work: Work) -> None:
@@ -276,12 +276,6 @@ def test_a_checkpoint_of_something_else_is_not_loaded(cache: Cache, work: Work) 
     assert cache.work("other", "a1").load() is None
 
 
-def flip(file: Path, place: int) -> None:
-    content = bytearray(file.read_bytes())
-    content[place] ^= 1
-    file.write_bytes(content)
-
-
 def damage_weights(checkpoint: Path) -> None:
     (checkpoint / "state").write_bytes((checkpoint / "state").read_bytes()[:-2])
 
@@ -294,17 +288,14 @@ def damage_weights(checkpoint: Path) -> None:
         lambda checkpoint: (checkpoint / "state").write_bytes(b""),
         lambda checkpoint: (checkpoint / "notes.json").write_text('{"recent": ['),
         lambda checkpoint: (checkpoint / "notes.json").write_bytes(b"\xff\x00"),
-        lambda checkpoint: (checkpoint / "notes.json").write_text("[]"),
-        lambda checkpoint: flip(checkpoint / "state", -1),
-        lambda checkpoint: flip(checkpoint / "notes.json", 13),
     ],
-    ids=["cut short", "no weights", "empty", "half the notes", "no text", "no object", "flipped", "flipped notes"],
+    ids=["cut short", "no weights", "empty", "half the notes", "no text"],
 )
 def test_after_a_damaged_checkpoint_the_one_before_it_is_taken(
     work: Work, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
     for step in (5, 10):
-        work.save(step, {"x": torch.tensor(float(step))}, {"recent": [0.5]})
+        work.save(step, {"x": torch.tensor(float(step))}, {})
     damage(work.directory / "000000010")
     assert newest(work) == 5
     assert f"{work.directory / '000000010'} is damaged" in caplog.text

@@ -253,16 +253,3 @@ def test_the_summary_is_printed_with_the_path_of_the_report(
     pipeline = step("write", outputs="summary") + step("print", outputs="report_page")
     RunHooks().after_pipeline_run(Pipeline(pipeline, namespace="diary"), catalog)
     assert capsys.readouterr().out == "\nIt helped.\nReport      reporting/report.html\n\n"
-
-
-def test_checkpoints_go_when_all_outputs_of_their_node_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    cleared: list[str] = []
-    monkeypatch.setattr(hooks, "clear_finished", lambda: cleared.append("cleared"))
-    run = RunHooks()
-    fitting = node(named("fit"), inputs=["in"], outputs=["model", "log"], name="fit")
-    for _ in range(2):
-        run.before_node_run(fitting)
-        run.after_dataset_saved("model", fitting)
-        assert not cleared
-        run.after_dataset_saved("log", fitting)
-        assert cleared.pop() == "cleared"

@@ -75,7 +75,6 @@ class RunHooks:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
-        self.saved: dict[str, set[str]] = {}
         self.lock = threading.Lock()
         self.guards = contextlib.ExitStack()
         self.data_root: Path | None = None
@@ -129,7 +128,7 @@ class RunHooks:
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
         check_going_on()
-        self.started[node.name], self.saved[node.name] = time.perf_counter(), set()
+        self.started[node.name] = time.perf_counter()
         logger.info("%s", node.name)
 
     @hook_impl
@@ -146,14 +145,6 @@ class RunHooks:
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Drop the checkpoints of a node's work once all its outputs are saved: all of a run would fill a disk."""
-        saved = self.saved.setdefault(node.name, set())
-        saved.add(dataset_name)
-        if saved >= set(node.outputs):
-            clear_finished()
-
-    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         self.guards.close()
@@ -164,7 +155,8 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Say what came out."""
+        """Drop the checkpoints of work whose results are saved, and say what came out."""
+        clear_finished()
         self.guards.close()
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:

@@ -26,8 +26,7 @@ class TrainingConfig(Config):
     evaluate_every: Positive = 50
     patience: Positive | None = None
     """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
-    checkpoint_seconds: Annotated[float, Field(ge=0.0)] = 60.0
-    """Time from one checkpoint to the next, about what a kill may cost; one is written at the end, too."""
+    checkpoint_every: Positive = 50
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingConfig:

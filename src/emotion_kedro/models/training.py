@@ -86,22 +86,17 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
 
     With ``config.patience`` the parameters of the best validation loss are put back at the end.
-
-    Raises:
-        ValueError: if a loss or a parameter is no number any more; nothing is saved.
     """
     run = _Run(task, config, device, seed)
     run.resume(checkpoints)
     while run.log.steps < len(task.plan) and not run.log.stopped_early:
         started = time.perf_counter()
         run.step()
-        if run.log.steps % device.steps_between_looks == 0:
-            run.read()
         last = run.log.steps == len(task.plan)
         if last or run.log.steps % config.evaluate_every == 0:
             run.evaluate()
         run.log.seconds += time.perf_counter() - started
-        if last or run.log.stopped_early or time.perf_counter() - run.saved >= config.checkpoint_seconds:
+        if last or run.log.stopped_early or run.log.steps % config.checkpoint_every == 0:
             run.save(checkpoints)
         run.report(last=last or run.log.stopped_early)
     run.restore_best()
@@ -123,7 +118,7 @@ class _Run:
         self.recent: list[float] = []
         self.unread: list[torch.Tensor] = []
         """Losses that are still on the device: reading one makes the host wait for it."""
-        self.reported = self.saved = time.perf_counter()
+        self.reported = time.perf_counter()
 
     def step(self) -> None:
         """Take a step. Nothing in it makes the host wait for a GPU."""
@@ -159,25 +154,11 @@ class _Run:
             group["lr"] = self.config.learning_rate * group["rate"] * factor
 
     def read(self) -> None:
-        """Take the losses from the device, which makes the host wait for it."""
         import torch
 
-        if not self.unread:
-            return
-        losses = torch.stack(self.unread).tolist()
-        first = self.log.steps - len(losses) + 1
-        for step, loss in enumerate(losses, start=first):
-            self._assert_finite(loss, f"the loss of step {step}")
-        self.recent += losses
-        self.unread = []
-
-    def _assert_finite(self, value: float, name: str) -> None:
-        if not np.isfinite(value):
-            raise ValueError(
-                f"{self.task.name}: {name} is {value}, of {len(self.task.plan)} steps at a learning rate of "
-                f"{self.config.learning_rate:g}; nothing of it is saved. Lower `learning_rate`, or look for texts "
-                "unlike all others"
-            )
+        if self.unread:
+            self.recent += torch.stack(self.unread).tolist()
+            self.unread = []
 
     def evaluate(self) -> None:
         self.read()
@@ -185,7 +166,6 @@ class _Run:
         self.recent = []
         if self.task.validation_loss is not None:
             entry["validation"] = self.task.validation_loss()
-            self._assert_finite(entry["validation"], f"the validation loss after step {self.log.steps}")
             self._watch(entry["validation"])
         self.log.losses.append(entry)
 
@@ -207,11 +187,7 @@ class _Run:
         self.log.restored = bool(self.best)
 
     def save(self, checkpoints: Work) -> None:
-        import torch
-
         self.read()
-        norm = float(torch.stack([value.detach().float().norm() for value in self.trained.values()]).norm())
-        self._assert_finite(norm, f"the norm of the parameters after step {self.log.steps}")
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
@@ -219,7 +195,6 @@ class _Run:
         notes = {"log": self.log.as_dict(), "worse": self.worse, "recent": self.recent}
         notes["best_loss"] = None if self.best_loss == float("inf") else self.best_loss
         checkpoints.save(self.log.steps, tensors, notes)
-        self.saved = time.perf_counter()
 
     def resume(self, checkpoints: Work) -> None:
         import torch
