@@ -29,7 +29,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from emotion_kedro import __version__
-from emotion_kedro.cache import clear_finished
+from emotion_kedro.cache import OWNER, clear_finished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
@@ -58,6 +58,7 @@ class RunHooks:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
+        self.unsaved: dict[str, set[str]] = {}
         self.lock = threading.Lock()
 
     @hook_impl
@@ -80,7 +81,9 @@ class RunHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start the node's clock."""
+        """Start the node's clock; checkpoints that are written from now on are the node's."""
+        OWNER.set(node.name)
+        self.unsaved[node.name] = set(node.outputs)
         self.started[node.name] = time.perf_counter()
         logger.info("%s", node.name)
 
@@ -98,6 +101,14 @@ class RunHooks:
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Drop a node's checkpoints when all its outputs are saved; a parallel runner calls this in the child."""
+        unsaved = self.unsaved.get(node.name, set())
+        unsaved.discard(dataset_name)
+        if not unsaved:
+            clear_finished(node.name)
+
+    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         if is_message(error):
@@ -106,8 +117,7 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Drop the checkpoints of work whose results are saved, and say what came out."""
-        clear_finished()
+        """Say what came out."""
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 print(f"\n{catalog.load(name).rstrip()}")
