@@ -21,11 +21,11 @@ from emotion_kedro.hooks import (
     RunHooks,
     check_device,
     check_inputs,
-    describe_setting,
     experiment_of,
     models_of,
 )
 from emotion_kedro.models.pretrained import MissingWeightsError
+from emotion_kedro.setting import describe_setting
 
 TRAINING = {"steps": 1, "learning_rate": 0.1}
 PER_LABEL = {"kind": "fine_tuned", "base": "package:smollm2", "training": TRAINING}

@@ -11,7 +11,9 @@ import hashlib
 import json
 import sys
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,8 +33,10 @@ NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest turns out to be damaged."""
 
-OPENED: set[Path] = set()
-"""Directories of the work that this process has begun or gone on with."""
+OWNER: ContextVar[str] = ContextVar("owner", default="")
+"""Who works in this thread: a node's name, where the hooks have set it."""
+OPENED: defaultdict[str, set[Path]] = defaultdict(set)
+"""Directories of the work that this process has begun or gone on with, by their owner."""
 
 
 def fingerprint(*parts: object) -> str:
@@ -82,11 +86,12 @@ class Cache:
     """Tables, directories, vectors and checkpoints: ``<root>/<kind>/<identity>``.
 
     Checkpoints are dropped when the results are saved (:func:`clear_finished`). Everything else stays for later runs,
-    and goes when nothing used it for 30 days.
+    and goes when nothing used it for 30 days. What is opened belongs to the owner in whose thread the object was made.
     """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        self.owner = OWNER.get()
         self._opened: set[Path] = set()
         self._cleaned: set[str] = set()
 
@@ -133,12 +138,13 @@ class Cache:
         self._clean_once("work")
         work = Work(self.root / "work" / f"{quote(name, safe='')}-{identity}")
         self._opened.add(work.directory)
-        OPENED.add(work.directory)
+        OPENED[self.owner].add(work.directory)
         return work
 
     def clear_finished(self) -> None:
         """Remove the checkpoints of all work opened through this object: its results are saved."""
-        _clear(self._opened)
+        while self._opened:
+            discard(self._opened.pop())
 
     def _table_file(self, kind: str, identity: str) -> Path:
         return self.root / kind / f"{identity}.parquet"
@@ -149,23 +155,17 @@ class Cache:
             clean(self.root / kind)
 
 
-def clear_finished() -> None:
-    """Remove the checkpoints of all work of this process: its results are saved. Those of other runs stay."""
-    _clear(OPENED)
-
-
-def _clear(directories: set[Path]) -> None:
-    for directory in sorted(directories):
+def clear_finished(owner: str) -> None:
+    """Remove the checkpoints of an owner's work in this process: its results are saved. Those of others stay."""
+    for directory in sorted(OPENED.pop(owner, ())):
         discard(directory)
-        OPENED.discard(directory)
-    directories.clear()
 
 
 # --- what grows or is replaced ------------------------------------------------------------------------------------
 
 
 class Work:
-    """The checkpoints of one piece of work: ``<directory>/<step>/``."""
+    """The checkpoints of one piece of work: ``<directory>/<step>/``, each with a check sum."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -183,23 +183,29 @@ class Work:
         with written_whole(self.directory / f"{step:09d}", replace=False, folder=self.directory.parent) as staging:
             staging.mkdir()
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, staging / "state")
-            (staging / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
+            content = {"sha256": _check_sum(staging / "state", notes), "notes": notes}
+            (staging / "notes.json").write_text(json.dumps(content), encoding="utf-8")
         touch(self.directory)
         for older in self._steps()[:-KEPT_CHECKPOINTS]:
             discard(older)
 
-    def load(self) -> tuple[int, dict[str, torch.Tensor], dict[str, Any]] | None:
-        """Return step, tensors and notes of the newest checkpoint that is whole, or None.
+    def load(
+        self, assert_fits: Callable[[dict[str, torch.Tensor], dict[str, Any]], None] = lambda tensors, notes: None
+    ) -> tuple[int, dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Return step, tensors and notes of the newest checkpoint that is whole and fits, or None.
 
-        A damaged one is set aside with a warning, and the one before it is taken.
+        Any other is set aside with a warning, and the one before it is taken.
+
+        Args:
+            assert_fits: raises a ValueError that says what is wrong with tensors or notes.
         """
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
 
         for directory in reversed(self._steps()):
             try:
-                notes = json.loads((directory / "notes.json").read_text(encoding="utf-8"))
-                return int(directory.name), load_file(directory / "state"), notes
+                tensors, notes = _read_checkpoint(directory)
+                assert_fits(tensors, notes)
+                return int(directory.name), tensors, notes
             except (OSError, ValueError, SafetensorError) as error:
                 set_aside(directory, error)
         return None
@@ -212,6 +218,26 @@ class Work:
         if not self.directory.is_dir():
             return []
         return sorted(path for path in self.directory.iterdir() if path.name.isdigit())
+
+
+def _read_checkpoint(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return tensors and notes.
+
+    Raises:
+        OSError, ValueError, SafetensorError: if a file is missing, or not as it was written.
+    """
+    from safetensors.torch import load_file
+
+    content = json.loads((directory / "notes.json").read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or set(content) != {"sha256", "notes"}:
+        raise ValueError("its notes are not those of a checkpoint")
+    if content["sha256"] != _check_sum(directory / "state", content["notes"]):
+        raise ValueError("its check sum is another")
+    return load_file(directory / "state"), content["notes"]
+
+
+def _check_sum(state: Path, notes: dict[str, Any]) -> str:
+    return hashlib.sha256(_hash_of_file(state) + json.dumps(notes).encode()).hexdigest()
 
 
 class Vectors:

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import platform
-import re
-import subprocess
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +23,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
-from emotion_kedro import __version__
-from emotion_kedro.cache import clear_finished
+from emotion_kedro.cache import OWNER, clear_finished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
@@ -47,11 +40,11 @@ from emotion_kedro.guards import (
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
+from emotion_kedro.setting import describe_setting
 from emotion_kedro.whole_files import NoRoomError
 
 logger = logging.getLogger(__name__)
 
-SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 DEVICE, CACHE = "params:device", "params:cache"
 RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
 OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
@@ -75,6 +68,7 @@ class RunHooks:
 
     def __init__(self) -> None:
         self.started: dict[str, float] = {}
+        self.unsaved: dict[str, set[str]] = {}
         self.lock = threading.Lock()
         self.guards = contextlib.ExitStack()
         self.data_root: Path | None = None
@@ -126,8 +120,10 @@ class RunHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start the node's clock."""
+        """Start the node's clock; checkpoints that are written from now on are the node's."""
         check_going_on()
+        OWNER.set(node.name)
+        self.unsaved[node.name] = set(node.outputs)
         self.started[node.name] = time.perf_counter()
         logger.info("%s", node.name)
 
@@ -145,6 +141,14 @@ class RunHooks:
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
     @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Drop a node's checkpoints when all its outputs are saved; a parallel runner calls this in the child."""
+        unsaved = self.unsaved.get(node.name, set())
+        unsaved.discard(dataset_name)
+        if not unsaved:
+            clear_finished(node.name)
+
+    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         self.guards.close()
@@ -155,8 +159,7 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Drop the checkpoints of work whose results are saved, and say what came out."""
-        clear_finished()
+        """Say what came out."""
         self.guards.close()
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
@@ -307,36 +310,3 @@ def _models_in(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for part in value.values():
             yield from _models_in(part)
-
-
-def describe_setting() -> dict[str, str]:
-    """Return what a reader needs to judge times and figures: machine, versions, commit, command."""
-    return {
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "python": platform.python_version(),
-        "versions": ", ".join(
-            [f"emotion-kedro {__version__}", *(f"{name} {version(name)}" for name in SHOWN_VERSIONS)]
-        ),
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": _commit(),
-        # Where the raw tables lie differs from machine to machine, and is nobody else's business.
-        "command": re.sub(r"(raw_root=)[^,\s]+", r"\1FOLDER", " ".join(["kedro", *sys.argv[1:]])),
-    }
-
-
-def _commit() -> str:
-    """Return the commit of the project, marked where files have changed since; empty outside of a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=8"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -118,7 +118,7 @@ def test_a_killed_training_goes_on_where_it_was(
     what: str, context: GenerationContext, tiny_gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = "fine_tuned" if what == "labels" else what
-    config = config_of(tiny_gpt2, kind=kind, training={**TRAINING, "steps": 6, "checkpoint_every": 3})
+    config = config_of(tiny_gpt2, kind=kind, training={**TRAINING, "steps": 6, "checkpoint_every": 0})
     whole, log = train_generator(config, replace(context, cache=Cache(tmp_path / "whole")))
     work = Cache.work
 

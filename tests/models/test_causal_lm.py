@@ -61,7 +61,7 @@ def prompted_gpt2(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactor
 
 def learner_of(base: Path, steps: int = 0, **change: Any) -> CausalLMConfig:
     training = TrainingConfig(
-        steps=steps, batch_size=16, learning_rate=5e-3, evaluate_every=max(1, steps // 2), checkpoint_every=5
+        steps=steps, batch_size=16, learning_rate=5e-3, evaluate_every=max(1, steps // 2), checkpoint_every=0
     )
     return CausalLMConfig(base=str(base), max_tokens=40, training=training, **change)
 

@@ -17,7 +17,7 @@ from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.classifiers.logistic import Layer
 from emotion_kedro.models.device import Device
 
-TRAINING = {"steps": 24, "batch_size": 12, "learning_rate": 3e-3, "checkpoint_every": 5}
+TRAINING = {"steps": 24, "batch_size": 12, "learning_rate": 3e-3, "checkpoint_every": 0}
 
 
 def learner_of(encoder: Path, **training: Any) -> ContrastiveConfig:

@@ -24,7 +24,7 @@ from emotion_kedro.models.classifiers.fitting import log_loss, phases_of, plan_o
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
 
-FEW = TrainingConfig(steps=6, batch_size=8, learning_rate=2e-3, evaluate_every=3, checkpoint_every=3)
+FEW = TrainingConfig(steps=6, batch_size=8, learning_rate=2e-3, evaluate_every=3, checkpoint_every=0)
 CONTINUE = {"continue_share": 0.25, "continue_rate": 0.1}
 
 
@@ -354,7 +354,7 @@ def test_the_head_has_a_rate_of_its_own(
     train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path
 ) -> None:
     # One step of Adam moves each weight that has a gradient by its rate, and its decay is in proportion.
-    training = TrainingConfig(steps=1, learning_rate=1e-3, weight_decay=0.0, checkpoint_every=1)
+    training = TrainingConfig(steps=1, learning_rate=1e-3, weight_decay=0.0, checkpoint_every=0)
     training_set = training_set_of(train, taxonomy, seed=3)
     heads, bodies = [], []
     for rate in (1.0, 5.0):

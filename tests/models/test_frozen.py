@@ -23,7 +23,7 @@ SIZES = {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LA
 CHANCE = np.random.default_rng(0)
 ENCODED = [CHANCE.integers(1, VOCABULARY, size=length).tolist() for length in (3, 9, 5, 12, 7, 4, 9, 6, 11, 5, 8, 10)]
 VALIDATION = [CHANCE.integers(1, VOCABULARY, size=length).tolist() for length in (4, 8, 6)]
-STEPS = TrainingConfig(steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, checkpoint_every=3)
+STEPS = TrainingConfig(steps=8, batch_size=4, learning_rate=1e-2, evaluate_every=2, checkpoint_every=0)
 
 
 class Tokenizer:

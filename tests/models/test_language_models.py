@@ -165,7 +165,7 @@ def test_the_same_texts_give_the_same_tokenizer(records: pd.DataFrame) -> None:
 def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
     records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
 ) -> None:
-    steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=3)
+    steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=0)
     scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
     texts = records["text"].tolist()
 

@@ -29,7 +29,7 @@ from emotion_kedro.models.masked_lms import (
 from emotion_kedro.models.tokenizers import train_wordpiece
 from emotion_kedro.models.training import TrainingLog
 
-STEPS = TrainingConfig(steps=30, batch_size=16, learning_rate=3e-3, evaluate_every=10, checkpoint_every=5)
+STEPS = TrainingConfig(steps=30, batch_size=16, learning_rate=3e-3, evaluate_every=10, checkpoint_every=0)
 SMALL = SmallEncoderConfig(layers=1, width=32, heads=2, vocabulary=600)
 Texts = tuple[list[str], list[str]]
 CHINESE = ["房间很干净，下次还住这里。", "屏幕坏了，客服不理人。", "这本书写得真好 very good"]

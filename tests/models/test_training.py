@@ -13,11 +13,11 @@ from killing import kill_in_the_middle
 from emotion_kedro.cache import Cache, fingerprint
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+from emotion_kedro.models.training import Task, TrainingLog, _Run, plan_batches, train
 
 CPU = Device("cpu", "test", half=False)
 OPTIONS = TrainingConfig(
-    steps=12, batch_size=4, learning_rate=0.05, warmup_share=0.25, evaluate_every=4, checkpoint_every=3
+    steps=12, batch_size=4, learning_rate=0.05, warmup_share=0.25, evaluate_every=4, checkpoint_every=0
 )
 ROWS = torch.randn(30, 5, generator=torch.Generator().manual_seed(3))
 TARGETS = ROWS.sum(dim=1, keepdim=True).sin()
@@ -118,13 +118,13 @@ def test_a_killed_process_goes_on_to_the_same_end(tmp_path: Path) -> None:
     kill_in_the_middle(code, str(tmp_path), sign=tmp_path / "hangs")
     task = regression(OPTIONS, dropout=0.5, weights_seed=99)
     store = Cache(tmp_path).work("killed", "a1")
-    assert (store.load() or pytest.fail("there is no checkpoint"))[0] == 6
+    assert (store.load() or pytest.fail("there is no checkpoint"))[0] == 8
     log = train(task, OPTIONS, device=CPU, checkpoints=store, seed=7)
     assert outcome(task, log) == undisturbed(tmp_path, OPTIONS, 0.5)
 
 
 def train_until_killed(root: str) -> None:
-    """What the killed process does: train with checkpoints at steps 3 and 6, and hang in step 8."""
+    """What the killed process does: train with a checkpoint at every step, and hang in step 8."""
 
     def hang() -> None:
         (Path(root) / "hangs").touch()
@@ -138,10 +138,10 @@ def test_a_run_goes_on_from_its_checkpoint_instead_of_from_the_start(tmp_path: P
     store = Cache(tmp_path).work("work", "a1")
     with pytest.raises(KeyboardInterrupt):
         train(cut_off(regression(OPTIONS), 8, power_cut), OPTIONS, device=CPU, checkpoints=store, seed=7)
-    # Checkpoints at 3 and 6: six steps are left, numbers 0 to 5 here.
+    # Four steps are left, numbers 0 to 3 here.
     with pytest.raises(KeyboardInterrupt):
-        train(cut_off(regression(OPTIONS), 5, power_cut), OPTIONS, device=CPU, checkpoints=store, seed=7)
-    task = cut_off(regression(OPTIONS), 3, power_cut)
+        train(cut_off(regression(OPTIONS), 3, power_cut), OPTIONS, device=CPU, checkpoints=store, seed=7)
+    task = cut_off(regression(OPTIONS), 1, power_cut)
     assert train(task, OPTIONS, device=CPU, checkpoints=store, seed=7).steps == 12
 
 
@@ -165,6 +165,118 @@ def test_a_checkpoint_of_other_options_is_not_picked_up(tmp_path: Path) -> None:
 def test_the_seed_decides_dropout(tmp_path: Path) -> None:
     one, other = (undisturbed(tmp_path / str(seed), OPTIONS, 0.5, seed) for seed in (7, 8))
     assert one != other
+
+
+# --- checkpoints by the clock -------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that only moves when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("emotion_kedro.models.training.time.perf_counter", lambda: self.now)
+
+    def during(self, task: Task, seconds: float) -> Task:
+        """Return a task whose every batch takes so long."""
+
+        def batch(rows: np.ndarray) -> dict[str, torch.Tensor]:
+            self.now += seconds
+            return task.batch(rows)
+
+        return replace(task, batch=batch)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(1000.0, []), (12.0, []), (5.0, [3, 6, 9, 12]), (3.0, [2, 4, 6, 8, 10, 12]), (0.0, [*range(1, 13)])],
+)
+def test_checkpoints_are_written_by_the_clock_alone_and_leave_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: list[int]
+) -> None:
+    options = OPTIONS.model_copy(update={"checkpoint_every": seconds})
+    clock, store, steps = Clock(monkeypatch), Cache(tmp_path).work("work", "a1"), []
+    save = store.save
+    # What a checkpoint itself takes is no time in which work could be lost.
+    monkeypatch.setattr(
+        store,
+        "save",
+        lambda step, *state: (steps.append(step), save(step, *state), setattr(clock, "now", clock.now + 50)),
+    )
+    task = clock.during(regression(options, dropout=0.5), 12.0 / 7 if seconds != 12.0 else 0.999)
+    done = outcome(task, train(task, options, device=CPU, checkpoints=store, seed=7))
+    assert steps == expected
+    assert done == undisturbed(tmp_path / "other", OPTIONS, 0.5)
+
+
+def other_network() -> Task:
+    task = regression(OPTIONS)
+    model = torch.nn.Sequential(torch.nn.Linear(5, 9), torch.nn.Tanh(), torch.nn.Dropout(0.0), torch.nn.Linear(9, 1))
+    groups = [{"params": model[0].parameters()}, {"params": model[3].parameters(), "rate": 5.0}]
+    return replace(
+        task,
+        model=model,
+        parameter_groups=groups,
+        loss=lambda batch: model(batch["x"]).square().mean(),
+        validation_loss=None,
+    )
+
+
+def test_a_whole_checkpoint_of_another_model_is_set_aside_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Cache(tmp_path).work("work", "a1")
+    other = other_network()
+    train(other, OPTIONS, device=CPU, checkpoints=store, seed=7)
+    task = regression(OPTIONS)
+    assert outcome(task, train(task, OPTIONS, device=CPU, checkpoints=store, seed=7)) == undisturbed(tmp_path, OPTIONS)
+    assert f"{store.directory / '000000012'} is damaged (its model/0.bias is not the model's)" in caplog.text
+
+
+# --- losses that are not finite -----------------------------------------------------------------------------------
+
+
+def spoilt(task: Task, at: int, value: float) -> Task:
+    """Return the same task, whose loss at step ``at`` (from 1) is no number."""
+    taken = iter(range(1, len(task.plan) + 1))
+    return replace(task, loss=lambda batch: task.loss(batch) * (value if next(taken) == at else 1.0))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("at", [1, 6, 12])
+def test_a_loss_that_is_not_finite_stops_at_once(tmp_path: Path, at: int, value: float) -> None:
+    store = Cache(tmp_path).work("work", "a1")
+    wanted = f"regression: the loss is {value} at step {at} of 12 .learning_rate 0.05.; .*Try a lower learning_rate"
+    with pytest.raises(ValueError, match=wanted):
+        train(spoilt(regression(OPTIONS), at, value), OPTIONS, device=CPU, checkpoints=store, seed=7)
+    # The steps before it are good; those from it on were never written.
+    assert (store.load() or (0,))[0] == at - 1
+
+
+def test_a_validation_loss_that_is_not_finite_stops_too(tmp_path: Path) -> None:
+    task = replace(regression(OPTIONS), validation_loss=lambda: float("nan"))
+    with pytest.raises(ValueError, match="the validation loss is nan at step 4 of 12"):
+        train(task, OPTIONS, device=CPU, checkpoints=Cache(tmp_path).work("work", "a1"), seed=7)
+
+
+def test_the_last_step_may_not_spoil_the_weights_either(tmp_path: Path) -> None:
+    options = OPTIONS.model_copy(update={"steps": 1, "learning_rate": 1e38})
+    task = replace(regression(options), validation_loss=None)
+    with pytest.raises(ValueError, match=r"weights are not finite after step 1 of 1 .learning_rate 1e\+38"):
+        train(task, options, device=CPU, checkpoints=Cache(tmp_path).work("work", "a1"), seed=7)
+
+
+def test_a_gpu_is_not_waited_for_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many losses are read at a time: each on a processor, several elsewhere."""
+    options = OPTIONS.model_copy(update={"steps": 30, "evaluate_every": 20, "checkpoint_every": 60.0})
+    counts: list[int] = []
+    read = _Run.read
+    monkeypatch.setattr(_Run, "read", lambda run: (counts.append(len(run.unread)), read(run)))
+    for looks, expected in ((1, [1] * 30), (8, [8, 8, 4, 8, 2])):
+        counts.clear()
+        monkeypatch.setattr(Device, "steps_between_looks", looks)
+        train(regression(options), options, device=CPU, checkpoints=Cache(tmp_path).work(f"{looks}", "a1"), seed=7)
+        assert [count for count in counts if count] == expected
 
 
 @pytest.mark.parametrize("steps", [1, 5, 12, 40])
@@ -318,7 +430,7 @@ def test_an_interruption_does_not_change_where_a_run_stops(tmp_path: Path, at: i
     first, _ = watched(options, [3.0, 2.0, 2.5, 2.6])
     with pytest.raises(KeyboardInterrupt):
         train(cut_off(first, at, power_cut), options, device=CPU, checkpoints=store, seed=7)
-    seen = (at - at % 3) // 2
+    seen = at // 2
     second, _ = watched(options, [3.0, 2.0, 2.5, 2.6][seen:])
     assert outcome(second, train(second, options, device=CPU, checkpoints=store, seed=7)) == expected
 

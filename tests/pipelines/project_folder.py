@@ -76,7 +76,7 @@ class Project:
         file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
 
 
-TRAINING = {"steps": 12, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 4, "checkpoint_every": 2}
+TRAINING = {"steps": 12, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 4, "checkpoint_every": 0}
 
 
 def tiny_experiments() -> dict[str, Any]:

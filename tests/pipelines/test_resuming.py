@@ -16,7 +16,7 @@ from project_folder import Project, tiny_experiments
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("augment")]
 
-SLOW_TRAINING = {"steps": 60, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 20, "checkpoint_every": 5}
+SLOW_TRAINING = {"steps": 60, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 20, "checkpoint_every": 0}
 
 
 def _kill_after_checkpoint(process: subprocess.Popen[str], cache: Path, name: str) -> None:

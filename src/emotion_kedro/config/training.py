@@ -26,7 +26,8 @@ class TrainingConfig(Config):
     evaluate_every: Positive = 50
     patience: Positive | None = None
     """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
-    checkpoint_every: Positive = 50
+    checkpoint_every: Annotated[float, Field(ge=0.0)] = 60.0
+    """Seconds between checkpoints: what a kill costs at most, beside an evaluation. 0 writes one at every step."""
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingConfig:

@@ -260,6 +260,7 @@ class Loop:
         if directory is not None:
             return directory
         self.contexts.guard.assert_disjoint(texts, f"the texts that go back to the generator of {label}")
+        work = cache.work(f"round_{number}", identity)
         device.seed(context.seed_of(config))
         model = choose_trained(open_directory(before, device, base=base), config)
         log = fit(
@@ -271,10 +272,12 @@ class Loop:
             name=f"round_{number}.{label}",
             seed=context.seed_of(config),
             device=device,
-            work=cache.work(f"round_{number}", identity),
+            work=work,
         )
         notes = {"label": label, "base": config.base, "tuning": config.tuning, "round": number, "log": log.as_dict()}
-        return cache.save_directory(GENERATORS, identity, lambda path: write_with_notes(model, path, notes))
+        kept = cache.save_directory(GENERATORS, identity, lambda path: write_with_notes(model, path, notes))
+        work.clear()
+        return kept
 
     def _write(self, number: int, models: LabelModels) -> pd.DataFrame:
         """Return the round's candidates with their scores, ``kept`` and ``reason``."""

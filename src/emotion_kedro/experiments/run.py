@@ -179,7 +179,9 @@ class _Run:
 
     def outcome(self, *, wants_classifier: bool) -> tuple[pd.DataFrame, dict[str, Any], Classifier | None]:
         """Return what :meth:`_predict` does, log and, where it is wanted, the classifier; cached if it is there."""
-        cache, identity = self.context.cache, self.identity()
+        identity = self.identity()
+        # Its own, whose checkpoints go when its table is kept. Those of the classifier stay until that is saved.
+        cache = self.context.cache if wants_classifier else Cache(self.context.cache.root)
         table = cache.table(RUNS, identity)
         if table is not None and not wants_classifier:
             return table, self._log(table), None
@@ -196,7 +198,8 @@ class _Run:
             "device": self.context.device.kind,
         }
         cache.save_table(RUNS, identity, table)
-        cache.clear_finished()
+        if not wants_classifier:
+            cache.clear_finished()
         return table, self._log(table), classifier
 
     def identity(self) -> str:

@@ -7,6 +7,7 @@ a run that was killed and goes on from its checkpoint takes the same steps as on
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -86,6 +87,9 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
 
     With ``config.patience`` the parameters of the best validation loss are put back at the end.
+
+    Raises:
+        ValueError: as soon as a loss is read that is not finite, or if the parameters are not in the end.
     """
     run = _Run(task, config, device, seed)
     run.resume(checkpoints)
@@ -96,10 +100,12 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
         if last or run.log.steps % config.evaluate_every == 0:
             run.evaluate()
         run.log.seconds += time.perf_counter() - started
-        if last or run.log.stopped_early or run.log.steps % config.checkpoint_every == 0:
+        # By the clock alone: nothing that a step or an evaluation does depends on whether a checkpoint was written.
+        if time.perf_counter() - run.saved >= config.checkpoint_every:
             run.save(checkpoints)
         run.report(last=last or run.log.stopped_early)
     run.restore_best()
+    run.assert_sound()
     return run.log
 
 
@@ -118,10 +124,10 @@ class _Run:
         self.recent: list[float] = []
         self.unread: list[torch.Tensor] = []
         """Losses that are still on the device: reading one makes the host wait for it."""
-        self.reported = time.perf_counter()
+        self.reported = self.saved = time.perf_counter()
 
     def step(self) -> None:
-        """Take a step. Nothing in it makes the host wait for a GPU."""
+        """Take a step. Nothing but the reading of losses makes the host wait for a GPU."""
         import torch
 
         step = self.log.steps
@@ -143,6 +149,8 @@ class _Run:
         self.unread.append(loss.detach())
         self.log.steps += 1
         self.log.rows += len(rows)
+        if len(self.unread) >= self.device.steps_between_looks:
+            self.read()
 
     def _set_rate(self, step: int) -> None:
         total = len(self.task.plan)
@@ -157,15 +165,35 @@ class _Run:
         import torch
 
         if self.unread:
-            self.recent += torch.stack(self.unread).tolist()
+            losses = torch.stack(self.unread).tolist()
+            first = self.log.steps - len(losses) + 1
+            self.recent += losses
             self.unread = []
+            for step, loss in enumerate(losses, start=first):
+                self._assert_finite(loss, f"the loss is {loss} at step {step}")
+
+    def _assert_finite(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise ValueError(
+                f"{self.task.name}: {what} of {len(self.task.plan)} (learning_rate {self.config.learning_rate:g}); "
+                "its model is not saved. Try a lower learning_rate, a larger warmup_share or a smaller "
+                "max_gradient_norm; if it is so from the first steps, the base model's weights may be damaged"
+            )
+
+    def assert_sound(self) -> None:
+        """Raise a ValueError unless all trained parameters are finite: no loss shows what the last step did."""
+        import torch
+
+        sound = all(bool(torch.isfinite(value).all()) for value in self.trained.values())
+        self._assert_finite(0.0 if sound else math.nan, f"weights are not finite after step {self.log.steps}")
 
     def evaluate(self) -> None:
         self.read()
         entry = {"step": float(self.log.steps), "train": float(np.mean(self.recent))}
         self.recent = []
         if self.task.validation_loss is not None:
-            entry["validation"] = self.task.validation_loss()
+            loss = entry["validation"] = self.task.validation_loss()
+            self._assert_finite(loss, f"the validation loss is {loss} at step {self.log.steps}")
             self._watch(entry["validation"])
         self.log.losses.append(entry)
 
@@ -192,30 +220,42 @@ class _Run:
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
-        notes = {"log": self.log.as_dict(), "worse": self.worse, "recent": self.recent}
-        notes["best_loss"] = None if self.best_loss == float("inf") else self.best_loss
+        best_loss = None if self.best_loss == float("inf") else self.best_loss
+        notes = {"log": self.log.as_dict(), "worse": self.worse, "recent": self.recent, "best_loss": best_loss}
         checkpoints.save(self.log.steps, tensors, notes)
+        self.saved = time.perf_counter()
 
     def resume(self, checkpoints: Work) -> None:
         import torch
 
-        checkpoint = checkpoints.load()
+        checkpoint = checkpoints.load(self._assert_fits)
         if checkpoint is None:
             return
         step, tensors, notes = checkpoint
         with torch.no_grad():
             for name, value in self.trained.items():
                 value.copy_(tensors[f"model/{name}"])
-        self.best = {
-            name.removeprefix("best/"): value.to(self.device.place)
-            for name, value in tensors.items()
-            if name.startswith("best/")
-        }
+        best = {name: tensors[f"best/{name}"] for name in self.trained if f"best/{name}" in tensors}
+        self.best = {name: value.to(self.device.place) for name, value in best.items()}
         self._resume_optimizer(tensors)
         self.log = TrainingLog(**notes["log"])
         self.worse, self.recent = notes["worse"], notes["recent"]
         self.best_loss = float("inf") if notes["best_loss"] is None else notes["best_loss"]
         logger.info("%s: goes on from step %d of %d", self.task.name, step, len(self.task.plan))
+
+    def _assert_fits(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
+        """Raise a ValueError if a checkpoint is whole, but was written by another version of model or program."""
+        shapes = {f"model/{name}": value.shape for name, value in self.trained.items()}
+        known = shapes | {f"best/{name}": value.shape for name, value in self.trained.items()}
+        for index, value in enumerate(value for group in self.optimizer.param_groups for value in group["params"]):
+            moments = {f"optimizer/{index}/{name}": value.shape for name in ("exp_avg", "exp_avg_sq")}
+            known |= {**moments, f"optimizer/{index}/step": value.new_empty(()).shape}
+        wrong = [name for name, value in tensors.items() if known.get(name) != value.shape]
+        wrong += [name for name in shapes if name not in tensors]
+        if wrong:
+            raise ValueError(f"its {wrong[0]} is not the model's")
+        if {*notes, *notes.get("log", ())} != {"log", "worse", "recent", "best_loss", *self.log.as_dict()}:
+            raise ValueError("its notes are of another version")
 
     def _resume_optimizer(self, tensors: dict[str, torch.Tensor]) -> None:
         state: dict[int, dict[str, torch.Tensor]] = {}
@@ -227,20 +267,16 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def report(self, *, last: bool) -> None:
-        now = time.perf_counter()
-        if not last and now - self.reported < SECONDS_BETWEEN_LINES:
+        if not last and time.perf_counter() - self.reported < SECONDS_BETWEEN_LINES:
             return
-        self.reported = now
+        self.reported, log = time.perf_counter(), self.log
         self.read()
-        log = self.log
         done, total = log.steps, len(self.task.plan)
-        left = log.seconds / max(1, done) * (total - done)
+        left = log.seconds / done * (total - done)
         loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
-        logger.info(
-            "%s: step %d of %d, loss %.3f, %.0f texts/s, %.0f s left%s",
-            *(log.name, done, total, loss, log.rows / max(log.seconds, 1e-9), left),
-            ", stopped early" if log.stopped_early else "",
-        )
+        facts = (log.name, done, total, loss, log.rows / max(log.seconds, 1e-9), left)
+        end = ", stopped early" if log.stopped_early else ""
+        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s, %.0f s left%s", *facts, end)
 
 
 def _seed_of(seed: int, step: int) -> int:

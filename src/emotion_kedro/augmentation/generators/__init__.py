@@ -165,6 +165,9 @@ def draw_candidates(
     at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
     tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))
+    if fitted is None and config.needs_training:
+        # All its labels are in the cache: a generator that is not kept is never asked again.
+        context.cache.clear_finished()
     candidates = pd.concat(tables, ignore_index=True)
     if not config.writes_text:
         return candidates

@@ -93,7 +93,9 @@ class FineTuned:
         if directory is not None:
             return directory
         model, notes = _tune(label, base, self.config, context)
-        return context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
+        kept = context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
+        context.cache.work(_work_of(label), identity).clear()
+        return kept
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,10 @@ def _validation_of(label: str, config: FineTunedConfig, context: GenerationConte
     return validation_texts(rows.loc[rows["label"] == label, "text"].tolist(), config, context)
 
 
+def _work_of(label: str) -> str:
+    return f"generator.{label}"
+
+
 def _tune(
     label: str, base: Base, config: FineTunedConfig, context: GenerationContext
 ) -> tuple[LanguageModel, dict[str, Any]]:
@@ -170,8 +176,8 @@ def _tune(
     with OPENING:
         context.device.seed(seed)
         model = choose_trained(open_directory(base.directory, context.device), config)
-    name = f"generator.{label}"
-    work = context.cache.work(quote(name, safe=""), _identity_of(label, base, config, context))
+    name = _work_of(label)
+    work = context.cache.work(name, _identity_of(label, base, config, context))
     log = fit(
         model,
         texts,

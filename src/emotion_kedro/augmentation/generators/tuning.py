@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
 
 NOTES = "generator.json"
-BASES, BASE = "bases", "base"
+BASES, BASE, BASE_WORK = "bases", "base", "generator_base"
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
         directory = context.cache.save_directory(
             BASES, identity, lambda path: write_with_notes(model, path, {"log": log})
         )
+        context.cache.work(BASE_WORK, identity).clear()
     return Base(identity, directory)
 
 
@@ -91,7 +92,7 @@ def _make_base(
 ) -> tuple[LanguageModel | Reference, list[dict[str, Any]]]:
     if training is None:
         return Reference(config.base), []
-    work = context.cache.work("generator_base", identity)
+    work = context.cache.work(BASE_WORK, identity)
     if config.base == SCRATCH:
         model, log = train_from_scratch(
             texts,
@@ -111,7 +112,7 @@ def _make_base(
             validation,
             config,
             training,
-            name="generator_base",
+            name=BASE_WORK,
             seed=seed,
             device=context.device,
             work=work,

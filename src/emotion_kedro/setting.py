@@ -1,0 +1,49 @@
+"""On which machine, with which versions and by which command a run was made: what a reader needs beside figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from emotion_kedro import __version__
+
+SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
+
+
+def describe_setting() -> dict[str, str]:
+    """Return what a reader needs to judge times and figures: machine, versions, commit, command."""
+    return {
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "python": platform.python_version(),
+        "versions": ", ".join(
+            [f"emotion-kedro {__version__}", *(f"{name} {version(name)}" for name in SHOWN_VERSIONS)]
+        ),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        # Where the raw tables lie differs from machine to machine, and is nobody else's business.
+        "command": re.sub(r"(raw_root=)[^,\s]+", r"\1FOLDER", " ".join(["kedro", *sys.argv[1:]])),
+    }
+
+
+def _commit() -> str:
+    """Return the commit of the project, marked where files have changed since; empty outside of a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=8"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
