@@ -42,6 +42,20 @@ def test_an_arm_differs_from_its_copy_in_nothing(predictions: pd.DataFrame) -> N
     assert row["verdict"] == "no difference shown"
 
 
+def test_an_interval_that_a_test_after_correction_does_not_bear_out_shows_nothing(predictions: pd.DataFrame) -> None:
+    real = predictions[(predictions["arm"] == "real") & (predictions["seed"] == predictions["seed"].min())]
+    better = real.assign(arm="better", predicted=real["predicted"].where(real["predicted"] == real["label"]))
+    wrong = better.index[better["predicted"].isna()]
+    better["predicted"] = better["predicted"].fillna(real["predicted"])
+    better.loc[wrong[:5], "predicted"] = better.loc[wrong[:5], "label"]
+
+    row = compare(pd.concat([real, better]), [("better", "real")], None, EVALUATION).iloc[0]
+
+    assert row["low"] > 0
+    assert row["p_holm"] == pytest.approx(2 * 0.5**5)  # five rows that only one of them has right
+    assert row["verdict"] == "no difference shown"
+
+
 def test_learners_are_compared_within_each_arm(predictions_of: Invent) -> None:
     table = pd.concat([predictions_of(arm, 0.6, learner=name) for arm in ("real", "mixed") for name in ("a", "b")])
     rows = compare(table, [("learner:b", "learner:a")], None, EVALUATION)

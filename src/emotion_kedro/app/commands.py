@@ -54,13 +54,13 @@ def predict(
     as_json: bool,
     model: Path | None,
 ) -> None:
-    r"""Say which emotion a text has.
+    """Say which emotion a text has.
 
     \b
     emotion predict "what a day, everything went right"
     emotion predict --in mails.xlsx --text body --out read.csv --abstain 0.6
     cat lines.txt | emotion predict
-    """
+    """  # noqa: D301 - click wants the character itself
     if (source is None) != (target is None):
         raise click.UsageError("--in and --out go together: the predictions of a file go into a file")
     if source is not None and target is not None:
@@ -122,14 +122,14 @@ def _as_json(prediction: Prediction) -> str:
 @click.argument("text")
 @model_option
 def explain(text: str, model: Path | None) -> None:
-    r"""Show the words that a prediction rests on.
+    """Show the words that a prediction rests on.
 
     Each word is left out once: green ones speak for the label, red ones against it, by so many points of its
     probability.
 
     \b
     emotion explain "i am not happy at all"
-    """
+    """  # noqa: D301 - click wants the character itself
     try:
         explanation = opened(model).explain(text)
     except ValueError as error:
@@ -160,11 +160,11 @@ def _heaviest(explanation: Explanation) -> list[tuple[str, float]]:
 )
 @click.option("--env", "-e", default=None, help="The environment of the configuration.")
 def generate(label: str, count: int, experiment: str, generator: str | None, seed: int, env: str | None) -> None:
-    r"""Write texts of a label, and say what the filters make of each.
+    """Write texts of a label, and say what the filters make of each.
 
     \b
     emotion generate --label joy -n 20
-    """
+    """  # noqa: D301 - click wants the character itself
     from kedro.framework.session import KedroSession
 
     from emotion_kedro.app.generation import generate as write

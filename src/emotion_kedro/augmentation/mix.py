@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import pandas as pd
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.data.leak_guard import LeakGuard
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ["record_id", "text", "label", "origin", "generator", "weight", "phase"]
 DECISIONS = ["candidate_id", "kept", "reason"]
@@ -59,6 +62,7 @@ def compose_rows(
     )
     decisions = apply_filters(offered, arm.filters, filters, rows, quota=design.added_rows)
     decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
+    _tell_of_too_few(offered[decisions["kept"].to_numpy()], arm, rows, design, name)
     real = real_rows(arm, rows)
     added = _added_rows(arm, offered[decisions["kept"].to_numpy()])
     table = pd.concat([real, added], ignore_index=True)
@@ -73,6 +77,21 @@ def compose_rows(
         guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
     later = arm.order == "continue" and len(real) > 0
     return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS], decisions
+
+
+def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, design: DesignConfig, name: str) -> None:
+    """Warn of labels of which the filters left less than half of what was asked for."""
+    if design.added_rows is None or not arm.filters:
+        return
+    wanted = design.added_rows * len(arm.add)
+    counts = kept["label"].value_counts().reindex(sorted(rows["label"].unique()), fill_value=0)
+    few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < wanted / 2)
+    if few:
+        logger.warning(
+            "the arm %s adds fewer texts than the %d a label that it may: %s. Draw more (`texts`), train the generator "
+            "for longer, or ask less of the filters",
+            *(name, wanted, few),
+        )
 
 
 def real_rows(arm: ArmConfig, rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
+
+from emotion_kedro.config.data import FORMATS
 
 
 class RawFolder(AbstractDataset[None, Path]):
@@ -28,6 +31,15 @@ class RawFolder(AbstractDataset[None, Path]):
                 f"there is no folder {self._path} with the raw tables; name yours with --params=raw_root=FOLDER"
             )
         return self._path
+
+    def fingerprint(self) -> str:
+        """Return a digest of the tables and texts in it: other files, such as logs, are none of the sources'."""
+        digest = hashlib.sha256()
+        for file in sorted(path for path in self.load().rglob("*") if path.suffix.lower() in {*FORMATS, ".txt"}):
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{file.relative_to(self._path)} {content}\n".encode())
+        return digest.hexdigest()
 
     def save(self, data: None) -> None:
         """Refuse: raw data is only read."""

@@ -30,6 +30,7 @@ COLUMNS = {
     "verdict": "str",
 }
 Pair = tuple[str, str]
+NOT_SHOWN = "no difference shown"
 
 
 def compare(
@@ -41,7 +42,8 @@ def compare(
 ) -> pd.DataFrame:
     """Return the differences ``first`` minus ``second`` in accuracy and macro-F1, with paired intervals.
 
-    The verdict rests on the interval of the accuracy alone, whatever the metric of the row.
+    The verdict rests on the accuracy alone, whatever the metric of the row: ``helped`` or ``harmed`` where its interval
+    leaves zero out and McNemar's p after correction is below 1 - level, too.
 
     Args:
         predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
@@ -74,7 +76,10 @@ def compare(
                         designs[first], designs[second], _names(pair[0], first, second), source, groups, evaluation
                     )
     table = table_of(rows, COLUMNS)
-    return table.assign(p_holm=holm(table["p_value"]))
+    p_holm = holm(table["p_value"])
+    # Accuracy comes first of each difference, and its p-value speaks for the rows below it.
+    shown = p_holm.ffill() < 1 - evaluation.level
+    return table.assign(p_holm=p_holm, verdict=table["verdict"].where(shown, NOT_SHOWN))
 
 
 def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Design, Design]]:
@@ -171,7 +176,7 @@ def verdict_of(accuracy: Interval) -> str:
     """Return ``helped`` or ``harmed`` where the interval of a difference leaves zero out, else that none is shown."""
     if accuracy.low > 0:
         return "helped"
-    return "harmed" if accuracy.high < 0 else "no difference shown"
+    return "harmed" if accuracy.high < 0 else NOT_SHOWN
 
 
 def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> float:

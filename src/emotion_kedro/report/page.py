@@ -113,7 +113,9 @@ def _sentence(row: pd.Series, level: float) -> str:
     interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
     sentence = (
         f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {words}, "
-        f"{points(row['difference'])} points of accuracy ({interval}; {row['rows']:,} test rows, runs: {row['runs']})."
+        f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f} by McNemar's test"
+        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}; {row['rows']:,} test rows, runs: "
+        f"{row['runs']})."
     )
     return sentence.replace(" ()", "")
 
@@ -230,14 +232,15 @@ def _recommended(report: Report) -> list[str]:
 
 
 def _sentences(report: Report) -> list[str]:
-    """Return what was compared: all of it where it is not much, else the first and where the others are."""
+    """Return what was compared, so many differences; then where the others are, and how many are shown."""
     accuracies = _accuracies(report.comparisons)
     if accuracies.empty:
         return [NOT_COMPARED]
-    shown = accuracies if len(accuracies) <= SENTENCES else accuracies.iloc[:1]
+    shown = accuracies.iloc[:SENTENCES]
     sentences = [_sentence(row, report.level) for _, row in shown.iterrows()]
     left = len(accuracies) - len(shown)
-    return [*sentences, *([f"{left} further differences are in the report."] if left else [])]
+    counts = ", ".join(f"{word}: {(accuracies['verdict'] == word).sum()}" for word in ("helped", "harmed"))
+    return [*sentences, *([f"{left} further differences are in the report; of all, {counts}."] if left else [])]
 
 
 def _sized(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from emotion_kedro.runners.incremental.status import State, states_of
 @click.option("--params", default="", help="As for kedro run.", callback=_split_params)
 @click.option("--all", "all_outputs", is_flag=True, help="Name what is fresh, too.")
 def status(name: str, env: str | None, params: dict[str, object], all_outputs: bool) -> None:
-    r"""Say which outputs are fresh, and which are not and why.
+    """Say which outputs are fresh, and which are not and why.
 
     \b
     fresh    made from what is there now
@@ -27,7 +27,7 @@ def status(name: str, env: str | None, params: dict[str, object], all_outputs: b
     missing  not made yet
     mixed    a node's outputs come from different runs
     damaged  not what was written
-    """
+    """  # noqa: D301 - click wants the character itself
     if name not in pipelines:
         raise click.ClickException(f"there is no pipeline {name}; there are: {', '.join(sorted(pipelines))}")
     with KedroSession.create(project_path=Path.cwd(), env=env, runtime_params=params) as session:
