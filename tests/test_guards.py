@@ -232,7 +232,7 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_one_line_and_its_code(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals, code: int
 ) -> None:
     before = signal.getsignal(number)
 
@@ -244,7 +244,7 @@ def test_a_signal_ends_the_run_with_one_line_and_its_code(
     with pytest.raises(SystemExit) as caught:
         work()
     assert caught.value.code == code
-    assert capsys.readouterr().err == f"stopped by {number.name}; run the same command again to go on\n"
+    assert capfd.readouterr().err == f"stopped by {number.name}; run the same command again to go on\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(number) is before
     guards._STOPPED.clear()

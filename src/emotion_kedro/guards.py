@@ -205,7 +205,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if not child:
         for process in multiprocessing.active_children():
             process.terminate()
-        print(f"stopped by {signal.Signals(number).name}; run the same command again to go on", file=sys.stderr)
+        # Past sys.stderr, which may be in the middle of a line.
+        os.write(2, f"stopped by {signal.Signals(number).name}; run the same command again to go on\n".encode())
     _STOPPED.set()
     raise SystemExit(128 + number)
 
