@@ -62,6 +62,21 @@ def test_another_base_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert {"augment", "cross_dataset", "lexicon", "goemotions", "study_eit", "tstr"} <= using
 
 
+@pytest.mark.parametrize("environment_name", ["base", "real", "report"])
+def test_no_run_writes_outside_of_its_data_folder(environment_name: str) -> None:
+    """So none changes the pages of ``docs/``: those are copied there by who looked at them."""
+    from emotion_kedro.config.loader import ProjectConfigLoader
+
+    loader = ProjectConfigLoader(
+        str(ROOT / "conf"), env=environment_name, base_env="base", default_run_env="local", runtime_params={}
+    )
+    root = loader["globals"]["data_root"]
+    files = {name: entry["filepath"] for name, entry in loader["catalog"].items() if "filepath" in entry}
+    assert len(files) > 50
+    assert {name for name, file in files.items() if not file.startswith(f"{root}/")} == {"reference_report"}
+    assert not [file for file in files.values() if ".." in Path(file).parts]
+
+
 def test_without_a_hub_the_models_that_are_missing_are_named_with_what_to_do() -> None:
     with pytest.raises(MissingWeightsError) as caught:
         require(sorted(HUB_MODELS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,34 @@ def test_start_up_loads_nothing_heavy() -> None:
 
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip().splitlines()[-1] == "[]"
+
+
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+RUNNING_TEXT = {"eval", "exec", "compile", "__import__"}
+READING_PICKLES = {"torch.load", "pd.read_pickle", "pandas.read_pickle", "yaml.load", "yaml.unsafe_load", "os.system"}
+TRUSTING = {"trust_remote_code", "allow_pickle", "shell"}
+"""Keywords that are never true here."""
+
+
+def _unsafe(tree: ast.AST) -> list[str]:
+    """Return what would run code that stands in data, files or models."""
+    found = []
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            names = [getattr(part, "module", None) or "", *(name.name for name in part.names)]
+            found += sorted(PICKLES & {name.split(".")[0] for name in names})
+        elif isinstance(part, ast.Call):
+            called = ast.unparse(part.func)
+            found += [called] if called in RUNNING_TEXT | READING_PICKLES else []
+            found += [word.arg for word in part.keywords if word.arg in TRUSTING and ast.unparse(word.value) != "False"]
+    return found
+
+
+def test_nothing_runs_code_that_stands_in_data_or_models() -> None:
+    """SECURITY.md promises it."""
+    sources = [path for folder in ("src", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 100
+    unsafe = {str(path): found for path in sources if (found := _unsafe(ast.parse(path.read_text(encoding="utf-8"))))}
+    assert unsafe == {}
+    attacks = "import joblib\nfrom pickle import load\neval('1')\ntorch.load(x)\nopen_model(x, trust_remote_code=True)"
+    assert _unsafe(ast.parse(attacks)) == ["joblib", "pickle", "eval", "torch.load", "trust_remote_code"]

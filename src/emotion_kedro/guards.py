@@ -71,6 +71,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         if stream is not None:
+            if stream in _HELD:
+                # Said aloud: a process that was forked a moment ago may not have closed its copy yet.
+                fcntl.flock(stream, fcntl.LOCK_UN)
             _HELD.discard(stream)
             stream.close()
 
@@ -105,7 +108,7 @@ def _locked(stream: IO[str], folder: Path) -> bool:
 
 
 def _busy(folder: Path, holder: Sequence[str]) -> str:
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    shown = _shown(folder)
     if len(holder) < 4:
         return f"another run is using {shown}/; wait until it ends"
     process, machine, since, command = holder[:4]
@@ -114,6 +117,10 @@ def _busy(folder: Path, holder: Sequence[str]) -> str:
         f"run PID {process}{where} since {since} is using {shown}/ ({command}); wait until it ends, stop it with "
         f"kill {process}, or keep this run's tables elsewhere (data_root in conf/local/globals.yml)"
     )
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 # --- what a run will write ----------------------------------------------------------------------------------------
@@ -131,11 +138,12 @@ def check_writable(places: Iterable[Path]) -> None:
         FolderError: naming the folder that is only read.
     """
     for place in places:
-        folder = next(path for path in (place, *place.parents) if path.exists())
-        if not os.access(folder, os.W_OK | (os.X_OK if folder.is_dir() else 0)):
+        # What is there already is replaced by a rename, for which its own rights do not matter.
+        folder = next(path for path in (place, *place.parents) if path.is_dir())
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise FolderError(
-                f"{folder} cannot be written to, and this run would save {place}; nothing was run. Mend the rights, "
-                "or keep the run's tables elsewhere (data_root in conf/local/globals.yml)"
+                f"{_shown(folder)} cannot be written to, and this run would save {_shown(place)}; nothing was run. "
+                "Mend the rights, or keep the run's tables elsewhere (data_root in conf/local/globals.yml)"
             )
 
 
@@ -154,9 +162,9 @@ def check_versions(outputs: Iterable[Any]) -> None:
         now = version.save or generate_timestamp()
         if newest > now:
             raise FolderError(
-                f"the clock says {now}, but {path / newest} is newer by its name and would still be the one that is "
-                "read; nothing was run. Set the clock right, or, if that version was made when the clock was wrong, "
-                "move its folder away or rename it to a date of the past"
+                f"the clock says {now}, but {_shown(path / newest)} is newer by its name and would still be the one "
+                "that is read; nothing was run. Set the clock right, or, if that version was made when the clock was "
+                "wrong, move its folder away or rename it to a date of the past"
             )
 
 
@@ -197,7 +205,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if not child:
         for process in multiprocessing.active_children():
             process.terminate()
-        print(f"stopped by {signal.Signals(number).name}; run the same command again to go on", file=sys.stderr)
+        # Past sys.stderr, which may be in the middle of a line.
+        os.write(2, f"stopped by {signal.Signals(number).name}; run the same command again to go on\n".encode())
     _STOPPED.set()
     raise SystemExit(128 + number)
 

@@ -41,7 +41,7 @@ from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
 from emotion_kedro.setting import describe_setting
-from emotion_kedro.whole_files import NoRoomError
+from emotion_kedro.whole_files import says_no_room
 
 logger = logging.getLogger(__name__)
 
@@ -152,10 +152,10 @@ class RunHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         self.guards.close()
-        told = error if is_message(error) else _cause_of(error, NoRoomError)
-        if told is not None:
+        told = str(error) if is_message(error) else says_no_room(error)
+        if told:
             logger.debug("the run stopped", exc_info=error)
-            raise RunError(str(told)) from error
+            raise RunError(told) from error
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -175,13 +175,6 @@ def is_message(error: BaseException) -> bool:
     if not frames or not isinstance(error, ValueError | OSError):
         return False
     return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
-
-
-def _cause_of(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """Return the error of that kind which led to this one: Kedro wraps what goes wrong in saving a table."""
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__
-    return error
 
 
 def check_runner(run_params: dict[str, Any]) -> None:

@@ -26,8 +26,9 @@ SECONDS_ABANDONED = 24 * 3600
 """Age from which a leftover is removed whose writer cannot be looked up: it ran on another machine."""
 ATTEMPTS = 100
 """So often a directory is put in the place of one that others put there in the meantime."""
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_ROOM_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_IN_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
+NO_ROOM = "the disk has no room for"
 
 _THREAD = threading.local()
 
@@ -79,18 +80,24 @@ def written_whole(target: Path, *, replace: bool = True, folder: Path | None = N
         yield staging
         put_in_place(staging, target, replace=replace)
     except Exception as error:
-        if _says_no_room(error):
-            raise NoRoomError(
-                f"the disk has no room for {target}; make some, and run the same command again to go on"
-            ) from error
+        if _is_full(error):
+            raise NoRoomError(f"{NO_ROOM} {target}; make some, and run the same command again to go on") from error
         raise
     finally:
         _remove(staging)
 
 
-def _says_no_room(error: Exception) -> bool:
+def _is_full(error: Exception) -> bool:
     """Whether the disk is full; libraries that write in Rust or C++ say so in words alone."""
-    return getattr(error, "errno", None) in NO_ROOM or bool(NO_ROOM_WORDS.search(str(error)))
+    return getattr(error, "errno", None) in FULL or bool(FULL_IN_WORDS.search(str(error)))
+
+
+def says_no_room(error: BaseException) -> str:
+    """Return the line of :class:`NoRoomError` in an error that came of it, or nothing.
+
+    Kedro wraps what goes wrong in saving a table, and another process hands over words alone.
+    """
+    return next((line for line in str(error).splitlines() if line.startswith(NO_ROOM)), "")
 
 
 def point(link: Path, target: Path) -> None:

@@ -37,7 +37,7 @@ class Project:
         assert (process.returncode != 0) == fails, printed[-6000:]
         return printed
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, start_new_session: bool = False) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(*words),
             cwd=self.path,
@@ -45,6 +45,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=start_new_session,
         )
 
     def versions(self, path: str) -> list[str]:

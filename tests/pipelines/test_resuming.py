@@ -93,3 +93,30 @@ def _contents(project: Project, path: str) -> dict[str, bytes]:
         for file in sorted(folder.rglob("*"))
         if file.suffix in {".safetensors", ".txt"} or file.name in {"config.json", "tokenizer.json"}
     }
+
+
+def test_a_run_of_several_processes_keeps_others_out_and_stops_with_a_line_when_it_is_told_to(
+    augmented: tuple[Project, str], new_project: Callable[[], Project]
+) -> None:
+    project = _prepared(augmented[0], new_project)
+    command = ("run", "--namespaces=classifier.real", "--runner=ParallelRunner")
+    # A group of its own: processes that it starts are seen.
+    process = project.start(*command, start_new_session=True)
+    checkpoints = project.path / "data/06_models/cache/work"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/0*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGSTOP)  # it would be done before the second one has begun
+    second = project.kedro(*command, fails=True)
+    os.kill(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGCONT)
+    printed = process.communicate()[0]
+
+    assert f"run PID {process.pid} since" in second
+    assert "Traceback" not in second + printed
+    assert printed.rstrip().endswith("stopped by SIGTERM; run the same command again to go on")
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert not list((project.path / "data").rglob(".*"))
+    project.kedro(*command)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from emotion_kedro.report.page import (
     Report,
     html_page,
     markdown_page,
+    markdown_table,
     sections,
     terminal_summary,
     verdict_of,
@@ -71,6 +73,19 @@ def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
     assert "&lt;b&gt;" in page
     assert 'src="data:image/png;base64,' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+HOSTILE = "<script>x</script> ![x](http://evil.example/x.png) [y](http://evil.example) | `code` \\| &lt;\r\n| a | b |"
+
+
+def test_a_text_in_a_markdown_table_is_shown_and_never_read() -> None:
+    table = pd.DataFrame({HOSTILE: ["one"], "text": [HOSTILE], "score": [0.5]})
+    lines = markdown_table(table).splitlines()
+    assert len(lines) == 3
+    assert {line.count("|") for line in lines} == {4}
+    assert not re.search(r"<|`|\\|\]\(", "".join(lines))
+    shown = html.unescape(lines[2].split("|")[2]).strip()
+    assert shown == " ".join(HOSTILE.splitlines())
 
 
 def test_at_most_eight_tables_are_unfolded(facts: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import FeatureConfig
+from emotion_kedro.datasets import CSVDataset
 from emotion_kedro.pipelines.evaluation.nodes import list_texts
 from emotion_kedro.report.dataset_card import dataset_card
 from emotion_kedro.report.texts import as_written, safe_table, sampled_texts, samples_by_label, texts_table
@@ -70,6 +71,20 @@ def test_no_cell_of_the_csv_file_is_a_formula_and_each_text_comes_back(texts: pd
     cells = pd.read_csv(written)["text"]
     assert cells.tolist() == ["'=SUM(A1)", "'@you made my day", "so glad today", "the", "'tis fine", "''=x"]
     assert [as_written(cell) for cell in cells] == TEXTS
+
+
+def test_what_any_spreadsheet_takes_for_a_formula_is_none_and_comes_back(tmp_path: Path) -> None:
+    signs = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]
+    texts = [f"{before}{sign}cmd|' /C calc'!A0" for sign in signs for before in ("", "'", "''", " ", "a", 'a "b",\r')]
+    file = tmp_path / "texts.csv"
+    catalog = yaml.safe_load(
+        (Path(__file__).parents[2] / "conf/base/catalog/reporting.yml").read_text(encoding="utf-8")
+    )
+    settings = catalog["{experiment}.texts"]["save_args"]
+    CSVDataset(filepath=str(file), save_args=settings).save(safe_table(pd.DataFrame({"text": texts}, dtype="str")))
+    cells = pd.read_csv(file)["text"].tolist()
+    assert [as_written(cell) for cell in cells] == texts
+    assert not [cell for cell in cells if cell[0] in signs]
 
 
 def test_a_sample_of_each_label_kept_first_then_refused_with_the_reason(texts: pd.DataFrame) -> None:

@@ -85,7 +85,7 @@ def _filters(arms: Mapping[str, Any], raw: Mapping[str, Any]) -> pd.DataFrame:
 def _written(settings: Mapping[str, Any]) -> str:
     table = settings_table({key: value for key, value in settings.items() if value is not None})
     pairs = zip(table["parameter"], table["value"], strict=True)
-    return "; ".join(f"{name} {' '.join(str(value).split())}" for name, value in pairs).replace("|", "\\|")
+    return "; ".join(f"{name} {' '.join(str(value).split())}" for name, value in pairs)
 
 
 def _counts(candidates: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:

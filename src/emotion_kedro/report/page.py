@@ -43,6 +43,8 @@ SENTENCES = 6
 LONGEST = 40
 """Rows of a table that is shown at once."""
 NOT_COMPARED = "Nothing was compared."
+ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "\\": "&#92;"})
+"""By which Markdown shows a character without reading it."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"html_table": html_table, "markdown_table": markdown_table, "png": png_address}
+    filters = {"html_table": html_table, "markdown_table": markdown_table, "plain": plain, "png": png_address}
+    environment.filters |= filters
     return environment
 
 
@@ -282,9 +285,14 @@ def html_table(table: pd.DataFrame) -> Markup:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return a table as Markdown."""
-    rounded = table.map(lambda value: number(value) if isinstance(value, float) else value)
-    return rounded.to_markdown(index=False, disable_numparse=True).replace("<", "&lt;")
+    """Return a table as Markdown; what its cells hold is shown as it is, and never read as Markdown or HTML."""
+    shown = table.map(lambda value: number(value) if isinstance(value, float) else plain(value))
+    return shown.rename(columns=plain).to_markdown(index=False, disable_numparse=True)
+
+
+def plain(value: Any) -> Any:
+    """Return a text in one line, with entities for what ends a cell or makes code, links, pictures or HTML."""
+    return " ".join(value.splitlines()).translate(ENTITIES).replace("](", "]&#40;") if isinstance(value, str) else value
 
 
 def png_address(picture: bytes) -> str:

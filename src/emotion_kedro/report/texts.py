@@ -17,7 +17,7 @@ from emotion_kedro.report.tables import number
 
 KEPT = "kept"
 ARM_PREFIX = "arm_"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
 
 def texts_table(
