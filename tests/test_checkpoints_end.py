@@ -17,7 +17,6 @@ from kedro.runner import AbstractRunner, ParallelRunner, SequentialRunner, Threa
 from emotion_kedro.cache import Cache
 from emotion_kedro.datasets import JSONDataset
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:The node producing outputs")
 
 
