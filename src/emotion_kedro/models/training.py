@@ -96,6 +96,8 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     while run.log.steps < len(task.plan) and not run.log.stopped_early:
         started = time.perf_counter()
         run.step()
+        if len(run.unread) >= device.steps_between_looks:
+            run.read()
         last = run.log.steps == len(task.plan)
         if last or run.log.steps % config.evaluate_every == 0:
             run.evaluate()
@@ -127,7 +129,7 @@ class _Run:
         self.reported = self.saved = time.perf_counter()
 
     def step(self) -> None:
-        """Take a step. Nothing but the reading of losses makes the host wait for a GPU."""
+        """Take a step. Nothing in it makes the host wait for a GPU."""
         import torch
 
         step = self.log.steps
@@ -149,8 +151,6 @@ class _Run:
         self.unread.append(loss.detach())
         self.log.steps += 1
         self.log.rows += len(rows)
-        if len(self.unread) >= self.device.steps_between_looks:
-            self.read()
 
     def _set_rate(self, step: int) -> None:
         total = len(self.task.plan)
