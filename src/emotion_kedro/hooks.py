@@ -23,7 +23,7 @@ from typing import Any
 from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
 from emotion_kedro.models.device import choose_device
-from emotion_kedro.models.pretrained import require
+from emotion_kedro.models.pretrained import check_fit, require
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class RunHooks:
         check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
         require(models_of(pipeline, catalog))
+        check_bases(pipeline, catalog)
         for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
             log = log_of(experiment)
             if log in catalog:
@@ -119,7 +120,9 @@ class RunHooks:
 def is_message(error: BaseException) -> bool:
     """Whether the error was raised in this package, as a value or a file that is not as it should be."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    if not frames or not isinstance(error, ValueError | OSError):
+    if isinstance(error, DatasetError) and error.__cause__ is not None:
+        return is_message(error.__cause__)
+    if not frames or not isinstance(error, ValueError | OSError | DatasetError):
         return False
     return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
 
@@ -214,24 +217,39 @@ def models_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
 
     A node that takes a device works with models; those of its parameters that are of a kind with models name them.
     """
-    names: dict[str, None] = {}
+    names = (model for _, config in _openers(pipeline, catalog) for model in config.models())
+    return list(dict.fromkeys(names))
+
+
+def check_bases(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Stop a run whose learners or generators ask more of their bases than these have.
+
+    Raises:
+        MissingWeightsError: naming the learner or generator.
+    """
+    for name, config in _openers(pipeline, catalog):
+        check_fit(name, config)
+
+
+def _openers(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters that name pretrained models, with the place where they stand."""
     for node in pipeline.nodes:
         if DEVICE in node.inputs:
             for parameter in (name for name in node.inputs if name.startswith("params:")):
-                names.update(dict.fromkeys(_models_in(catalog.load(parameter))))
-    return list(names)
+                yield from _openers_in(parameter.removeprefix("params:"), catalog.load(parameter))
 
 
-def _models_in(value: Any) -> Iterator[str]:
+def _openers_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
-        yield from value.models() if hasattr(value, "models") else ()
+        if hasattr(value, "models"):
+            yield name, value
     elif isinstance(value, dict) and value.get("kind") in LEARNERS:
-        yield from learner_config(value).models()
+        yield name, learner_config(value)
     elif isinstance(value, dict) and value.get("kind") in GENERATORS:
-        yield from generator_config(value).models()
+        yield name, generator_config(value)
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _models_in(part)
+        for key, part in value.items():
+            yield from _openers_in(f"{name}.{key}", part)
 
 
 def describe_setting() -> dict[str, str]:

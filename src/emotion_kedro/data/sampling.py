@@ -14,7 +14,7 @@ import pandas as pd
 from emotion_kedro.chunks import CHUNK_ROWS, Chunks
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
-from emotion_kedro.data.splitting import SPLITS, UNGROUPED, split_grouped, split_plain, take_rows
+from emotion_kedro.data.splitting import SPLITS, UNGROUPED, check_labels, split_grouped, split_plain, take_rows
 from emotion_kedro.data.unification import count_by_source
 
 PARTS = 64
@@ -155,7 +155,7 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
         where rows come with a split also ``own_splits`` (split -> rows, ``near_duplicates_dropped``).
 
     Raises:
-        ValueError: if no row is left.
+        ValueError: if no row is left, or a label has too few rows for a split.
     """
     records = Chunks.of(records)
     if config.split.strategy == "rows":
@@ -168,6 +168,7 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError("no row is left: every text is in conflict; see `conflicts` in the sampling parameters")
+    check_labels(sample, needed=["train", "validation", "test"] if config.split.validation else ["train", "test"])
     report = {
         "rows": len(stays) + len(fixed),
         **report,
