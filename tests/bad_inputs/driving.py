@@ -90,10 +90,10 @@ def run(folder: Path, case: dict[str, Any]) -> Outcome:
     logging.getLogger("emotion_kedro").addHandler(handler)
     place = "start"
     try:
-        for place in _stages(folder / "conf", case):
-            pass
+        for stage in _stages(folder / "conf", case):
+            place = stage
     except Exception as error:
-        return Outcome(place, _said(error), _is_plain(error, place), tuple(handler.lines))
+        return Outcome(place, _said(error), _is_plain(error), tuple(handler.lines))
     finally:
         logging.getLogger("emotion_kedro").removeHandler(handler)
     return Outcome(None, "", plain=True, warnings=tuple(handler.lines))
@@ -187,7 +187,7 @@ def _said(error: Exception) -> str:
     return error.message if isinstance(error, ClickException) else str(error)
 
 
-def _is_plain(error: Exception, place: str) -> bool:
+def _is_plain(error: Exception) -> bool:
     """Whether the command line shows the message alone."""
     return isinstance(error, ClickException) or is_message(error)
 

@@ -19,7 +19,22 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 Row = tuple[str, str]
-_WORDS = "river lantern garden violin copper harbour meadow thunder velvet window orchard pepper marble saddle".split()
+_WORDS = ("river", "lantern", "garden", "violin", "copper", "harbour", "meadow", "thunder", "velvet", "window", "orchard")
+    "river",
+    "lantern",
+    "garden",
+    "violin",
+    "copper",
+    "harbour",
+    "meadow",
+    "thunder",
+    "velvet",
+    "window",
+    "orchard",
+    "pepper",
+    "marble",
+    "saddle",
+]
 
 
 def rows(count: int = 60, labels: tuple[str, ...] = ("joy", "fear"), seed: int = 0) -> list[Row]:
@@ -63,7 +78,9 @@ def _zip() -> bytes:
 
 def _other(labels: list[str], count: int = 60) -> bytes:
     """Good rows, and one of each of these labels."""
-    return csv([*rows(count), *((f"another day {number} of it {number * 7}", label) for number, label in enumerate(labels))])
+    return csv(
+        [*rows(count), *((f"another day {number} of it {number * 7}", label) for number, label in enumerate(labels))]
+    )
 
 
 def _few(count: int) -> bytes:
@@ -102,7 +119,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "json_latin_1": lambda: '[{"text": "caf\xe9", "label": "joy"}]'.encode("latin-1"),
     "json_deep": lambda: b"[" * 100_000,
     "latin_1": lambda: "text,label\na good day,joy\nthe caf\xe9,fear\n".encode("latin-1"),
-    "shouted": lambda: csv([(text, label.title() if row // 2 % 2 else label) for row, (text, label) in enumerate(rows())]),
+    "shouted": lambda: csv(
+        [(text, label.title() if row // 2 % 2 else label) for row, (text, label) in enumerate(rows())]
+    ),
     "spaced": lambda: csv([(text, f" {label}") for text, label in rows()]),
     "mapped": lambda: _other(["Happy", "happy"]),
     "strange": lambda: _other(["glee"] * 40),

@@ -79,6 +79,12 @@ def meant(name: str, known: Collection[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def choices(name: str, known: Collection[str]) -> str:
+    """Return the known name that is nearest, and all that there are, to stand behind a sentence."""
+    near = meant(name, known)
+    return f"{near} There are: " * bool(near) + "; there are: " * (not near) + (", ".join(map(str, known)) or "none")
+
+
 def repeated(values: Iterable[Any]) -> list[Any]:
     """Return the values that are there twice or more often, each once."""
     every = list(values)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Seed, Share, each_once, meant, repeated
+from emotion_kedro.config.base import Config, Positive, Seed, Share, choices, each_once, repeated
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 CleaningStep = Literal[
@@ -248,7 +248,7 @@ class IngestionConfig(Config):
         for name, source in self.sources.items():
             for label, target in source.label_map.items():
                 if self.known_labels is not None and target not in self.known_labels:
-                    known = meant(target, self.known_labels) or "; there are: " + ", ".join(sorted(self.known_labels))
+                    known = choices(target, sorted(self.known_labels))
                     raise ValueError(f"{name}.label_map makes {label!r} {target!r}, which no taxonomy has{known}")
         return self
 

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from emotion_kedro.config.base import Config, meant, reasons
+from emotion_kedro.config.base import Config, choices, reasons
 from emotion_kedro.config.data import SharedSources
 from emotion_kedro.config.experiment import Experiment
 from emotion_kedro.config.resolution import FROM_DATA, resolve
@@ -103,8 +103,10 @@ class ProjectConfigLoader(OmegaConfigLoader):
         settings, experiments = self["settings"], self["experiments"]
         taxonomies = self["taxonomies"]
         self._check_command_line({*settings, *experiments})
+        self._check_names(settings, experiments)
         parameters = overridden({**settings, **experiments}, self.runtime_params or {})
-        self._check_settings({name: value for name, value in parameters.items() if name not in experiments})
+        with self._reading("parameters"):
+            Settings.model_validate({name: parameters.get(name) for name in Settings.model_fields})
         self._check_globals()
         self._check_taxonomies(taxonomies)
         for name in experiments:
@@ -137,7 +139,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         conf, env = Path(self.conf_source), self.env
         if env and conf.is_dir() and not (env.isidentifier() and (conf / env).is_dir()):
             known = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
-            raise ExperimentError(f"there is no environment {env!r}{meant(env, known)}; there are: {', '.join(known)}")
+            raise ExperimentError(f"there is no environment {env!r}{choices(env, known)}")
 
     def _check_files(self) -> None:
         """Stop at a file of the environment that nothing reads."""
@@ -147,31 +149,26 @@ class ProjectConfigLoader(OmegaConfigLoader):
         for file in (file for file in self._files() if file.is_relative_to(folder) and file.suffix != ".md"):
             name = file.relative_to(folder).as_posix()
             if file.suffix not in ENDINGS or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-                raise ExperimentError(f"{file} is read by nothing{meant(name, names)}; what is: {', '.join(names)}")
+                raise ExperimentError(f"{file} is read by nothing{choices(name, names)}")
 
-    def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Stop at a parameter that there is not, or that is not what it should be."""
-        known = [*Settings.model_fields, *self["globals"], *self["experiments"]]
-        for name in self["settings"].keys() - Settings.model_fields.keys():
-            hint = meant(name, known)
-            if name in self["globals"]:
+    def _check_names(self, settings: Mapping[str, Any], experiments: Collection[str]) -> None:
+        """Stop at a parameter that there is not."""
+        for name in settings.keys() - Settings.model_fields.keys():
+            hint = choices(name, [*Settings.model_fields, *self._globals, *experiments])
+            if name in self._globals:
                 hint = "; it is set in globals.yml"
-            elif name.partition(".")[0] in self["experiments"]:
+            elif name.partition(".")[0] in experiments:
                 hint = f"; {name.partition('.')[0]} is an experiment: change it in a file of experiments/"
-            hint = hint or f"; there are: {', '.join(known)}"
             raise ExperimentError(f"there is no parameter {name}{self._files_of(name, 'parameters')}{hint}")
-        with self._reading("parameters"):
-            Settings.model_validate({name: settings.get(name) for name in Settings.model_fields})
 
     def _check_globals(self) -> None:
         """Stop at a global of the environment that neither the project's own has, nor anything uses."""
         base = self._folders()[0] / "globals.yml"
-        known = list(OmegaConf.load(base)) if base.is_file() else []
-        for name in self["globals"].keys() - set(known):
+        known = re.findall(r"^(\w+):", base.read_text("utf-8"), re.MULTILINE) if base.is_file() else []
+        for name in self._globals.keys() - set(known):
             if not any(f"globals:{name}" in file.read_text("utf-8") for file in self._files()):
                 raise ExperimentError(
-                    f"nothing uses the global {name}{self._files_of(name, 'globals')}{meant(name, known)}; "
-                    f"there are: {', '.join(map(str, known))}"
+                    f"nothing uses the global {name}{self._files_of(name, 'globals')}{choices(name, known)}"
                 )
 
     def _check_taxonomies(self, taxonomies: Mapping[str, Any]) -> None:
@@ -193,11 +190,10 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def _check_command_line(self, names: Collection[str]) -> None:
         known = {*names, "raw_root"}
         for name, value in (self.runtime_params or {}).items():
-            if name in self["globals"] and name not in known:
+            if name in self._globals and name not in known:
                 raise ExperimentError(f"--params has {name}, which is a global: set it in conf/local/globals.yml")
             if name not in known:
-                there = ", ".join(sorted(known))
-                raise ExperimentError(f"--params has {name}{meant(name, known)}; there are: {there}")
+                raise ExperimentError(f"--params has {name}{choices(name, sorted(known))}")
             if name == "raw_root" and not isinstance(value, str):
                 raise ExperimentError(f"--params has raw_root={value!r}, which is no folder")
 

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import Config, meant
+from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import default_filters, filter_config
@@ -236,5 +236,4 @@ def _check_design(experiment: Experiment) -> None:
 def _known(place: str, names: Iterable[str], known: Collection[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        near = meant(unknown[0], known)
-        raise ValueError(f"{place} has {', '.join(unknown)}{near}; there are: {', '.join(known) or 'none'}")
+        raise ValueError(f"{place} has {', '.join(unknown)}{choices(unknown[0], known)}")

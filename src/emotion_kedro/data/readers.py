@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from emotion_kedro.chunks import Chunks
-from emotion_kedro.config.data import MAX_LOST, IngestionConfig, SourceConfig
+from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.taxonomy import spelling
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.cleaning import clean
@@ -153,7 +153,7 @@ def read_source(
     shared_steps: Sequence[str],
     known_labels: Collection[str] | None = None,
     *,
-    max_lost: float = MAX_LOST,
+    max_lost: float = 1.0,
     spellings: dict[str, str] | None = None,
 ) -> Generator[pd.DataFrame, None, dict[str, Any]]:
     """Read one source piece by piece, clean its texts and map its labels.

@@ -157,7 +157,13 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
     Raises:
         ValueError: if no row is left, or a label has too few rows for a split.
     """
-    records = Chunks.of(records)
+    sample, report = _sampled(Chunks.of(records), config)
+    if config.split.strategy != "rows":
+        check_labels(sample, needed=["train", "validation", "test"] if config.split.validation else ["train", "test"])
+    return sample, report
+
+
+def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     if config.split.strategy == "rows":
         table = records.frame()
         sample, report = take_rows(table, config.split)
@@ -168,7 +174,6 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError("no row is left: every text is in conflict; see `conflicts` in the sampling parameters")
-    check_labels(sample, needed=["train", "validation", "test"] if config.split.validation else ["train", "test"])
     report = {
         "rows": len(stays) + len(fixed),
         **report,
@@ -306,7 +311,7 @@ def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.
     chosen = cap_rows(groups, cap=config.cap, seed=config.seed)
     raw = _divided(*_taken(records, np.ones(len(groups), dtype=bool), chosen), plain)
     raw["group"] = _groups(raw, config)
-    settled, _ = sample_and_split(records, grouped)
+    settled, _ = _sampled(records, grouped)
     return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)
 
 

@@ -90,6 +90,7 @@ def check_labels(sample: pd.DataFrame, needed: Sequence[str]) -> None:
         ValueError: if a label has fewer groups of near-duplicates than there are splits, or no row to learn from or to
             be tested on.
     """
+    few = []
     for label, rows in sample.groupby("label"):
         grouped = rows.loc[rows["group"] != UNGROUPED, "group"]
         parts = len(rows) if grouped.empty else grouped.nunique()
@@ -102,7 +103,9 @@ def check_labels(sample: pd.DataFrame, needed: Sequence[str]) -> None:
                 "one each. Give it more rows, a larger `cap`, or map it to another label."
             )
         if len(rows) < FEW or without:
-            logger.warning("the label %s has %d rows; below %d, figures for it say little", label, len(rows), FEW)
+            few.append(f"{label} ({len(rows)})")
+    if few:
+        logger.warning("labels with few rows: %s; below %d, figures for them say little", ", ".join(few), FEW)
 
 
 def split_plain(records: pd.DataFrame, *, validation: float, test: float, seed: int) -> pd.Series:

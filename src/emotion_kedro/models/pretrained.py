@@ -19,7 +19,7 @@ from typing import Any
 from click import ClickException
 
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
-from emotion_kedro.config.base import Config, meant
+from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.models import TunedConfig
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,7 @@ def packaged_weights(name: str) -> Path:
     """
     weights = PACKAGED.get(name)
     if weights is None:
-        near = meant(name, PACKAGED)
-        raise MissingWeightsError(f"there are no packaged weights {name!r}{near}; there are: {', '.join(PACKAGED)}")
+        raise MissingWeightsError(f"there are no packaged weights {name!r}{choices(name, PACKAGED)}")
     directory = weights.directory()
     if directory is None or not (directory / weights.file).is_file():
         raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {INSTALL}")
