@@ -14,12 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import click
 from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -30,6 +30,7 @@ from pydantic import BaseModel
 
 from emotion_kedro import __version__
 from emotion_kedro.cache import clear_finished
+from emotion_kedro.command_line import check_names, is_message
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
@@ -65,6 +66,9 @@ class RunHooks:
         """Let the pipelines be made from this run's configuration, its environment included."""
         if isinstance(context.config_loader, ProjectConfigLoader):
             use_loader(context.config_loader)
+            words = click.get_current_context(silent=True)
+            if words is not None and words.info_name == "run":
+                check_names(words.params, pipelines)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -93,8 +97,7 @@ class RunHooks:
         name = log_of(experiment_of(node))
         # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
-            if name in catalog and catalog.exists(name):
-                log = catalog.load(name)
+            if name in catalog and (log := _log_there_is(name, catalog)) is not None:
                 times = [entry for entry in log["times"] if entry["node"] != node.name]
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
@@ -115,16 +118,6 @@ class RunHooks:
                 page = name.removesuffix(SUMMARY) + REPORT_PAGE
                 if page in catalog:
                     print(f"Report      {_shown_path(catalog.get(page))}\n")
-
-
-def is_message(error: BaseException) -> bool:
-    """Whether the error was raised in this package, as a value or a file that is not as it should be."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    if isinstance(error, DatasetError) and error.__cause__ is not None:
-        return is_message(error.__cause__)
-    if not frames or not isinstance(error, ValueError | OSError | DatasetError):
-        return False
-    return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
 
 
 def experiment_of(node: Node) -> str:
@@ -151,13 +144,23 @@ def covers(pipeline: Pipeline, experiment: str) -> bool:
 def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
     """Begin the log of a whole run anew; a run of some stages goes on with it, and is named in it."""
     setting = describe_setting()
-    if whole or not catalog.exists(name):
+    log = None if whole else _log_there_is(name, catalog)
+    if log is None:
         catalog.save(name, {"setting": setting, "times": []})
         return
-    log = catalog.load(name)
     commands = [*log["setting"].get("then", "").split("; "), setting["command"]]
     then = "; ".join(dict.fromkeys(command for command in commands if command))
     catalog.save(name, {**log, "setting": {**log["setting"], "then": then}})
+
+
+def _log_there_is(name: str, catalog: CatalogProtocol) -> dict[str, Any] | None:
+    """Return the log; None where there is none, or half of one."""
+    try:
+        log: dict[str, Any] | None = catalog.load(name) if catalog.exists(name) else None
+    except DatasetError:
+        logger.warning("%s is damaged, and is begun anew", _shown_path(catalog.get(name)))
+        return None
+    return log
 
 
 def _shown_path(dataset: Any) -> str:

@@ -19,22 +19,7 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 Row = tuple[str, str]
-_WORDS = ("river", "lantern", "garden", "violin", "copper", "harbour", "meadow", "thunder", "velvet", "window", "orchard")
-    "river",
-    "lantern",
-    "garden",
-    "violin",
-    "copper",
-    "harbour",
-    "meadow",
-    "thunder",
-    "velvet",
-    "window",
-    "orchard",
-    "pepper",
-    "marble",
-    "saddle",
-]
+_WORDS = "river lantern garden violin copper harbour meadow thunder velvet window orchard".split()  # noqa: SIM905
 
 
 def rows(count: int = 60, labels: tuple[str, ...] = ("joy", "fear"), seed: int = 0) -> list[Row]:

@@ -32,6 +32,8 @@ Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 """What numpy and scikit-learn take for one."""
 Rate = Annotated[float, Field(gt=0.0)]
 
+SHOWN = 20
+"""Names in a list of those that there are."""
 ALL_ROWS = 0
 """The ``size`` of a run on all train rows."""
 PROBABILITY_PREFIX = "p_"
@@ -82,7 +84,9 @@ def meant(name: str, known: Collection[str]) -> str:
 def choices(name: str, known: Collection[str]) -> str:
     """Return the known name that is nearest, and all that there are, to stand behind a sentence."""
     near = meant(name, known)
-    return f"{near} There are: " * bool(near) + "; there are: " * (not near) + (", ".join(map(str, known)) or "none")
+    every = [str(each) for each in known] or ["none"]
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return (f"{near} There are: " if near else "; there are: ") + ", ".join(every[:SHOWN]) + more
 
 
 def repeated(values: Iterable[Any]) -> list[Any]:
