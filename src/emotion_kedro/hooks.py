@@ -10,20 +10,21 @@ import contextlib
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from emotion_kedro.cache import OWNER, clear_finished
+from emotion_kedro.command_line import check_names, is_message
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
@@ -38,7 +39,7 @@ from emotion_kedro.guards import (
     work_of,
 )
 from emotion_kedro.models.device import choose_device
-from emotion_kedro.models.pretrained import require
+from emotion_kedro.models.pretrained import check_fit, require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
 from emotion_kedro.setting import describe_setting
 from emotion_kedro.whole_files import says_no_room
@@ -79,6 +80,9 @@ class RunHooks:
         if isinstance(context.config_loader, ProjectConfigLoader):
             use_loader(context.config_loader)
             self.data_root = Path(context.project_path, context.config_loader["globals"]["data_root"])
+            words = click.get_current_context(silent=True)
+            if words is not None and words.info_name == "run":
+                check_names(words.params, pipelines)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -87,6 +91,7 @@ class RunHooks:
         check_inputs(pipeline, catalog)
         check_device(pipeline, catalog)
         require(models_of(pipeline, catalog))
+        check_bases(pipeline, catalog)
         only_missing = bool(run_params.get("only_missing_outputs"))
         whole = not only_missing and not is_incremental(run_params)
         work = work_of(pipeline, catalog, only_missing=only_missing)
@@ -135,8 +140,7 @@ class RunHooks:
         name = log_of(experiment_of(node))
         # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
-            if name in catalog and catalog.exists(name):
-                log = catalog.load(name)
+            if name in catalog and (log := _log_there_is(name, catalog)) is not None:
                 times = [entry for entry in log["times"] if entry["node"] != node.name]
                 catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
 
@@ -167,14 +171,6 @@ class RunHooks:
                 page = name.removesuffix(SUMMARY) + REPORT_PAGE
                 if page in catalog:
                     print(f"Report      {_shown_path(catalog.get(page))}\n")
-
-
-def is_message(error: BaseException) -> bool:
-    """Whether the error was raised in this package, as a value or a file that is not as it should be."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    if not frames or not isinstance(error, ValueError | OSError):
-        return False
-    return Path(frames[-1][0].f_code.co_filename).is_relative_to(Path(__file__).parent)
 
 
 def check_runner(run_params: dict[str, Any]) -> None:
@@ -219,13 +215,23 @@ def covers(pipeline: Pipeline, experiment: str) -> bool:
 def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
     """Begin the log of a whole run anew; a run of some stages goes on with it, and is named in it."""
     setting = describe_setting()
-    if whole or not catalog.exists(name):
+    log = None if whole else _log_there_is(name, catalog)
+    if log is None:
         catalog.save(name, {"setting": setting, "times": []})
         return
-    log = catalog.load(name)
     commands = [*log["setting"].get("then", "").split("; "), setting["command"]]
     then = "; ".join(dict.fromkeys(command for command in commands if command))
     catalog.save(name, {**log, "setting": {**log["setting"], "then": then}})
+
+
+def _log_there_is(name: str, catalog: CatalogProtocol) -> dict[str, Any] | None:
+    """Return the log; None where there is none, or half of one."""
+    try:
+        log: dict[str, Any] | None = catalog.load(name) if catalog.exists(name) else None
+    except DatasetError:
+        logger.warning("%s is damaged, and is begun anew", _shown_path(catalog.get(name)))
+        return None
+    return log
 
 
 def _shown_path(dataset: Any) -> str:
@@ -285,21 +291,36 @@ def models_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
 
     A node that takes a device works with models; those of its parameters that are of a kind with models name them.
     """
-    names: dict[str, None] = {}
+    names = (model for _, config in _openers(pipeline, catalog) for model in config.models())
+    return list(dict.fromkeys(names))
+
+
+def check_bases(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Stop a run whose learners or generators ask more of their bases than these have.
+
+    Raises:
+        MissingWeightsError: naming the learner or generator.
+    """
+    for name, config in _openers(pipeline, catalog):
+        check_fit(name, config)
+
+
+def _openers(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters that name pretrained models, with the place where they stand."""
     for node in pipeline.nodes:
         if DEVICE in node.inputs:
             for parameter in (name for name in node.inputs if name.startswith("params:")):
-                names.update(dict.fromkeys(_models_in(catalog.load(parameter))))
-    return list(names)
+                yield from _openers_in(parameter.removeprefix("params:"), catalog.load(parameter))
 
 
-def _models_in(value: Any) -> Iterator[str]:
+def _openers_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
-        yield from value.models() if hasattr(value, "models") else ()
+        if hasattr(value, "models"):
+            yield name, value
     elif isinstance(value, dict) and value.get("kind") in LEARNERS:
-        yield from learner_config(value).models()
+        yield name, learner_config(value)
     elif isinstance(value, dict) and value.get("kind") in GENERATORS:
-        yield from generator_config(value).models()
+        yield name, generator_config(value)
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _models_in(part)
+        for key, part in value.items():
+            yield from _openers_in(f"{name}.{key}", part)

@@ -45,15 +45,19 @@ def test_the_ending_says_the_format_unless_the_source_does() -> None:
     assert SourceConfig(file="letters/*.txt").format_of("letters/1.txt") == "text"
 
 
+TAXONOMIES = yaml.safe_load((ROOT / "conf/base/taxonomies.yml").read_text(encoding="utf-8"))
+KNOWN = frozenset(label for taxonomy in TAXONOMIES.values() for label in taxonomy["labels"])
+
+
 def test_the_sources_of_the_project_are_sound_and_survive_being_saved() -> None:
     raw = yaml.safe_load((ROOT / "conf/base/parameters/ingestion.yml").read_text(encoding="utf-8"))["ingestion"]
     sources = {name: SourceConfig.model_validate(source) for name, source in raw["sources"].items()}
     labelled = {name: source for name, source in sources.items() if source.label_column}
     bare = {name: source for name, source in sources.items() if not source.label_column}
     assert set(bare) == {"love_letters", "reddit_titles", "twitter", "dreaddit", "jokes"}
-    ingestion = IngestionConfig(cleaning=raw["cleaning"], sources=labelled, known_labels={"joy", "anger"})
+    ingestion = IngestionConfig(cleaning=raw["cleaning"], sources=labelled, known_labels=KNOWN)
     assert IngestionConfig.model_validate_json(ingestion.model_dump_json()) == ingestion
-    assert ingestion.model_dump(mode="json")["known_labels"] == ["anger", "joy"]
+    assert ingestion.model_dump(mode="json")["known_labels"] == sorted(KNOWN)
     unlabelled = UnlabelledConfig(cleaning=raw["cleaning"], sources=bare)
     assert UnlabelledConfig.model_validate(unlabelled.model_dump(mode="json")) == unlabelled
     with pytest.raises(ValidationError, match="the source jokes has no label_column"):

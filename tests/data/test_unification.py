@@ -11,7 +11,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data import unification
 
 POLARITY = TaxonomyConfig.from_labels(("negative", "positive"))
-DROP = UnificationConfig(taxonomy=POLARITY)
+DROP = UnificationConfig(taxonomy=POLARITY, max_lost=1.0)
 ERROR = UnificationConfig(taxonomy=POLARITY, outside_taxonomy="error")
 
 

@@ -110,10 +110,10 @@ def test_a_model_that_the_hub_has_is_fine(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == [UNKNOWN]
 
 
-def test_what_needs_no_hub_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_needs_no_hub_is_fine(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(pretrained, "_on_a_hub", lambda name: asked.append(name) is None)
-    require(["scratch", str(tmp_path)])
+    require(["scratch", str(tiny_encoder)])
     assert asked == []
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, each_once
 from emotion_kedro.config.data import NearDuplicateConfig
 from emotion_kedro.config.training import TrainingConfig
 
@@ -31,6 +31,11 @@ class AnalysisConfig(Config):
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels that it names; they have to be the taxonomy's."""
+        return ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that it names."""
         return ()
 
     @property
@@ -60,7 +65,7 @@ class AttributionsConfig(AnalysisConfig):
     """Rows of a part; a killed run goes on after the last one."""
     examples: tuple[str, ...] = ()
     """Sentences of one's own whose words are weighed too."""
-    seed: int = 0
+    seed: Seed = 0
 
     @property
     def classifier_arms(self) -> tuple[str, ...]:
@@ -103,7 +108,7 @@ class LearnedRuleConfig(Config):
     folds: Annotated[int, Field(ge=2)] = 5
     least_texts: Positive = 30
     """Shared texts below which the two sources' labels are not compared by it."""
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _shown_size_is_among_them(self) -> LearnedRuleConfig:
@@ -116,19 +121,14 @@ class MergingConfig(Config):
     """Training on one source and on both, under either split, by a linear classifier on weighted words."""
 
     strategies: Annotated[tuple[Strategy, ...], Field(min_length=1)] = ("plain", "grouped")
-    split_seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
+    split_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     longest_ngram: Positive = 2
     least_count: Positive = 2
     """Train texts that a word or n-gram has to stand in."""
     inverse_penalty: Rate = 10.0
 
-    @field_validator("strategies", "split_seeds")
-    @classmethod
-    def _are_different(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"{values} names one of them twice: the same split would count as two")
-        return values
+    _are_different = field_validator("strategies", "split_seeds")(each_once)
 
 
 class LabelNoiseConfig(AnalysisConfig):
@@ -147,6 +147,11 @@ class LabelNoiseConfig(AnalysisConfig):
     def labels(self) -> tuple[str, ...]:
         """Those of the written rule."""
         return (*self.keywords.patterns, self.keywords.otherwise)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Both."""
+        return (self.trusted, self.doubted)
 
     @model_validator(mode="after")
     def _are_two_sources(self) -> LabelNoiseConfig:
@@ -251,10 +256,12 @@ class SearchConfig(AnalysisConfig):
     metric: ValidationMetric = "log_loss"
     train_rows: Positive | None = None
     """Real train rows of a trial, at most, an equal share of each label; the best settings are fitted on all."""
-    trial_seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    trial_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     """Seeds of each trial's classifiers; the trial's score is the mean."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the sampler, and of the choice of rows."""
+
+    _seeds_once = field_validator("trial_seeds")(each_once)
 
     @property
     def compare(self) -> tuple[tuple[str, str], ...]:

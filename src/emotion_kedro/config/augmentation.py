@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads, reasons
 from emotion_kedro.config.filters import (
     FILTERS,
     AgreementConfig,
@@ -16,7 +16,7 @@ from emotion_kedro.config.filters import (
     filter_config,
     filter_configs,
 )
-from emotion_kedro.config.taxonomy import LABEL
+from emotion_kedro.config.taxonomy import LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
 
 __all__ = ["FILTERS", "GENERATORS", "default_filters", "filter_config", "filter_configs", "generator_config"]
@@ -34,6 +34,11 @@ class ScratchConfig(Config):
     heads: Positive = 6
     vocabulary: Annotated[int, Field(ge=300)] = 4096
     training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> ScratchConfig:
+        check_heads(self.width, self.heads)
+        return self
 
 
 class LoraConfig(Config):
@@ -69,7 +74,7 @@ class GeneratorConfig(Config):
     """Candidates drawn per label."""
     rows: Positive | None = None
     """Train rows per label that it draws on, at most: larger sizes share what was written for this one."""
-    seed: int = 0
+    seed: Seed = 0
     """Added to the data seed."""
 
     @property
@@ -210,6 +215,12 @@ class PromptedConfig(GeneratorConfig):
             raise ValueError("neutral says {label}; it is the request without the label")
         return self
 
+    @field_validator("request", "neutral")
+    @classmethod
+    def _has_no_other_fields(cls, request: str | None) -> str | None:
+        check_fields(request or "", [LABEL, EXAMPLES])
+        return request
+
     @model_validator(mode="after")
     def _pretrained(self) -> PromptedConfig:
         if self.base == SCRATCH:
@@ -261,6 +272,7 @@ class TemplateConfig(GeneratorConfig):
     def _has_a_place(cls, sentence: str | None) -> str | None:
         if sentence is not None and LABEL not in sentence:
             raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
+        check_fields(sentence or "", [LABEL])
         return sentence
 
 
@@ -279,6 +291,12 @@ class SelfTrainingConfig(RealTextConfig, AgreementConfig):
     def _is_linear(cls, learner: dict[str, Any]) -> dict[str, Any]:
         if learner.get("kind") != "linear":
             raise ValueError(f"learner.kind is {learner.get('kind')!r}; self-training takes a learner of kind linear")
+        from emotion_kedro.config.models import learner_config
+
+        try:
+            learner_config(learner)
+        except ValidationError as error:
+            raise ValueError(f"the learner cannot be read{reasons(error)}") from None
         return learner
 
     @property

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
@@ -14,10 +17,23 @@ else:
     # Kedro resolves the type hints of nodes at start-up; a table's type is not worth loading pandas for.
     Frame = Any
 
+
+def _no_boolean(value: Any) -> Any:
+    """Python counts true as 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number (YAML reads yes, no, on and off so)")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
+"""What numpy and scikit-learn take for one."""
 Rate = Annotated[float, Field(gt=0.0)]
 
+SHOWN = 20
+"""Names in a list of those that there are."""
 ALL_ROWS = 0
 """The ``size`` of a run on all train rows."""
 PROBABILITY_PREFIX = "p_"
@@ -28,9 +44,9 @@ RECOMMENDED = "recommended"
 
 
 class Config(BaseModel):
-    """Base of all parameters: unknown keys are errors, values do not change."""
+    """Base of all parameters: unknown keys are errors, values do not change, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -48,3 +64,83 @@ class Kind:
         """Return the implementation."""
         module, _, name = self.implementation.partition(":")
         return getattr(importlib.import_module(module), name)
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Raise a ``ValueError`` if the heads of a transformer cannot share its width evenly."""
+    if width % heads:
+        raise ValueError(f"the width, {width}, is no multiple of the heads, {heads}; each of them takes an equal part")
+
+
+# --- what is said of parameters that do not fit ---------------------------------------------------------------------
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """Return a question for the known name that is nearest, to stand behind a sentence; empty if none is near."""
+    close = get_close_matches(name, sorted({*known} - {name}), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def choices(name: str, known: Collection[str]) -> str:
+    """Return the known name that is nearest, and all that there are, to stand behind a sentence."""
+    near = meant(name, known)
+    every = [str(each) for each in known] or ["none"]
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return (f"{near} There are: " if near else "; there are: ") + ", ".join(every[:SHOWN]) + more
+
+
+def repeated(values: Iterable[Any]) -> list[Any]:
+    """Return the values that are there twice or more often, each once."""
+    every = list(values)
+    return list(dict.fromkeys(value for value in every if every.count(value) > 1))
+
+
+def each_once(values: Any) -> Any:
+    """Return the values; for validators of lists.
+
+    Raises:
+        ValueError: if one of them is there twice.
+    """
+    if values is not None and (twice := repeated(values)):
+        raise ValueError(f"{', '.join(map(str, twice))} is named twice; leave one out")
+    return values
+
+
+def reasons(error: ValueError) -> str:
+    """Return what is wrong with parameters, to stand behind what they are: a line for each place, or the message."""
+    if not isinstance(error, ValidationError):
+        return f": {error}"
+    # Of a field that may be one thing or another, the deepest place is the one that was meant, a plain text the last.
+    entries = sorted(error.errors(), key=lambda entry: (-len(entry["loc"]), entry["type"] == "string_type"))
+    places: dict[str, str] = {}
+    for entry in entries:
+        place = _place(entry["loc"])
+        if not any(deeper.startswith(f"{place}.") for deeper in places):
+            places.setdefault(place, _reason(entry))
+    lines = [f"{place}: {message}" if place else message for place, message in sorted(places.items())]
+    return f": {lines[0]}" if len(lines) == 1 else ":" + "".join(f"\n  {line}" for line in lines)
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Return the keys that lead to a place; pydantic puts the types that it tried between them, and marks bad keys."""
+    keys = [str(part) for part in (loc[:-2] if loc[-1:] == ("[key]",) else loc)]
+    return ".".join(key for key in keys if not re.search(r"[\[\]()]|^(str|int|float)$|^[A-Z]\w+(Config|Spec)$", key))
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    value = entry["input"]
+    if entry["type"] == "extra_forbidden":
+        name = str(entry["loc"][-1])
+        return f"there is no such key{meant(name, keys_of(Config))}"
+    if entry["type"] == "string_type" and isinstance(value, bool):
+        shown = str(value).lower()
+        return f"YAML reads yes, no, on, off, true and false as {shown}, no text; put it into quotation marks"
+    if entry["type"] == "string_type" and isinstance(value, int | float):
+        return f"YAML reads {value} as a number, no text; put it into quotation marks"
+    given = f", not {value!r}" if entry["type"] == "literal_error" else ""
+    return str(entry["msg"]).removeprefix("Value error, ") + given
+
+
+def keys_of(config: type[Config]) -> set[str]:
+    """Return the names of the fields of these parameters and of all that are derived from them."""
+    return {*config.model_fields, *(key for below in config.__subclasses__() for key in keys_of(below))}

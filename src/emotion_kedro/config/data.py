@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Share
+from emotion_kedro.config.base import Config, Positive, Seed, Share, choices, each_once, repeated
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 CleaningStep = Literal[
@@ -33,6 +33,7 @@ FORMATS: dict[str, Format] = {
 }
 """Ending of a file -> its format, where a source names none. A .txt is a table if the source has a text column."""
 
+MAX_LOST = 0.2
 _OF_UNLABELLED = ("other_label_column", "group_column", "drop_address", "pieces", "min_words", "max_words", "unwanted")
 
 
@@ -106,8 +107,56 @@ class SourceConfig(Config):
         if ending == ".txt":
             return "text" if self.text_column is None else "csv"
         if ending not in FORMATS:
-            raise ValueError(f"{path}: the ending says no format; give `format` ({', '.join(FORMATS.values())}, text)")
+            known = ", ".join(dict.fromkeys(FORMATS.values()))
+            old = "; of old Excel: save it as .xlsx" if ending == ".xls" else ""
+            raise ValueError(f"{path}: the ending says no format; give `format` ({known}, text){old}")
         return FORMATS[ending]
+
+    _named_once = field_validator("column_names", "label_names", "cleaning")(each_once)
+
+    @field_validator("file", "validation_file", "test_file")
+    @classmethod
+    def _lie_below_the_root(cls, value: Any) -> Any:
+        paths = [value] if isinstance(value, str) else value or []
+        if value == () or any(not path.strip() for path in paths):
+            raise ValueError("no file is named, or the name is empty")
+        outside = [path for path in paths if ".." in PurePath(path).parts and not PurePath(path).is_absolute()]
+        if outside:
+            raise ValueError(f"{outside[0]} leaves raw_root; give the absolute path if that file is meant")
+        return value
+
+    @field_validator("column_names", "label_names")
+    @classmethod
+    def _name_something(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names == ():
+            raise ValueError("the list is empty; leave it out, or name all of them")
+        return names
+
+    @field_validator("separator")
+    @classmethod
+    def _is_one_character(cls, separator: str | None) -> str | None:
+        if separator is not None and len(separator) != 1:
+            raise ValueError(f"it has to be one character, not {separator!r}")
+        if separator in {'"', "\n", "\r"}:
+            raise ValueError(f"{separator!r} ends a line or is a quotation mark, and cannot stand between fields")
+        return separator
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(f"there is no encoding {encoding!r} of texts; e.g. utf-8, cp1252 or gb18030") from None
+        return encoding
+
+    @field_validator("label_map")
+    @classmethod
+    def _maps_to_labels(cls, label_map: dict[str, str]) -> dict[str, str]:
+        empty = [label for label, target in label_map.items() if not target.strip()]
+        if empty:
+            raise ValueError(f"{empty[0]!r} becomes no label; leave it out, and set unknown_labels: drop")
+        return label_map
 
     @field_validator("unwanted")
     @classmethod
@@ -132,14 +181,30 @@ class SourceConfig(Config):
             )
         if not any(is_text) and self.drop_address:
             raise ValueError("drop_address is for format: text")
-        if self.separator is not None and len(self.separator) != 1:
-            raise ValueError(f"separator has to be one character, not {self.separator!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_columns(self) -> SourceConfig:
+        formats = {self.format_of(file) for file in self.files}
+        if self.separator is not None and not formats & {"csv", "tsv"}:
+            raise ValueError(f"separator is for delimited tables, not for {', '.join(sorted(formats))}")
+        if self.sheet is not None and formats != {"xlsx"}:
+            raise ValueError(f"sheet is for the format xlsx, not for {', '.join(sorted(formats))}")
+        if self.text_column is not None and self.text_column == self.label_column:
+            raise ValueError(f"text_column and label_column are both {self.text_column!r}; a text is not its own label")
+        columns = [column for column in (self.text_column, self.label_column) if column is not None]
+        if missing := [column for column in columns if column not in (self.column_names or columns)]:
+            raise ValueError(f"text_column or label_column is {missing[0]!r}; column_names has {self.column_names}")
+        if twice := repeated((*self.files, self.validation_file or "v", self.test_file or "t")):
+            raise ValueError(f"file, validation_file and test_file name {twice[0]} twice; leave one out")
         return self
 
     @model_validator(mode="after")
     def _fits_its_labels(self) -> SourceConfig:
         if self.label_separator is None and self.several_labels != "drop":
             raise ValueError("several_labels is given, but no label_separator: no row can have several")
+        if unnamed := [label for label in self.label_map if label not in (self.label_names or self.label_map)]:
+            raise ValueError(f"label_map has {unnamed[0]!r}, which is not in label_names")
         if self.label_separator == "":
             raise ValueError("label_separator is empty; give the character between two labels, or null")
         if self.label_column is not None and (unfit := [name for name in _OF_UNLABELLED if self._differs(name)]):
@@ -158,6 +223,13 @@ class SourceConfig(Config):
         return bool(getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True))
 
 
+class SharedSources(Config):
+    """The parameter ``ingestion``: all sources that there are, for experiments to name."""
+
+    cleaning: tuple[CleaningStep, ...]
+    sources: dict[str, SourceConfig]
+
+
 class IngestionConfig(Config):
     """The sources that are read, and what is done to their text."""
 
@@ -165,12 +237,19 @@ class IngestionConfig(Config):
     sources: Annotated[dict[str, SourceConfig], Field(min_length=1)]
     known_labels: frozenset[str] | None = None
     """Labels that need no entry in a ``label_map``: those of all taxonomies; None: any label."""
+    max_lost: Share = MAX_LOST
+    """Largest share of a source's rows that may be dropped for an unknown label."""
 
     @model_validator(mode="after")
     def _have_labels(self) -> IngestionConfig:
         bare = [name for name, source in self.sources.items() if source.label_column is None]
         if bare:
             raise ValueError(f"the source {bare[0]} has no label_column; texts without labels go under `unlabelled`")
+        for name, source in self.sources.items():
+            for label, target in source.label_map.items():
+                if self.known_labels is not None and target not in self.known_labels:
+                    known = choices(target, sorted(self.known_labels))
+                    raise ValueError(f"{name}.label_map makes {label!r} {target!r}, which no taxonomy has{known}")
         return self
 
     @field_serializer("known_labels")
@@ -186,6 +265,8 @@ class UnificationConfig(Config):
     """``from_data``: the labels that the records have, in alphabetical order."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
     """What happens to a row whose label is not in this taxonomy (``relief`` in ``six``)."""
+    max_lost: Share = MAX_LOST
+    """Largest share of the rows that may be dropped for it."""
 
 
 class NearDuplicateConfig(Config):
@@ -193,7 +274,7 @@ class NearDuplicateConfig(Config):
 
     threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
     shingle: Positive = 5
-    permutations: Positive = 64
+    permutations: Annotated[Positive, Field(ge=2)] = 64
 
 
 Rows = tuple[Positive, Positive]
@@ -248,7 +329,7 @@ class SamplingConfig(Config):
     """A text that stands under several labels: drop all its rows, keep the label most rows give, keep the first."""
     near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
     split: SplitConfig = SplitConfig()
-    seed: int = 0
+    seed: Seed = 0
 
 
 class UnlabelledConfig(Config):
@@ -262,4 +343,4 @@ class UnlabelledConfig(Config):
     train_share: Annotated[Share, Field(lt=1.0)] = 0.5
     """Share of the texts that models may learn from; the others are only read."""
     near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
-    seed: int = 0
+    seed: Seed = 0

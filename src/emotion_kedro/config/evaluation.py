@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from emotion_kedro.config.base import Config, Positive
+from emotion_kedro.config.base import Config, Positive, Seed
 from emotion_kedro.config.models import FeatureConfig
 
 
@@ -27,7 +27,7 @@ class EvaluationConfig(Config):
     an experiment has many draws."""
     neighbours: Positive = 4000
     """Train texts, at most, that are looked through; drawn at random where there are more."""
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("embeddings")
     @classmethod

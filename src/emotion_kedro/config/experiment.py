@@ -7,13 +7,26 @@ the parameters.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import ALL_ROWS, RECOMMENDED, Config, Positive, Rate
+from emotion_kedro.config.base import (
+    ALL_ROWS,
+    RECOMMENDED,
+    Config,
+    Positive,
+    Rate,
+    Seed,
+    Share,
+    Whole,
+    each_once,
+    repeated,
+)
 from emotion_kedro.config.data import (
+    MAX_LOST,
     IngestionConfig,
     SamplingConfig,
     SourceConfig,
@@ -24,9 +37,9 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import MaskedLanguageModelConfig, learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
-Size = Annotated[int, Field(ge=ALL_ROWS)]
+Size = Annotated[Whole, Field(ge=ALL_ROWS)]
 Sizes = Annotated[tuple[Size, ...], Field(min_length=1)]
-Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class RowsOfSource(Config):
@@ -65,6 +78,8 @@ class ArmConfig(Config):
             raise ValueError("filters are given, but nothing is added that they could filter")
         return self
 
+    _named_once = field_validator("add", "filters")(each_once)
+
 
 class DesignConfig(Config):
     """How often each arm is run: at which sizes, with which rows, with which initial values."""
@@ -83,7 +98,7 @@ class DesignConfig(Config):
     """Validation rows per label, at most, and never more than the run has train rows; None: all."""
     unlabelled_rows: Positive = 2000
     """Train texts that count as unlabelled, for what learns from such text."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the choice of test, validation and unlabelled rows."""
 
     @field_validator("sizes", "data_seeds", "seeds")
@@ -106,7 +121,7 @@ class UnlabelledSpec(Config):
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     cap: Positive | None = 300
     train_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
-    seed: int = 0
+    seed: Seed = 0
 
 
 class RecordsSpec(SamplingConfig):
@@ -119,7 +134,18 @@ class RecordsSpec(SamplingConfig):
     taxonomy: str | TaxonomyConfig = "six"
     """A name of ``taxonomies.yml``, ``from_data`` (the labels that the sources have), or labels written out here."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
+    max_lost: Share = MAX_LOST
+    """Largest share of a source's rows, and of all rows, that may be dropped for their labels."""
     unlabelled: UnlabelledSpec | None = None
+
+    @field_validator("sources")
+    @classmethod
+    def _have_names(cls, sources: Any) -> Any:
+        each_once(sources)
+        bad = [name for name in sources if not re.fullmatch(r"\w[\w.-]*", name)]
+        if bad:
+            raise ValueError(f"the source {bad[0]!r} has another name than of letters, digits, _, - and points")
+        return sources
 
     @model_validator(mode="after")
     def _come_from_somewhere(self) -> RecordsSpec:
@@ -157,6 +183,18 @@ class ExperimentFile(Config):
     evaluator: EvaluatorConfig = EvaluatorConfig()
     analyses: dict[str, dict[str, Any]] = Field(default_factory=dict)
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    _chosen_once = field_validator("recommend")(each_once)
+
+    @field_validator("compare")
+    @classmethod
+    def _differ(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        same = [first for first, second in pairs if first == second]
+        if same:
+            raise ValueError(f"{same[0]} is compared with itself")
+        if twice := repeated(pairs):
+            raise ValueError(f"{' and '.join(twice[0])} are compared twice; Holm's correction would count them twice")
+        return pairs
 
     @field_validator("arms")
     @classmethod

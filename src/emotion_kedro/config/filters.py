@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share
 
 Similarity = Annotated[float, Field(gt=0.0, le=1.0)]
 
@@ -81,7 +81,7 @@ class LabelAgreementFilter(AgreementConfig):
     kind: Literal["label_agreement"] = "label_agreement"
     learner: str | None = None
     """Name of a learner of the experiment; None: the first."""
-    seed: int = 1000
+    seed: Seed = 1000
     """Another one than those of the arms, so that no arm is judged by its own filter."""
     tau: Share = 0.5
     """Least probability of the label. With 0 it still has to be the likeliest."""

@@ -7,22 +7,24 @@ sets are those of the catalog without the ``{experiment}.`` before their names.
 
 from __future__ import annotations
 
-import contextlib
+import fnmatch
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from click import ClickException
 from kedro.config import OmegaConfigLoader
-from pydantic import ValidationError
-from yaml import YAMLError
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
-from emotion_kedro.config.base import Config
+from emotion_kedro.config.base import Config, choices, reasons
+from emotion_kedro.config.data import SharedSources
 from emotion_kedro.config.experiment import Experiment
-from emotion_kedro.config.resolution import resolve
+from emotion_kedro.config.resolution import FROM_DATA, resolve
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 DEFAULT = "augment"
 PREFIX = "{experiment}."
@@ -36,37 +38,49 @@ PATTERNS = {
 }
 
 
-DUPLICATES = "Duplicate keys found in"
-"""How Kedro begins what it says of a name that stands in two files."""
+ENDINGS = {".yml", ".yaml", ".json"}
+STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
+PAGES = ("report", "overview")
 
 
 class ExperimentError(ClickException):
     """An experiment does not fit together; the command line shows the message alone."""
 
 
+class Settings(Config):
+    """The parameters beside the experiments."""
+
+    ingestion: SharedSources
+    device: Literal["auto", "cpu", "cuda"]
+    cache: str
+    latest: str
+
+
 class ProjectConfigLoader(OmegaConfigLoader):
     """Kedro's loader, with experiments resolved and the catalog's patterns written once."""
 
     def __init__(self, *args: Any, config_patterns: dict[str, list[str]] | None = None, **keywords: Any) -> None:
-        """Add the patterns of experiments and taxonomies to Kedro's own."""
+        """Add the patterns of experiments and taxonomies to Kedro's own.
+
+        Raises:
+            ExperimentError: if there is no such environment, or its globals cannot be read.
+        """
+        self._resolved: dict[str, Experiment] | None = None
         super().__init__(*args, config_patterns={**PATTERNS, **(config_patterns or {})}, **keywords)
         self.merge_strategy = {**dict.fromkeys(("experiments", "settings"), "soft"), **self.merge_strategy}
-        self._resolved: dict[str, Experiment] | None = None
+        self._check_environment()
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Return the configuration of that kind.
 
         Raises:
-            ExperimentError: if a file cannot be read; it names file and line.
+            ExperimentError: if a file cannot be read; it names the file and the line.
         """
-        with _in_a_line():
-            return self._configuration(key)
-
-    def _configuration(self, key: str) -> dict[str, Any]:
         if key == "parameters":
             resolved = {name: value.model_dump(mode="json") for name, value in self.experiments().items()}
-            return {**overridden(super().__getitem__("settings"), self.runtime_params or {}), **resolved}
-        loaded = super().__getitem__(key)
+            return {**overridden(self["settings"], self.runtime_params or {}), **resolved}
+        with self._saying_which_file():
+            loaded = super().__getitem__(key)
         return with_default(loaded) if key == "catalog" else loaded
 
     def experiments(self) -> dict[str, Experiment]:
@@ -76,8 +90,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ExperimentError: if one of them does not fit together.
         """
         if self._resolved is None:
-            with _in_a_line():
-                self._resolved = self._resolve()
+            self._resolved = self._resolve()
         return self._resolved
 
     @staticmethod
@@ -87,16 +100,21 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def _resolve(self) -> dict[str, Experiment]:
         self._check_files()
-        settings, experiments = super().__getitem__("settings"), super().__getitem__("experiments")
-        self._check_settings(settings, experiments)
+        settings, experiments = self["settings"], self["experiments"]
+        taxonomies = self["taxonomies"]
         self._check_command_line({*settings, *experiments})
-        names = list(experiments)
+        self._check_names(settings, experiments)
         parameters = overridden({**settings, **experiments}, self.runtime_params or {})
-        taxonomies = super().__getitem__("taxonomies")
-        generators = {name: list(parameters[name].get("generators") or ()) for name in names}
+        with self._reading("parameters"):
+            Settings.model_validate({name: parameters.get(name) for name in Settings.model_fields})
+        self._check_globals()
+        self._check_taxonomies(taxonomies)
+        for name in experiments:
+            self._check_experiment(name, parameters[name])
+        generators = {name: list(parameters[name].get("generators") or ()) for name in experiments}
         resolved = {}
-        for name in names:
-            try:
+        for name in experiments:
+            with self._reading("experiment", name):
                 resolved[name] = resolve(
                     name,
                     parameters[name],
@@ -104,54 +122,127 @@ class ProjectConfigLoader(OmegaConfigLoader):
                     taxonomies=taxonomies,
                     generators_of=generators,
                 )
-            except ValueError as error:
-                raise ExperimentError(
-                    f"the experiment {name}{self._files_of(name)} cannot be read{_reasons(error)}"
-                ) from error
         _check_arm_names(resolved)
         return resolved
 
-    def _check_files(self) -> None:
-        """Raise an ExperimentError for a file of an environment that nothing would read."""
-        patterns = [pattern for patterns in self.config_patterns.values() for pattern in patterns]
-        for folder in self._folders()[1:]:
-            for file in sorted(path for path in folder.rglob("*") if path.suffix in (".yml", ".yaml", ".json")):
-                name = file.relative_to(folder).as_posix()
-                if not any(fnmatchcase(name, pattern) for pattern in patterns):
-                    known = sorted({pattern.partition("*")[0].rstrip("/") for pattern in patterns} - {""})
-                    raise ExperimentError(
-                        f"nothing reads {file}{_meant(file.stem, known)} (files are called {', '.join(known)})"
-                    )
-
-    def _check_settings(self, settings: Mapping[str, Any], experiments: Mapping[str, Any]) -> None:
-        """Raise an ExperimentError for a parameter of a file that nothing asks for."""
-        known = {*type(self)(self.conf_source, base_env=self.base_env, env=self.base_env)._of_base(), *experiments}
-        for name in (name for name in settings if name not in known):
-            places = {*super().__getitem__("globals")}
-            where = "; it belongs into globals.yml" if name in places else _meant(name, known)
-            files = self._files_of(name, "parameters*/*.yml", "parameters*.yml")
-            raise ExperimentError(f"the parameters{files} have {name}, which nothing asks for{where}")
-
-    def _of_base(self) -> set[str]:
-        return set(super().__getitem__("settings"))
+    # --- what may be wrong with files and names -------------------------------------------------------------------
 
     def _folders(self) -> list[Path]:
-        names = dict.fromkeys(map(str, (self.base_env, self.env or self.default_run_env)))
-        return [Path(self.conf_source, name) for name in names]
+        """Return the folders of the base and of the run's environment."""
+        return [Path(self.conf_source, str(env)) for env in (self.base_env, self.env or self.default_run_env)]
+
+    def _files(self) -> list[Path]:
+        found = (file for folder in dict.fromkeys(self._folders()) for file in sorted(folder.glob("**/*")))
+        return [file for file in found if file.is_file() and not file.name.startswith(".")]
+
+    def _check_environment(self) -> None:
+        conf, env = Path(self.conf_source), self.env
+        if env and conf.is_dir() and not (env.isidentifier() and (conf / env).is_dir()):
+            known = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
+            raise ExperimentError(f"there is no environment {env!r}{choices(env, known)}")
+
+    def _check_files(self) -> None:
+        """Stop at a file of the environment that nothing reads."""
+        folder = self._folders()[1]
+        patterns = [pattern for patterns in self.config_patterns.values() for pattern in patterns]
+        names = ["globals.yml", "parameters.yml", "taxonomies.yml", "experiments/", "catalog.yml", "credentials.yml"]
+        for file in (file for file in self._files() if file.is_relative_to(folder) and file.suffix != ".md"):
+            name = file.relative_to(folder).as_posix()
+            if file.suffix not in ENDINGS or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+                raise ExperimentError(f"{file} is read by nothing{choices(name, names)}")
+
+    def _check_names(self, settings: Mapping[str, Any], experiments: Collection[str]) -> None:
+        """Stop at a parameter that there is not."""
+        for name in settings.keys() - Settings.model_fields.keys():
+            hint = choices(name, [*Settings.model_fields, *self._globals, *experiments])
+            if name in self._globals:
+                hint = "; it is set in globals.yml"
+            elif name.partition(".")[0] in experiments:
+                hint = f"; {name.partition('.')[0]} is an experiment: change it in a file of experiments/"
+            raise ExperimentError(f"there is no parameter {name}{self._files_of(name, 'parameters')}{hint}")
+
+    def _check_globals(self) -> None:
+        """Stop at a global of the environment that neither the project's own has, nor anything uses."""
+        base = self._folders()[0] / "globals.yml"
+        known = re.findall(r"^(\w+):", base.read_text("utf-8"), re.MULTILINE) if base.is_file() else []
+        for name in self._globals.keys() - set(known):
+            if not any(f"globals:{name}" in file.read_text("utf-8") for file in self._files()):
+                raise ExperimentError(
+                    f"nothing uses the global {name}{self._files_of(name, 'globals')}{choices(name, known)}"
+                )
+
+    def _check_taxonomies(self, taxonomies: Mapping[str, Any]) -> None:
+        for name, raw in taxonomies.items():
+            with self._reading("taxonomy", name):
+                TaxonomyConfig.model_validate(raw)
+                if name == FROM_DATA:
+                    raise ValueError("it stands for the labels that the sources have; give it another name")
+
+    def _check_experiment(self, name: str, raw: Any) -> None:
+        with self._reading("experiment", name):
+            if name in {*STAGES, *PAGES, FROM_DATA}:
+                raise ValueError("its name is that of another pipeline; give it another")
+            if not re.fullmatch(r"[A-Za-z]\w*", name):
+                raise ValueError("its name has to be of letters, digits and _, a letter first")
+            if not isinstance(raw, Mapping):
+                raise ValueError(f"keys such as question and records are needed, and this is {raw!r}")
 
     def _check_command_line(self, names: Collection[str]) -> None:
-        known = {*names, *super().__getitem__("globals")}
-        unknown = [name for name in self.runtime_params or {} if name not in known]
-        if unknown:
-            meant = _meant(unknown[0], known) or f"; there are {', '.join(sorted(known))}"
-            raise ExperimentError(f"--params has {', '.join(unknown)}{meant}")
+        known = {*names, "raw_root"}
+        for name, value in (self.runtime_params or {}).items():
+            if name in self._globals and name not in known:
+                raise ExperimentError(f"--params has {name}, which is a global: set it in conf/local/globals.yml")
+            if name not in known:
+                raise ExperimentError(f"--params has {name}{choices(name, sorted(known))}")
+            if name == "raw_root" and not isinstance(value, str):
+                raise ExperimentError(f"--params has raw_root={value!r}, which is no folder")
 
-    def _files_of(self, name: str, *patterns: str) -> str:
-        """Return the files that an experiment, or what else stands in such files, is read from, in brackets."""
-        wanted = patterns or ("experiments/**/*.yml",)
-        files = [file for folder in self._folders() for each in wanted for file in sorted(folder.glob(each))]
-        named = [file for file in files if re.search(rf"^{re.escape(name)}:", file.read_text("utf-8"), re.MULTILINE)]
-        return f" ({', '.join(str(file) for file in named)})" if named else ""
+    @contextmanager
+    def _reading(self, what: str, name: str = "") -> Iterator[None]:
+        """Say of an error which part of the configuration cannot be read, and where it stands."""
+        try:
+            yield
+        except ValueError as error:
+            shown = f"the {what} {name}".rstrip()
+            places = self._files_of(name) if name else self._files_of("|".join(Settings.model_fields), "parameters")
+            raise ExperimentError(f"{shown}{places} cannot be read{reasons(error)}") from error
+
+    def _files_of(self, name: str, kind: str = "") -> str:
+        """Return the files that have a top-level key, in brackets."""
+        key = re.compile(rf"^({name if '|' in name else re.escape(name)})(:|$)", re.MULTILINE)
+        files = [file for file in self._files() if file.suffix in ENDINGS and f"/{kind}" in file.as_posix()]
+        named = [file for file in files if key.search(file.read_text("utf-8", errors="replace"))]
+        return f" ({', '.join(map(str, named))})" if named else ""
+
+    @contextmanager
+    def _saying_which_file(self) -> Iterator[None]:
+        """Say of an error of the parsers in which file it is, in which line, and what it is."""
+        try:
+            yield
+        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, ValueError) as error:
+            broken = next(filter(None, map(_problem, self._files())), "")
+            key = str(getattr(error, "full_key", "") or "")
+            place = f"{key}{self._files_of(key.partition('.')[0])}: " if key else ""
+            raise ExperimentError(broken or place + str(error).splitlines()[0]) from error
+
+
+def _problem(file: Path) -> str:
+    """Return what is wrong with a file of the configuration; empty if nothing is."""
+    if file.suffix not in ENDINGS:
+        return ""
+    try:
+        content = OmegaConf.load(file)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        shown = (file.read_text("utf-8").splitlines()[line - 1 : line] or ["the end"])[0]
+        problem = "a tab; indent with spaces" if shown.startswith("\t") else error.problem
+        return f"{file}, line {line}: this is not YAML ({problem}): {shown.strip()[:60]!r}"
+    except UnicodeDecodeError as error:
+        return f"{file}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+    except Exception as error:  # OmegaConf parses references too, with errors of its own kinds
+        problem = str(error).splitlines()[0]
+        return f"{file}: " + ("a reference ${ is never closed" if "BRACE_CLOSE" in problem else problem)
+    return "" if isinstance(content, DictConfig) else f"{file}: keys are needed, and this is a list"
 
 
 def _check_arm_names(experiments: Mapping[str, Experiment]) -> None:
@@ -160,53 +251,6 @@ def _check_arm_names(experiments: Mapping[str, Experiment]) -> None:
     taken = [name for name in arms if name in experiments]
     if taken:
         raise ExperimentError(f"an arm of {DEFAULT} is called {taken[0]}, as an experiment is; give it another name")
-
-
-@contextlib.contextmanager
-def _in_a_line() -> Iterator[None]:
-    """Say what Kedro says of files that it cannot read, or that do not fit together, without a traceback."""
-    try:
-        yield
-    except YAMLError as error:
-        raise ExperimentError(_of_yaml(error)) from error
-    except ValueError as error:
-        if str(error).startswith(DUPLICATES):
-            raise ExperimentError(f"{error}; each has to stand in one file alone") from error
-        raise
-
-
-def _of_yaml(error: YAMLError) -> str:
-    """Return what Kedro says of a file, with the line that the parser was at."""
-    mark = getattr(error.__cause__, "problem_mark", None)
-    problem = getattr(error.__cause__, "problem", None) or getattr(error.__cause__, "context", None)
-    where = f", line {mark.line + 1}" if mark is not None else ""
-    return f"{str(error).partition(', unable')[0]}{where}{f': {problem}' if problem else ''}"
-
-
-def _reasons(error: ValueError) -> str:
-    """Return what is wrong with an experiment: a line for each place."""
-    if not isinstance(error, ValidationError):
-        return f": {error}"
-    # Of a field that may be one thing or another, the deepest place is the one that was meant.
-    places: dict[str, str] = {}
-    for entry in sorted(error.errors(), key=lambda entry: len(entry["loc"]), reverse=True):
-        place = ".".join(str(part) for part in entry["loc"] if not re.search(r"[\[\]()]|^(str|int|float)$", str(part)))
-        message = entry["msg"].removeprefix("Value error, ")
-        if entry["type"] == "extra_forbidden":
-            message = f"there is no such key{_meant(str(entry['loc'][-1]), _keys(Config))}"
-        if not any(deeper.startswith(f"{place}.") for deeper in places):
-            places.setdefault(place, message)
-    return ":" + "".join(f"\n  {place}: {message}" for place, message in sorted(places.items()))
-
-
-def _meant(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, sorted({*known} - {name}), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _keys(config: type[Config]) -> set[str]:
-    """Return the names of the fields of all parameters."""
-    return {*config.model_fields, *(key for below in config.__subclasses__() for key in _keys(below))}
 
 
 def overridden(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

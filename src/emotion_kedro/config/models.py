@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads
 from emotion_kedro.config.training import TrainingConfig
 
 Penalty = Annotated[float, Field(gt=0.0)]
@@ -241,6 +241,11 @@ class SmallEncoderConfig(Config):
     heads: Positive = 4
     vocabulary: Annotated[int, Field(ge=100)] = 6000
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> SmallEncoderConfig:
+        check_heads(self.width, self.heads)
+        return self
+
 
 class MaskedLanguageModelConfig(Config):
     """A masked language model, trained on raw train texts without their labels: a base for learners."""
@@ -255,7 +260,13 @@ class MaskedLanguageModelConfig(Config):
     validation_texts: Positive = 256
     training: TrainingConfig | None
     """None: the base has a trained head already (``bert-base-uncased``) and is used as it is."""
-    seed: int = 0
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _learns_if_it_is_new(self) -> MaskedLanguageModelConfig:
+        if self.base == "scratch" and self.training is None:
+            raise ValueError("base is scratch, which knows nothing yet; give it a training")
+        return self
 
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""

@@ -10,10 +10,10 @@ from pydantic_core import InitErrorDetails
 
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import Config
+from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
-from emotion_kedro.config.filters import filter_configs
+from emotion_kedro.config.filters import default_filters, filter_config
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
@@ -42,7 +42,7 @@ def resolve(
     """
     file = ExperimentFile.model_validate(raw)
     records = file.records
-    analyses = {key: analysis_config(key, value) for key, value in file.analyses.items()}
+    analyses = _parsed("analyses", file.analyses, analysis_config)
     experiment = Experiment(
         name=name,
         **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
@@ -54,13 +54,13 @@ def resolve(
         sampling=_sampling(records),
         unlabelled=_unlabelled(records, ingestion),
         bases=file.bases,
-        generators=_parsed("generators", file.generators, generator_config),
-        filters={key: _dumped(value) for key, value in filter_configs(file.filters).items()},
-        learners=_parsed("learners", file.learners, learner_config),
+        generators=_dumped(_parsed("generators", file.generators, lambda _, raw: generator_config(raw))),
+        filters=_dumped({**default_filters(), **_parsed("filters", file.filters, filter_config)}),
+        learners=_dumped(_parsed("learners", file.learners, lambda _, raw: learner_config(raw))),
         arms=file.arms,
         design=file.design,
         evaluator=file.evaluator,
-        analyses={key: _dumped(config) for key, config in analyses.items()},
+        analyses=_dumped(analyses),
         evaluation=file.evaluation,
     )
     others = generators_of or {}
@@ -73,12 +73,12 @@ def resolve(
     return experiment
 
 
-def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[Any], Config]) -> dict[str, dict[str, Any]]:
-    """Return parameters of kinds with their defaults; an error names the place they have in the experiment."""
+def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Return parameters of kinds, by their names; an error names the place they have in the experiment."""
     parsed = {}
     for key, value in raw.items():
         try:
-            parsed[key] = _dumped(parse(value))
+            parsed[key] = parse(key, value)
         except ValidationError as error:
             entries = [
                 InitErrorDetails(
@@ -90,8 +90,9 @@ def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[Any], Config]) 
     return parsed
 
 
-def _dumped(config: Config) -> dict[str, Any]:
-    return config.model_dump(mode="json")
+def _dumped(configs: Mapping[str, Config]) -> dict[str, dict[str, Any]]:
+    """Return parameters with their defaults written out."""
+    return {name: config.model_dump(mode="json") for name, config in configs.items()}
 
 
 def _ingestion(
@@ -106,6 +107,7 @@ def _ingestion(
         sources=_sources(records.sources, ingestion),
         # Labels of one's own are not asked to be those of a taxonomy that the project ships with.
         known_labels=None if inside == FROM_DATA else frozenset({*known, *inside.names}),
+        max_lost=records.max_lost,
     )
 
 
@@ -134,7 +136,9 @@ def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:
 def _unification(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> UnificationConfig | None:
     if records.from_experiment is not None:
         return None
-    return UnificationConfig(taxonomy=_taxonomy(records, taxonomies), outside_taxonomy=records.outside_taxonomy)
+    return UnificationConfig(
+        taxonomy=_taxonomy(records, taxonomies), **records.model_dump(include={"outside_taxonomy", "max_lost"})
+    )
 
 
 def _sampling(records: RecordsSpec) -> SamplingConfig | None:
@@ -177,6 +181,7 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
         raise ValueError("there are arms, but no learners")
     if not experiment.arms and not experiment.analyses:
         raise ValueError("there are neither arms nor analyses: nothing to run")
+    _check_design(experiment)
 
 
 def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None:
@@ -184,7 +189,7 @@ def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None
     for name, raw in experiment.filters.items():
         _known(f"filters.{name}.learner", [raw["learner"]] if raw.get("learner") else [], experiment.learners)
     for name, config in analyses.items():
-        _known(f"analyses.{name}.arms", config.classifier_arms, experiment.arms)
+        _check_analysis(f"analyses.{name}", config, experiment)
     for name, raw in experiment.learners.items():
         learner = learner_config(raw)
         base = getattr(learner, "base_model", None)
@@ -192,7 +197,43 @@ def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None
         _known(f"learners.{name}.only.arms", learner.only.arms or (), experiment.arms)
 
 
+def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:
+    """The same of what an analysis names."""
+    _known(f"{place}.arms", config.classifier_arms, experiment.arms)
+    _known(f"{place}.filters", getattr(config, "filters", ()), experiment.filters)
+    for kind in ("learner", "generator"):
+        _known(f"{place}.{kind}", filter(None, [getattr(config, kind, None)]), getattr(experiment, f"{kind}s"))
+    if experiment.unification is not None and isinstance(experiment.unification.taxonomy, TaxonomyConfig):
+        _known(place, config.labels, experiment.unification.taxonomy.names)
+    if experiment.ingestion is not None:
+        _known(place, config.sources, experiment.ingestion.sources)
+
+
+def _check_design(experiment: Experiment) -> None:
+    """What is asked to run at some sizes or seeds alone is run at one of them; a curve over sizes has no leaks."""
+    design = experiment.design
+    limits = [(f"arms.{name}.sizes", arm.sizes, "sizes") for name, arm in experiment.arms.items()]
+    for name, raw in experiment.learners.items():
+        only = learner_config(raw).only.model_dump(exclude={"arms"})
+        limits.extend((f"learners.{name}.only.{kind}", values, kind) for kind, values in only.items())
+    for place, values, kind in limits:
+        if values and not {*values} & {*getattr(design, kind)}:
+            shown = ", ".join(map(str, getattr(design, kind)))
+            raise ValueError(f"{place} is {', '.join(map(str, values))}, which design.{kind} has none of: {shown}")
+    if experiment.sampling is None:
+        return
+    split = experiment.sampling.split
+    if len(design.sizes) > 1 and split.strategy == "plain":
+        raise ValueError(
+            "records.split.strategy is plain, by which copies of train texts are tested on: no study of several "
+            "design.sizes is made on it; take grouped"
+        )
+    sources = experiment.ingestion.sources.values() if experiment.ingestion is not None else ()
+    if experiment.arms and split.test == 0 and not any(source.test_file for source in sources):
+        raise ValueError("records.split.test is 0, and no source has a test_file: there is nothing to test on")
+
+
 def _known(place: str, names: Iterable[str], known: Collection[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"{place} has {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+        raise ValueError(f"{place} has {', '.join(unknown)}{choices(unknown[0], known)}")

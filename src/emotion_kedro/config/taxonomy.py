@@ -5,8 +5,9 @@ They are data: those of the project lie in ``conf/base/taxonomies.yml``, an expe
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,19 @@ from pydantic import Field, field_validator, model_validator
 from emotion_kedro.config.base import Config
 
 LABEL = "{label}"
+OPTIONS = "{options}"
+
+
+def check_fields(text: str, allowed: Collection[str]) -> None:
+    """Raise a ``ValueError`` if a text has a field in braces that nothing is put into, or a brace alone."""
+    unknown = [field for field in re.findall(r"\{[^{}]*\}|[{}]", text) if field not in allowed]
+    if unknown:
+        raise ValueError(f"{unknown[0]} in {text!r} is no field; there are: {', '.join(allowed) or 'none'}")
+
+
+def spelling(label: str) -> str:
+    """Return what labels have in common that differ by case or white space alone."""
+    return " ".join(label.split()).casefold()
 
 
 class LabelConfig(Config):
@@ -24,6 +38,12 @@ class LabelConfig(Config):
     words: tuple[str, ...] = ()
     """Everyday words for it. The first stands for the label in sentences."""
     description: str = ""
+
+    @model_validator(mode="after")
+    def _are_not_empty(self) -> LabelConfig:
+        if any(not word.strip() for word in (*self.words, *([] if self.word is None else [self.word]))):
+            raise ValueError("a word is empty; leave it out")
+        return self
 
 
 class PromptConfig(Config):
@@ -49,7 +69,17 @@ class PromptConfig(Config):
     def _names_the_label(cls, template: str) -> str:
         if LABEL not in template:
             raise ValueError(f"{template!r} has no {LABEL} in it")
+        check_fields(template, [LABEL])
         return template
+
+    @model_validator(mode="after")
+    def _have_no_other_fields(self) -> PromptConfig:
+        for name, text, allowed in (("question", self.question, [OPTIONS]), ("answer", self.answer, [])):
+            try:
+                check_fields(text, allowed)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return self
 
 
 class TaxonomyConfig(Config):
@@ -108,6 +138,10 @@ class TaxonomyConfig(Config):
         blank = [label for label in labels if not label.strip() or label != label.strip()]
         if blank:
             raise ValueError(f"the label {blank[0]!r} is empty or has white space at an end")
+        spellings = Counter(map(spelling, labels))
+        alike = [label for label in labels if spellings[spelling(label)] > 1]
+        if alike:
+            raise ValueError(f"{', '.join(alike)} differ by case or space alone; a source's label could be any of them")
         return labels
 
     @model_validator(mode="after")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.config.taxonomy import spelling
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 12  # names, or rows, in a list
 SNIPPET = 60  # characters of a row
@@ -37,25 +41,103 @@ class BadRow:
 
 def missing_file(path: Path) -> SourceError:
     """The file of a source is not there: say what is there instead."""
+    if path.is_dir():
+        return SourceError(f"{path}: this is a folder; name its files, e.g. {path.name}/*.csv")
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     inside = _listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
     close = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    meant = f"; did you mean {close[0]}?" if close else "."
     return SourceError(
-        f"{path}: no such file{meant}. The folder {folder} holds: {inside}. Put the file there, correct `file` of "
+        f"{path}: no such file{meant} The folder {folder} holds: {inside}. Put the file there, correct `file` of "
         "the source, or say where the raw data lie: --params=raw_root=<folder>."
     )
 
 
 def missing_column(path: Path, column: str, present: Iterable[str]) -> SourceError:
     """A column that the source names is not in the table."""
+    columns = list(present)
+    if not columns:
+        return empty(path)
+    by_spelling = {spelling(each): each for each in columns}
+    near = by_spelling.get(spelling(column)) or next(iter(get_close_matches(column, columns, n=1)), None)
+    between = next((mark for mark in ";\t|," if len(columns) == 1 and mark in columns[0]), None)
+    hint = f"; did you mean {near!r}?" if near else f"; is `separator` {between!r}?" if between else "."
     return SourceError(
-        f"{path}: there is no column {column!r}; the columns are: {_listed(map(repr, present))}. Correct "
+        f"{path}: there is no column {column!r}; the columns are: {_listed(map(repr, columns))}{hint} Correct "
         "`text_column` or `label_column`, check `separator` or `sheet`, or give `column_names` if the file has "
         "no header row."
     )
+
+
+def repeated_column(path: Path, column: str) -> SourceError:
+    """A column that the source names is there twice."""
+    return SourceError(
+        f"{path}: the column {column!r} is there twice; rename one of them, or name all columns by `column_names`"
+    )
+
+
+def empty(path: Path) -> SourceError:
+    """There is nothing in the file."""
+    return SourceError(f"{path}: the file is empty")
+
+
+def of_another_kind(path: Path, source: SourceConfig) -> SourceError | None:
+    """Return what is to be said of a file that is no text, or another kind of it; None: it may be what it should."""
+    with path.open("rb") as stream:
+        start = stream.read(400)
+    if source.format_of(path) in {"xlsx", "parquet"}:
+        return None
+    for mark, what, advice in _KINDS:
+        if start.startswith(mark):
+            if mark == _ZIP and b"[Content_Types].xml" in start + path.read_bytes()[-4000:]:
+                what, advice = "an Excel workbook", "set `format: xlsx` of the source"
+            return SourceError(f"{path}: this is {what}; {advice}")
+    marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    if marked is None and start[1:200:2].count(0) > 40:
+        marked = "utf-16-le"
+    if marked is not None and not source.encoding.lower().replace("_", "-").startswith(marked[:6]):
+        return SourceError(f"{path}: this is {marked[:6].upper()}; set `encoding: {marked}` of the source")
+    if source.format_of(path) in {"csv", "tsv"}:
+        return _of_another_text(path, start.lstrip())
+    return None
+
+
+def _of_another_text(path: Path, start: bytes) -> SourceError | None:
+    if start[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return SourceError(f"{path}: this is a web page, not a table; it may be a login page: download the file anew")
+    if start.startswith(b"version https://git-lfs"):
+        return SourceError(f"{path}: this is a pointer of Git LFS; bring the file itself with: git lfs pull")
+    if start.startswith((b"[{", b'{"')):
+        return SourceError(f"{path}: this is JSON; set `format: json` of the source, or `format: jsonl`")
+    return None
+
+
+_ZIP = b"PK\x03\x04"
+_UNPACK = "unpack it first"
+_KINDS = (
+    (_ZIP, "a zip archive", _UNPACK),
+    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"BZh", "a bzip2 archive", _UNPACK),
+    (b"\xfd7zXZ\0", "an xz archive", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"PAR1", "a Parquet table", "set `format: parquet` of the source"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of old Excel", "save it as .xlsx"),
+    (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
+    (b"%PDF-", "a PDF document", "a table is needed"),
+    (b"\x89PNG", "a PNG picture", "a table is needed"),
+    (b"\xff\xd8\xff", "a JPEG picture", "a table is needed"),
+    (b"\x80\x04", "a pickle, which is never read", "export the table as CSV or Parquet"),
+    (b"\x80\x05", "a pickle, which is never read", "export the table as CSV or Parquet"),
+)
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 
 
 def undecodable(path: Path, encoding: str) -> SourceError:
@@ -92,18 +174,57 @@ def unreadable(path: Path, source: SourceConfig, reason: Exception) -> SourceErr
     return SourceError(f"{path}: {reason}. Check `separator`, `quoting` and `encoding` of the source.")
 
 
-def unknown_label(path: Path, source: SourceConfig, first: tuple[int, str, str], counts: dict[str, int]) -> SourceError:
+def unknown_label(
+    path: Path, source: SourceConfig, first: tuple[int, str, str], counts: dict[str, int], known: Iterable[str] = ()
+) -> SourceError:
     """A label of the source is in no map; ``first`` is its data row, value and field, ``counts`` all such labels."""
     row, value, field = first
     inside = "" if value == field else f" in {field!r}"
     what = f"unknown label {value!r}" if value else "there is no label"
     numbers = "" if source.label_names is None else f" `label_names` has labels 0 to {len(source.label_names) - 1}."
+    if source.label_names is None and value.isdecimal():
+        numbers = " If the file numbers its labels, name them by `label_names`."
+    between = next((mark for mark in ",;|/" if source.label_separator is None and mark in value), None)
+    if between is not None:
+        numbers += f" If that is several labels, set `label_separator: {between!r}`."
+    near = get_close_matches(value, sorted(known), n=1)
+    numbers += f" Did you mean {near[0]}?" if near else ""
     others = _listed(f"{label!r}: {rows}" for label, rows in counts.items())
     return SourceError(
         f"{path}, data row {row}, column {source.label_column!r}: {what}{inside}.{numbers} "
         f"Rows with an unknown label: {sum(counts.values())} ({others}). Correct the table or the taxonomy, add it to "
         "`label_map` of the source, or set `unknown_labels: drop`."
     )
+
+
+def shown(counts: Mapping[str, int]) -> str:
+    """Return labels with their rows, the most frequent first, as many as can be read at a glance."""
+    return _listed(f"{label!r}: {rows}" for label, rows in sorted(counts.items(), key=lambda entry: -entry[1]))
+
+
+def warn_of_labels(name: str, respelt: Mapping[str, str], unknown: Mapping[str, int], rows: int) -> None:
+    """Say once of a source which labels were read as others, and which rows are left out for theirs."""
+    if respelt:
+        pairs = _listed(f"{label!r} as {target}" for label, target in respelt.items())
+        logger.warning("source %s: labels that differ by case or space alone are read as one: %s", name, pairs)
+    if unknown:
+        lost = sum(unknown.values())
+        logger.warning(
+            "source %s: %d of %d rows are left out for an unknown label (%s)", name, lost, rows, shown(unknown)
+        )
+
+
+def check_lost(what: str, lost: int, rows: int, counts: Mapping[str, int], max_lost: float) -> None:
+    """Stop if too many rows are dropped for their labels.
+
+    Raises:
+        SourceError: if it is more than the share ``max_lost`` of the rows.
+    """
+    if rows and lost > max_lost * rows:
+        raise SourceError(
+            f"{what}: {lost} of {rows} rows ({100 * lost / rows:.0f} %) would be dropped for their labels: "
+            f"{shown(counts)}. Correct `label_map` or `taxonomy`, or allow it by `records.max_lost` (now {max_lost:g})."
+        )
 
 
 def readable(encoding: str) -> str:

@@ -17,9 +17,10 @@ import pandas as pd
 
 from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
+from emotion_kedro.config.taxonomy import spelling
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.cleaning import clean
-from emotion_kedro.data.reader_errors import BadRow, SourceError
+from emotion_kedro.data.reader_errors import BadRow, SourceError, check_lost, warn_of_labels
 from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,26 @@ class LabelReading:
 class LabelReader:
     """Reads the label fields of one source; each different field is read once."""
 
-    def __init__(self, source: SourceConfig, known_labels: Collection[str] | None = None) -> None:
-        """Take the source, and the labels that need no entry in its map; None: any does without."""
+    def __init__(
+        self,
+        source: SourceConfig,
+        known_labels: Collection[str] | None = None,
+        spellings: dict[str, str] | None = None,
+    ) -> None:
+        """Take the source, and the labels that need no entry in its map; None: any does without.
+
+        ``spellings`` are then the labels of other sources, by what they have in common with others that differ by case
+        or space alone; those of this one are added.
+        """
         self._source = source
         self._known_labels = known_labels
         self._readings: dict[str, LabelReading] = {}
+        self._spellings = {} if spellings is None else spellings
+        if known_labels is not None:
+            self._spellings = {spelling(label): label for label in sorted(known_labels)}
+        self._mapped = {spelling(label): label for label in source.label_map}
+        self.respelt: dict[str, str] = {}
+        """Labels of the file that were read as others, from which they differ by case or space alone."""
 
     def __call__(self, field: str) -> LabelReading:
         """Return what the field says under the source's parameters.
@@ -57,6 +73,11 @@ class LabelReader:
         if field not in self._readings:
             self._readings[field] = self._read(field)
         return self._readings[field]
+
+    @property
+    def known(self) -> list[str]:
+        """The labels that it knows, of the source's map and of the taxonomies."""
+        return [*self._source.label_map, *(self._known_labels or ())]
 
     def _read(self, field: str) -> LabelReading:
         separator = self._source.label_separator
@@ -75,13 +96,22 @@ class LabelReader:
         name = self._name(label)
         if name is None or name in self._source.label_map:
             return None if name is None else self._source.label_map[name]
-        is_known = bool(name.strip()) and (self._known_labels is None or name in self._known_labels)
-        return name if is_known else None
+        if not name.strip() or name in (self._known_labels or ()):
+            return (name.strip() and name) or None
+        alike = self._mapped.get(spelling(name), self._spellings.get(spelling(name)))
+        if alike is None:
+            if self._known_labels is not None:
+                return None
+            alike = self._spellings.setdefault(spelling(name), name.strip())
+        if alike != name:
+            self.respelt[name] = alike
+        return self._source.label_map.get(alike, alike)
 
     def _name(self, label: str) -> str | None:
         names = self._source.label_names
         if names is None:
             return label
+        label = label.strip()
         # isdecimal takes digits of other scripts too, and int() would read " 3" and "+3".
         if not (label.isascii() and label.isdecimal()) or int(label) >= len(names):
             return None
@@ -122,6 +152,9 @@ def read_source(
     source: SourceConfig,
     shared_steps: Sequence[str],
     known_labels: Collection[str] | None = None,
+    *,
+    max_lost: float = 1.0,
+    spellings: dict[str, str] | None = None,
 ) -> Generator[pd.DataFrame, None, dict[str, Any]]:
     """Read one source piece by piece, clean its texts and map its labels.
 
@@ -131,6 +164,8 @@ def read_source(
         source: where the tables lie and how they are to be read; it has a ``label_column``.
         shared_steps: cleaning steps, unless the source has its own.
         known_labels: labels that need no entry in its map; None: any does without.
+        max_lost: largest share of the rows that may be dropped for an unknown label.
+        spellings: of the labels that other sources have, as in :class:`LabelReader`.
 
     Yields:
         Pieces of the records table; ``split`` is ``validation`` or ``test`` in the rows of its own files for these,
@@ -146,7 +181,7 @@ def read_source(
         SourceError: if a file is missing or malformed, a label is unknown, or no row is left.
     """
     steps = shared_steps if source.cleaning is None else source.cleaning
-    reader = LabelReader(source, known_labels)
+    reader = LabelReader(source, known_labels, spellings)
     files, splits = _files(root, name, source)
     total = _Tally()
     for (path, split), prefix in zip(splits.items(), prefixes_of(name, files), strict=True):
@@ -162,6 +197,8 @@ def read_source(
             f"{total.several - total.several_kept} are dropped for their several labels. "
             "Check `cleaning`, `label_map` and `several_labels`."
         )
+    warn_of_labels(name, reader.respelt, total.unknown, total.rows)
+    check_lost(f"source {name}", sum(total.unknown.values()), total.rows, total.unknown, max_lost)
     return _report(source, list(files), total)
 
 
@@ -176,10 +213,19 @@ def read_sources(root: Path, config: IngestionConfig) -> tuple[Chunks, dict[str,
     """
     _check_ids(Path(root), config)
     reports: dict[str, Any] = {}
+    spellings: dict[str, str] = {}
 
     def pieces() -> Iterator[pd.DataFrame]:
         for name, source in config.sources.items():
-            reports[name] = yield from read_source(Path(root), name, source, config.cleaning, config.known_labels)
+            reports[name] = yield from read_source(
+                Path(root),
+                name,
+                source,
+                config.cleaning,
+                config.known_labels,
+                max_lost=config.max_lost,
+                spellings=spellings,
+            )
             _log(name, reports[name])
 
     return Chunks.spooled(pieces()), reports
@@ -218,7 +264,7 @@ def _read_file(
     if tally.rows == 0:
         raise SourceError(f"{path}: there is no row below the header")
     if source.unknown_labels == "error" and tally.first_unknown is not None:
-        raise reader_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown))
+        raise reader_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown), reader.known)
 
 
 def _records(

@@ -14,7 +14,7 @@ import pandas as pd
 from emotion_kedro.chunks import CHUNK_ROWS, Chunks
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
-from emotion_kedro.data.splitting import SPLITS, UNGROUPED, split_grouped, split_plain, take_rows
+from emotion_kedro.data.splitting import SPLITS, UNGROUPED, check_labels, split_grouped, split_plain, take_rows
 from emotion_kedro.data.unification import count_by_source
 
 PARTS = 64
@@ -155,9 +155,15 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
         where rows come with a split also ``own_splits`` (split -> rows, ``near_duplicates_dropped``).
 
     Raises:
-        ValueError: if no row is left.
+        ValueError: if no row is left, or a label has too few rows for a split.
     """
-    records = Chunks.of(records)
+    sample, report = _sampled(Chunks.of(records), config)
+    if config.split.strategy != "rows":
+        check_labels(sample, needed=["train", "validation", "test"] if config.split.validation else ["train", "test"])
+    return sample, report
+
+
+def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     if config.split.strategy == "rows":
         table = records.frame()
         sample, report = take_rows(table, config.split)
@@ -305,7 +311,7 @@ def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.
     chosen = cap_rows(groups, cap=config.cap, seed=config.seed)
     raw = _divided(*_taken(records, np.ones(len(groups), dtype=bool), chosen), plain)
     raw["group"] = _groups(raw, config)
-    settled, _ = sample_and_split(records, grouped)
+    settled, _ = _sampled(records, grouped)
     return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)
 
 

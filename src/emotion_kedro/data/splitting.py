@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,11 @@ from sklearn.model_selection import train_test_split
 from emotion_kedro.config.data import SplitConfig
 from emotion_kedro.data.near_duplicates import normalise
 
+logger = logging.getLogger(__name__)
+
 SPLITS = ("train", "validation", "test")
+FEW = 10
+"""Rows of a label below which a warning is given."""
 UNGROUPED = -1
 """``group`` of a row whose near-duplicates were not looked for."""
 _ROW = r"^(?:.+:)?(?P<file>[^:]+):(?P<row>\d+)$"
@@ -56,7 +62,7 @@ def take_rows(records: pd.DataFrame, config: SplitConfig) -> tuple[pd.DataFrame,
         if part.empty:
             raise ValueError(
                 f"split: {config.file} has no records in its rows {rows[0]} to {rows[1]} ({split}); a shorter file "
-                "needs other ranges"
+                f"needs other ranges. The files, and their last rows: {_last_rows(places['file'], places['row'])}"
             )
         parts.append(part.assign(group=np.int64(UNGROUPED), split=pd.Series(split, index=part.index, dtype="str")))
     train, test = parts
@@ -66,6 +72,40 @@ def take_rows(records: pd.DataFrame, config: SplitConfig) -> tuple[pd.DataFrame,
         "test_in_train": int(normalise(test["text"]).isin(set(normalise(train["text"]))).sum()),
     }
     return pd.concat(parts, ignore_index=True), report
+
+
+def _last_rows(files: pd.Series, rows: pd.Series) -> str:
+    last = pd.to_numeric(rows).groupby(files).max()
+    return ", ".join(f"{file} ({row:.0f})" for file, row in last.items())
+
+
+def check_labels(sample: pd.DataFrame, needed: Sequence[str]) -> None:
+    """Stop if a label has too few rows to be learned from, chosen by and tested on; warn if it has hardly enough.
+
+    Args:
+        sample: ``label``, ``group`` and ``split`` of each row.
+        needed: the splits that are wanted.
+
+    Raises:
+        ValueError: if a label has fewer groups of near-duplicates than there are splits, or no row to learn from or to
+            be tested on.
+    """
+    few = []
+    for label, rows in sample.groupby("label"):
+        grouped = rows.loc[rows["group"] != UNGROUPED, "group"]
+        parts = len(rows) if grouped.empty else grouped.nunique()
+        without = [split for split in needed if not (rows["split"] == split).any()]
+        if parts < len(needed) or {"train", "test"} & {*without}:
+            near = "" if parts == len(rows) else f" in {parts} group(s) of near-duplicates, which stay together"
+            raise ValueError(
+                f"the label {label} has {len(rows)} row{'' if len(rows) == 1 else 's'} left{near}: none in "
+                f"{' and '.join(without) or 'one split'}, and {', '.join(needed[:-1])} and {needed[-1]} need at least "
+                "one each. Give it more rows, a larger `cap`, or map it to another label."
+            )
+        if len(rows) < FEW or without:
+            few.append(f"{label} ({len(rows)})")
+    if few:
+        logger.warning("labels with few rows: %s; below %d, figures for them say little", ", ".join(few), FEW)
 
 
 def split_plain(records: pd.DataFrame, *, validation: float, test: float, seed: int) -> pd.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,37 +83,32 @@ def read_columns(
     """
     if not path.is_file():
         raise reader_errors.missing_file(path)
-    check_encoding(path, source)
     wanted = list(dict.fromkeys(columns))
     bad: list[BadRow] = []
     try:
+        if (error := reader_errors.of_another_kind(path, source)) is not None:
+            raise error
         yield from _READERS[source.format_of(path)](path, source, wanted, bad)
     except UnicodeError:
         raise reader_errors.undecodable(path, source.encoding) from None
+    except OSError as error:
+        raise SourceError(f"{path}: the file cannot be read ({error.strerror or error})") from None
     if bad and source.bad_rows == "error":
         raise reader_errors.bad_rows(path, bad)
     if dropped is not None:
         dropped.extend(bad)
 
 
-def check_encoding(path: Path, source: SourceConfig) -> None:
-    """Raise a :class:`SourceError` if there is no encoding of that name."""
-    try:
-        codecs.lookup(source.encoding)
-    except LookupError:
-        raise SourceError(
-            f"{path}: there is no encoding {source.encoding!r}; correct `encoding` of the source"
-        ) from None
-
-
 def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
     if source.bad_rows == "drop":
         yield from _read_row_by_row(path, source, wanted, bad)
         return
+    # pandas gives repeated names new ones.
+    _check_columns(path, wanted, reader_errors.delimited_rows(path, source)[0] or wanted)
     try:
         yield from _parse(path, source, wanted)
     except EmptyDataError:
-        raise SourceError(f"{path}: the file is empty") from None
+        raise reader_errors.empty(path) from None
     except ParserError as error:
         raise reader_errors.unreadable(path, source, error) from error
 
@@ -147,7 +141,7 @@ def _parse(path: Path, source: SourceConfig, wanted: list[str]) -> Iterator[pd.D
 def _read_row_by_row(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
     columns, rows = reader_errors.delimited_rows(path, source, errors="surrogateescape")
     if not columns:
-        raise SourceError(f"{path}: the file is empty")
+        raise reader_errors.empty(path)
     _check_columns(path, wanted, columns)
     places = [columns.index(column) for column in wanted]
     good = ((row, [fields[place] for place in places]) for row, fields in _numbered_rows(rows, bad))
@@ -226,6 +220,8 @@ def _json(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
             f"{path}, line {error.lineno}: this is not JSON ({error.msg}). Correct it, or set `format: jsonl` if every "
             "line is an object of its own."
         ) from None
+    except RecursionError:
+        raise SourceError(f"{path}: this JSON is nested too deep; a list of objects is needed") from None
     if not isinstance(rows, list):
         raise SourceError(f"{path}: a list of objects is needed, and this is {type(rows).__name__}")
     yield from ((None, _object(row)) for row in rows)
@@ -238,8 +234,9 @@ def _json_lines(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
                 continue
             try:
                 yield number, _object(json.loads(line))
-            except json.JSONDecodeError as error:
-                yield number, f"no JSON ({error.msg}); it begins {line[: reader_errors.SNIPPET]!r}"
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deep")
+                yield number, f"no JSON ({reason}); it begins {line[: reader_errors.SNIPPET]!r}"
 
 
 def _object(value: Any) -> Any:
@@ -249,15 +246,22 @@ def _object(value: Any) -> Any:
 
 def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
     import pyarrow.parquet as pq
-    from pyarrow import ArrowInvalid
+    from pyarrow import ArrowException
 
     try:
         table = pq.ParquetFile(path)
-    except ArrowInvalid as error:
-        raise SourceError(f"{path}: this is no Parquet file ({error})") from None
+    except (ArrowException, OSError) as error:
+        raise SourceError(f"{path}: this is no Parquet file ({str(error).splitlines()[0]})") from None
     with table:
         _check_columns(path, wanted, table.schema_arrow.names)
-        for batch in table.iter_batches(CHUNK_ROWS, columns=wanted):
+        batches = table.iter_batches(CHUNK_ROWS, columns=wanted)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (ArrowException, OSError) as error:
+                raise SourceError(f"{path}: this Parquet file is damaged ({str(error).splitlines()[0]})") from None
+            if batch is None:
+                return
             yield from ((None, row) for row in batch.to_pylist())
 
 
@@ -268,7 +272,7 @@ def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
 
     try:
         book = load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError) as error:
+    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, OSError) as error:
         raise SourceError(f"{path}: this is no .xlsx workbook ({error})") from None
     try:
         if source.sheet is not None and source.sheet not in book.sheetnames:
@@ -294,6 +298,8 @@ def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) ->
     for column in wanted:
         if column not in present:
             raise reader_errors.missing_column(path, column, present)
+        if present.count(column) > 1:
+            raise reader_errors.repeated_column(path, column)
 
 
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {

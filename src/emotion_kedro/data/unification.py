@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +13,9 @@ from pydantic import ValidationError
 from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.reader_errors import check_lost, shown
+
+logger = logging.getLogger(__name__)
 
 Counts = dict[str, dict[str, int]]
 """source -> label -> rows, sources and labels in alphabetical order."""
@@ -44,6 +48,15 @@ def unify_labels(
         strangers = records.map(lambda piece: piece[~piece["label"].isin(names)].head(5)).frame().head(5)
         raise ValueError(_outside_message(strangers, outside, taxonomy))
     _check_all_present(inside, counts, taxonomy)
+    by_label = sum((Counter(labels) for labels in outside.values()), Counter[str]())
+    if by_label:
+        logger.warning(
+            "%d of %d rows are left out: their labels are not in the taxonomy (%s)",
+            by_label.total(),
+            _rows(counts),
+            shown(by_label),
+        )
+    check_lost("taxonomy", by_label.total(), _rows(counts), by_label, config.max_lost)
     report = {
         "taxonomy": list(taxonomy.names),
         "rows": _rows(counts),

@@ -20,7 +20,7 @@ from emotion_kedro.data.cleaning import clean
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
 from emotion_kedro.data.reader_errors import BadRow, SourceError, readable, undecodable
 from emotion_kedro.data.sampling import cap_rows
-from emotion_kedro.data.tables import check_encoding, files_of, prefixes_of, read_columns
+from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
 
 NO_LABEL = ""
 """``other_label`` of a text whose source has no labels of its own."""
@@ -79,7 +79,6 @@ def _read_source(root: Path, name: str, source: SourceConfig) -> tuple[pd.DataFr
 
 
 def _letter(path: Path, name: str, source: SourceConfig) -> pd.DataFrame:
-    check_encoding(path, source)
     try:
         lines = path.read_text(encoding=readable(source.encoding)).splitlines()
     except UnicodeError:

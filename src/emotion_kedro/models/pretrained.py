@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from click import ClickException
 
-from emotion_kedro.config.augmentation import SCRATCH
+from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
+from emotion_kedro.config.base import Config, choices
+from emotion_kedro.config.models import TunedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +87,7 @@ def packaged_weights(name: str) -> Path:
     """
     weights = PACKAGED.get(name)
     if weights is None:
-        raise MissingWeightsError(f"there are no packaged weights {name!r}; there are: {', '.join(PACKAGED)}")
+        raise MissingWeightsError(f"there are no packaged weights {name!r}{choices(name, PACKAGED)}")
     directory = weights.directory()
     if directory is None or not (directory / weights.file).is_file():
         raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {INSTALL}")
@@ -113,7 +118,10 @@ def require(names: list[str]) -> None:
 
 
 def _require_one(name: str) -> None:
-    if name == SCRATCH or Path(name).is_dir():
+    if name == SCRATCH:
+        return
+    if Path(name).exists():
+        check_directory(Path(name))
         return
     if name.startswith("package:"):
         packaged_weights(name)
@@ -129,7 +137,11 @@ def _require_one(name: str) -> None:
 def _on_a_hub(name: str) -> bool:
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
 
-    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+    try:
+        cached = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no hub has such a name: it may be a directory that is not there
+        return False
+    if isinstance(cached, str):
         return True
     if constants.HF_HUB_OFFLINE:
         return False
@@ -139,3 +151,111 @@ def _on_a_hub(name: str) -> bool:
         logger.debug("no hub: %s", error)
         return False
     return True
+
+
+# --- directories with models ----------------------------------------------------------------------------------------
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
+PLACES = ("max_position_embeddings", "n_positions")
+ENCODERS = {"bert", "roberta", "distilbert", "electra", "albert", "xlm-roberta", "mpnet", "deberta", "deberta-v2"}
+"""Kinds of models that read a text from both sides, and write none."""
+
+
+def check_directory(directory: Path) -> None:
+    """Check that a directory holds a whole model: its configuration, weights as safetensors, a tokenizer.
+
+    Raises:
+        MissingWeightsError: naming the file that is missing or damaged.
+    """
+    if not directory.is_dir():
+        raise MissingWeightsError(f"{directory} is a file; a model is a directory with config.json in it")
+    config = _document(directory / "config.json")
+    if not config.get("model_type"):
+        raise MissingWeightsError(f"{directory / 'config.json'} does not say the model_type: this is no model")
+    if config.get("auto_map"):
+        raise MissingWeightsError(f"{directory} brings code of its own (auto_map in config.json), which is never run")
+    _check_weights(directory)
+    if not any((directory / name).is_file() for name in TOKENIZERS):
+        raise MissingWeightsError(f"{directory} has no tokenizer ({', '.join(TOKENIZERS[:3])}); save it there too")
+    if (directory / "tokenizer.json").is_file():
+        _document(directory / "tokenizer.json")
+
+
+def _document(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise MissingWeightsError(f"{file.parent} is no directory of a model: there is no {file.name}")
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise MissingWeightsError(f"{file} cannot be read as JSON ({error}); save or download it anew") from None
+    if not isinstance(content, dict):
+        raise MissingWeightsError(f"{file} is no JSON object; save or download it anew")
+    return content
+
+
+def _check_weights(directory: Path) -> None:
+    names = [WEIGHTS]
+    if (directory / INDEX).is_file():
+        names = sorted({str(name) for name in _document(directory / INDEX).get("weight_map", {}).values()})
+    for file in (directory / name for name in names):
+        if not file.is_file():
+            pickled = next((name for name in directory.glob("*.bin")), None)
+            found = f"{pickled.name} is a pickle, which could run code and is never opened; save it" if pickled else ""
+            raise MissingWeightsError(
+                f"{directory} has no {file.name}: {found or 'save the model'} as safetensors "
+                "(model.save_pretrained(folder) does)"
+            )
+        if not _is_whole(file):
+            raise MissingWeightsError(f"{file} is damaged or cut off; save or download it anew")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file of safetensors has a header, and just as many bytes behind it as that says."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 0 < length <= min(file.stat().st_size - 8, 2**27):
+            return False
+        try:
+            header = json.loads(stream.read(length))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False
+    return bool(ends) and max(ends) + 8 + length == file.stat().st_size
+
+
+def check_fit(name: str, config: Config) -> None:
+    """Check what a learner or a generator asks of its base against what the base's configuration says.
+
+    Args:
+        name: of the learner or generator, for the message.
+        config: its parameters. A base without a ``config.json`` at hand is not looked at.
+
+    Raises:
+        MissingWeightsError: if more layers are frozen, or longer texts read, than the base has places for; if a
+            generator's base writes no text.
+    """
+    base = _configuration(getattr(config, "base", "")) if getattr(config, "base_model", None) is None else {}
+    layers, places = _first(base, LAYERS), _first(base, PLACES)
+    frozen, tokens = getattr(config, "frozen_layers", 0), getattr(config, "max_tokens", 0)
+    problem = ""
+    if isinstance(config, TunedConfig) and layers is not None and frozen > layers:
+        problem = f"frozen_layers is {frozen}, but {config.base} has {layers} layers"
+    if isinstance(config, TunedConfig | TunedGeneratorConfig) and places is not None and tokens > places:
+        problem = f"max_tokens is {tokens}, but {config.base} reads {places} tokens at most"
+    if isinstance(config, TunedGeneratorConfig) and base.get("model_type") in ENCODERS:
+        problem = f"the base {config.base} is a {base['model_type']}, which writes no text: a generator needs another"
+    if problem:
+        raise MissingWeightsError(f"{name}: {problem}")
+
+
+def _configuration(base: str) -> dict[str, Any]:
+    weights = PACKAGED.get(base)
+    directory = Path(base) if weights is None else weights.directory()
+    file = None if directory is None or not base else directory / "config.json"
+    return _document(file) if file is not None and file.is_file() else {}
+
+
+def _first(base: dict[str, Any], keys: Iterable[str]) -> int | None:
+    return next((base[key] for key in keys if isinstance(base.get(key), int)), None)

@@ -1,0 +1,108 @@
+"""The words of a ``kedro run`` command: whether what they name is there, and which errors are said without a traceback.
+
+Nothing here knows an experiment or a node; it would serve any Kedro project.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import kedro
+from click import ClickException
+from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
+from kedro.runner import AbstractRunner
+from kedro.utils import load_obj
+
+from emotion_kedro.config.base import choices
+
+RUNNERS = ("SequentialRunner", "ThreadRunner", "ParallelRunner")
+_PACKAGE = Path(__file__).parent
+_KEDRO = Path(kedro.__file__).parent
+
+
+class CommandError(ClickException):
+    """A command names what there is not; the command line shows the message alone."""
+
+
+def is_message(error: BaseException) -> bool:
+    """Whether the error was raised in this package, as a value or a file that is not as it should be."""
+    if isinstance(error, DatasetError) and error.__cause__ is not None:
+        return is_message(error.__cause__)
+    return isinstance(error, ValueError | OSError | DatasetError) and _raised_in(error, _PACKAGE)
+
+
+def is_plain(error: BaseException) -> bool:
+    """Whether the message says all: this project's, or what Kedro says of names and data sets."""
+    by_kedro = isinstance(error, ValueError | DatasetError) or type(error).__module__.startswith("kedro")
+    return is_message(error) or (by_kedro and _raised_in(error, _KEDRO))
+
+
+def _raised_in(error: BaseException, package: Path) -> bool:
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and Path(frames[-1][0].f_code.co_filename).is_relative_to(package)
+
+
+def check_runner(name: str | None, parameters: Mapping[str, Any]) -> None:
+    """Stop at a runner that there is not, or that does not take these parameters.
+
+    Raises:
+        CommandError: naming it, and the nearest.
+    """
+    wanted = name or RUNNERS[0]
+    try:
+        runner = load_obj(wanted, "kedro.runner")
+    except (ImportError, AttributeError, ValueError):
+        raise CommandError(f"--runner: there is no runner {wanted}{choices(wanted, RUNNERS)}") from None
+    if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
+        raise CommandError(f"--runner: {wanted} is no runner{choices(wanted, RUNNERS)}")
+    known = inspect.signature(runner).parameters
+    for unknown in (each for each in parameters if each not in known):
+        raise CommandError(f"--runner-params: {wanted} takes no {unknown}{choices(unknown, list(known))}")
+
+
+def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> None:
+    """Stop at names of pipelines, tags, namespaces, nodes and data sets that there are not.
+
+    Args:
+        given: the options of ``kedro run``, by their names in its function.
+        pipelines: all that are registered.
+
+    Raises:
+        CommandError: naming the first of them, and the nearest that there is.
+    """
+    names = [*(given.get("pipelines") or ()), *filter(None, [given.get("pipeline")])]
+    _known("--pipelines", names, [name for name in pipelines if name != "__default__"] + ["__default__"])
+    chosen = sum((pipelines[name] for name in names or ["__default__"]), Pipeline([]))
+    nodes = [node.name for node in chosen.nodes]
+    _known("--tags", given.get("tags"), {tag for node in chosen.nodes for tag in node.tags})
+    _known("--namespaces", given.get("namespaces"), _namespaces(chosen))
+    for option, name in (("--nodes", "node_names"), ("--from-nodes", "from_nodes"), ("--to-nodes", "to_nodes")):
+        _known(option, given.get(name), nodes)
+    for option in ("from_inputs", "to_outputs", "load_versions"):
+        _known(f"--{option.replace('_', '-')}", given.get(option), chosen.datasets())
+    _check_any_left(given, chosen)
+
+
+def _check_any_left(given: Mapping[str, Any], chosen: Pipeline) -> None:
+    options = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
+    limits = {name: given.get(name) or None for name in options}
+    try:
+        chosen.filter(**limits, node_namespaces=given.get("namespaces") or None)
+    except ValueError:
+        raise CommandError("no node is left that all of these options name; give fewer of them") from None
+
+
+def _namespaces(pipeline: Pipeline) -> set[str]:
+    parts = [node.namespace.split(".") for node in pipeline.nodes if node.namespace]
+    return {".".join(names[:count]) for names in parts for count in range(1, len(names) + 1)}
+
+
+def _known(option: str, names: Iterable[str] | None, known: Collection[str]) -> None:
+    for name in (name for name in names or () if name not in known):
+        there = known if isinstance(known, list) else sorted(known)
+        raise CommandError(f"{option}: there is no {name}{choices(name, there)}")
