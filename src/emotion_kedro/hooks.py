@@ -156,7 +156,7 @@ class RunHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
         self.guards.close()
-        told = str(error) if is_message(error) else says_no_room(error)
+        told = says_no_room(error) or (str(error) if is_message(error) else "")
         if told:
             logger.debug("the run stopped", exc_info=error)
             raise RunError(told) from error

@@ -121,24 +121,3 @@ def test_an_arm_may_not_take_the_place_of_another_experiments_models(conf: Path)
         loader(conf, DIARY.replace("real: {}", "recommended: {}")).experiments()
     with pytest.raises(ExperimentError, match="recommend has nobody; there are: real"):
         loader(conf, DIARY + "  recommend: [nobody]\n").experiments()
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "said"),
-    [
-        ("oops.yml", "a: 1", "nothing reads .*local/oops.yml .files are called catalog, .*experiments, globals.yml"),
-        ("experiment/diary.yml", "a: 1", "nothing reads .*local/experiment/diary.yml"),
-        ("parameters.yml", "synthesys: {a: 1}", "the parameters .*parameters.yml. have synthesys, which nothing asks"),
-        ("parameters.yml", "devise: cpu", "have devise, which nothing asks for; did you mean device"),
-        ("parameters/run.yml", "raw_root: /data", "have raw_root, .*; it belongs into globals.yml"),
-        ("experiments/other.yml", DIARY, "Duplicate keys found in .*yml and .*: diary; each has to"),
-        ("experiments/a.yml", "a:\n  question: x\n    b: 1\n", "experiments/a.yml, line 3: mapping values are not"),
-        ("experiments/a.yml", 'a: "b\nc: 1\n', "experiments/a.yml, line 3: found unexpected end of stream"),
-        ("globals.yml", "encoder: [", "globals.yml, line 2: "),
-    ],
-)
-def test_a_file_that_nothing_reads_or_can_read_is_named(conf: Path, file: str, content: str, said: str) -> None:
-    (conf / "local" / file).parent.mkdir(parents=True, exist_ok=True)
-    (conf / "local" / file).write_text(content)
-    with pytest.raises(ExperimentError, match=said):
-        loader(conf)["parameters"]

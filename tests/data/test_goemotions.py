@@ -38,7 +38,8 @@ def read(root: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def unified(records: pd.DataFrame, taxonomy: str, outside: Any) -> pd.DataFrame:
-    return unify_labels(records, UnificationConfig(taxonomy=TAXONOMIES[taxonomy], outside_taxonomy=outside))[0].frame()
+    config = UnificationConfig(taxonomy=TAXONOMIES[taxonomy], outside_taxonomy=outside, max_lost=0.9)
+    return unify_labels(records, config)[0].frame()
 
 
 @pytest.fixture(scope="module")

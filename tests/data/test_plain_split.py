@@ -77,5 +77,5 @@ def test_with_the_real_files() -> None:
         pytest.skip(f"EMOTION_RAW_ROOT names no folder with {', '.join(map(str, missing))}")
     real, _ = read_sources(root, IngestionConfig(cleaning=STEPS, sources=SOURCES))
     records = pd.concat([real.frame(), made_up("eabot", **dict.fromkeys(SIX, 800))], ignore_index=True)
-    unification = UnificationConfig(taxonomy=TaxonomyConfig.from_labels(SIX))
+    unification = UnificationConfig(taxonomy=TaxonomyConfig.from_labels(SIX), max_lost=0.5)
     assert_sizes_of_the_report(unify_labels(records, unification)[0])

@@ -42,7 +42,8 @@ def test_the_seed_decides_and_nothing_else(train: pd.DataFrame) -> None:
 
 def test_sizes_end_where_no_label_has_so_many_rows(train: pd.DataFrame) -> None:
     assert sizes_there_are(train, (10, 40, 80)) == (10, 40)
-    assert sizes_there_are(train, (50, 80)) == (50,)
+    with pytest.raises(ValueError, match=r"asks for 50, 80 train rows per label; there are joy 40, fear 5\."):
+        sizes_there_are(train, (50, 80))
 
 
 def test_all_rows_come_in_their_own_order(train: pd.DataFrame) -> None:

@@ -129,3 +129,18 @@ def test_without_an_evaluator_there_is_no_fidelity() -> None:
 
 def test_an_arm_that_kept_nothing_has_no_rows() -> None:
     assert text_quality("invented", ADDED.iloc[:0], TRAIN, TEST, None, EvaluationConfig()).empty
+
+
+def test_texts_that_several_draws_share_count_once_in_figures_of_a_set() -> None:
+    written = pd.concat([rows("joy", *sentences(1, 20)), rows("anger", *sentences(2, 20))], ignore_index=True).assign(
+        arm="mixed", size=8
+    )
+    test = pd.concat([rows("joy", *sentences(3, 30)), rows("anger", *sentences(4, 30))], ignore_index=True)
+    once = measure(None, written.assign(data_seed=0), test)
+    draws = measure(None, pd.concat([written.assign(data_seed=seed) for seed in range(3)]), test)
+
+    assert draws.loc[("all", "distinct_2"), "texts"] == 3 * once.loc[("all", "distinct_2"), "texts"]
+    for metric in ("distinct_2", "vendi"):
+        pooled = measure(None, pd.concat([written] * 3), test).loc[("all", metric), "value"]
+        assert draws.loc[("all", metric), "value"] == pytest.approx(once.loc[("all", metric), "value"])
+        assert pooled < once.loc[("all", metric), "value"]

@@ -37,9 +37,7 @@ def test_the_options_have_an_order_of_their_own_and_the_words_that_of_the_labels
     assert list(prompt.words.items()) == [("anger", "怒"), ("joy", "乐"), ("fear", "惧")]
 
 
-def test_a_question_may_hold_other_braces_and_need_not_list_the_options() -> None:
-    braces = SIX.model_copy(update={"prompt": PromptConfig(question="{options}? {x} ")})
-    assert Prompt.of(braces).question == "anger, fear, joy, love, sadness, surprise? {x} "
+def test_a_question_need_not_list_the_options() -> None:
     plain = SIX.model_copy(update={"prompt": PromptConfig(question="which? ")})
     assert Prompt.of(plain).question == "which? "
 

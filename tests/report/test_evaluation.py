@@ -117,7 +117,9 @@ def test_pairs_may_be_none(split_records: pd.DataFrame) -> None:
 
 def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Path) -> None:
     ids = [f"c{n}" for n in range(8)]
-    candidates = pd.DataFrame({"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"})
+    candidates = pd.DataFrame(
+        {"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"}
+    ).assign(size=0, data_seed=0)
     read = candidates[["candidate_id", "label"]].assign(predicted=["joy"] * 6 + ["anger"] * 2)
     reasons = [""] * 6 + ["length", "novel"]
     kept = [not reason for reason in reasons]

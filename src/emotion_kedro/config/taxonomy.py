@@ -30,6 +30,10 @@ def spelling(label: str) -> str:
     return " ".join(label.split()).casefold()
 
 
+ALL = "all"
+"""What stands for all labels, and for all sources, in tables of figures."""
+
+
 class LabelConfig(Config):
     """What is known of a label beside its name."""
 
@@ -138,6 +142,8 @@ class TaxonomyConfig(Config):
         blank = [label for label in labels if not label.strip() or label != label.strip()]
         if blank:
             raise ValueError(f"the label {blank[0]!r} is empty or has white space at an end")
+        if ALL in labels:
+            raise ValueError(f"no label may be called {ALL}: it stands for all of them in tables; map it to another")
         spellings = Counter(map(spelling, labels))
         alike = [label for label in labels if spellings[spelling(label)] > 1]
         if alike:

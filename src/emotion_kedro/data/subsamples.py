@@ -47,9 +47,19 @@ class Subsample:
 
 
 def sizes_there_are(train: pd.DataFrame, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the sizes that some label has as many rows for, and :data:`ALL_ROWS`; at least the first."""
-    largest = int(train["label"].value_counts().max())
-    return tuple(size for size in sizes if size <= largest) or sizes[:1]
+    """Return the sizes that some label has as many rows for, and :data:`ALL_ROWS`.
+
+    Raises:
+        ValueError: if there is none: a run of fewer rows would bear a name that is not its own.
+    """
+    counts = train["label"].value_counts()
+    there = tuple(size for size in sizes if size <= int(counts.max()))
+    if not there:
+        raise ValueError(
+            f"design.sizes asks for {', '.join(map(str, sizes))} train rows per label; there are "
+            f"{', '.join(f'{label} {count}' for label, count in counts.items())}. Ask for fewer, or 0 for all"
+        )
+    return there
 
 
 def stratified_subsample(table: pd.DataFrame, rows: int | None, *, seed: int) -> pd.DataFrame:

@@ -32,7 +32,8 @@ ALL = "all"
 SAMPLE = 200
 """Texts, at most, of a figure that depends on how many there are."""
 MOST_SAMPLES = 5
-"""Samples that such a figure is the mean of, where there are so many texts: that of one is off by points."""
+"""Samples that such a figure is the mean of, where there are so many texts or draws: that of one is off by points."""
+DRAW = ("size", "data_seed")
 LEAST_TEXTS = 10
 """Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
 COLUMNS = {
@@ -121,7 +122,8 @@ def text_quality(
 
     Args:
         experiment: name of the experiment.
-        texts_by_arm: ``arm, label, text`` of what was added.
+        texts_by_arm: ``arm, label, text`` of what was added; with ``size, data_seed`` figures of a set are those of
+            draws.
         real_train: ``text, label`` of the train rows: cue words are mined in them, copies are looked up in them.
         real_test: ``text, label`` of the test rows.
         predicted: ``text, predicted`` of the evaluator, who took no part in filtering; of real texts as well if the
@@ -173,7 +175,8 @@ def _by_label(added: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
 
 
 def _figures(added: pd.DataFrame, references: _References) -> Iterable[dict[str, object]]:
-    key = tuple(added["label"] + "\t" + added["text"])
+    parts = [added[name].astype(str) for name in ("label", *(name for name in DRAW if name in added), "text")]
+    key = tuple(map("\t".join, zip(*parts, strict=True)))
     if key not in references.known:
         references.known[key] = _measure(added, references)
     for metric, (value, real) in references.known[key].items():
@@ -190,10 +193,19 @@ def _measure(added: pd.DataFrame, references: _References) -> Measured:
         _figures_of_texts(side, references)
         for side in (readable, _of_same_labels(references.test, readable, references.seed))
     ]
-    draws = max(1, min(MOST_SAMPLES, len(readable) // SAMPLE))
-    by_set = [_of_a_sample(readable, references, references.seed + draw) for draw in range(draws)]
+    by_set = [
+        _of_a_sample(part, references, references.seed + number) for number, part in enumerate(_samples_of(readable))
+    ]
     sides = [{**texts, **_means([pair[side] for pair in by_set])} for side, texts in enumerate(by_text)]
     return {metric: (sides[0][metric], sides[1][metric]) for metric in sides[0]}
+
+
+def _samples_of(added: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what samples are drawn of: draws of a design, of which a larger one has texts of a smaller one again."""
+    draws = [part for _, part in added.groupby(list(DRAW))] if set(DRAW) <= set(added) else [added]
+    if len(draws) > 1:
+        return [draws[place] for place in np.linspace(0, len(draws) - 1, min(MOST_SAMPLES, len(draws))).astype(int)]
+    return [added] * max(1, min(MOST_SAMPLES, len(added) // SAMPLE))
 
 
 def _of_a_sample(added: pd.DataFrame, references: _References, seed: int) -> list[dict[str, float]]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -154,18 +154,29 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], devi
         return _collected(len(items), done)
     finally:
         # An error leaves the rest undone.
-        while not waiting.empty():
-            waiting.get()
+        _drain(waiting)
         torch.set_num_threads(cores)
 
 
 def _work(function: Callable[[Any], Any], items: Sequence[Any], waiting: Any, done: Any) -> None:
-    while not waiting.empty():
-        place = waiting.get()
+    # Another thread may take the last one between a look and a grasp.
+    while (place := _next(waiting)) is not None:
         try:
             done.put((place, function(items[place]), None))
         except BaseException as error:
             done.put((place, None, error))
+
+
+def _next(waiting: Any) -> int | None:
+    try:
+        return int(waiting.get_nowait())
+    except Empty:
+        return None
+
+
+def _drain(waiting: Any) -> None:
+    while _next(waiting) is not None:
+        pass
 
 
 def _collected(count: int, done: Any) -> list[Any]:

@@ -131,7 +131,10 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
     """Return the F1 of each label for each arm and learner, at the largest size."""
     if labels.empty:
         return pd.DataFrame()
-    shown = labels[labels["size"] == (ALL_ROWS if (labels["size"] == ALL_ROWS).any() else labels["size"].max())]
+    # Baselines know all rows, whatever sizes the arms have.
+    of_arms = labels.loc[labels["arm"] != BASELINE, "size"]
+    size = ALL_ROWS if of_arms.empty or (of_arms == ALL_ROWS).any() else of_arms.max()
+    shown = labels[(labels["size"] == size) | (labels["arm"] == BASELINE)]
     several = shown.loc[shown["arm"] != BASELINE, "learner"].nunique() > 1
     names = [
         row.learner if row.arm == BASELINE else f"{row.arm}, {row.learner}" if several else row.arm

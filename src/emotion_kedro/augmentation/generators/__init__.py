@@ -233,9 +233,10 @@ class LabelSampler:
 def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None) -> str:
     """Return the fingerprint of all that a generator's texts depend on."""
     return fingerprint(
-        *(config, context.seed_of(config), list(context.taxonomy.names), context.device.kind),
+        *(config, context.seed_of(config), context.taxonomy, context.device.kind),
         *(context.rows[["text", "label"]], *(contents_of(model) for model in config.models())),
-        context.validation[["text", "label"]] if config.needs_training else None,
+        # Those that are tuned stop by them, those that learn from themselves choose a penalty by them.
+        context.validation[["text", "label"]],
         context.unlabelled[["text"]] if config.reads_unlabelled else None,
         getattr(fitted, "identity", None),
     )

@@ -79,13 +79,14 @@ def measure_text_quality(
     """Return the quality of what each arm adds, and its candidates by reason."""
     from emotion_kedro.metrics.text_quality import text_quality
 
-    added = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
+    columns = ["candidate_id", "size", "data_seed", "label", "text"]
+    added = decisions[decisions["kept"]].merge(candidates[columns], on="candidate_id")
     test = split_records[split_records["split"] == "test"]
     train = split_records[split_records["split"] == "train"]
     read = predictions[predictions["arm"] == evaluator.arm]
     predicted = _predicted_texts(candidates, candidate_predictions, read, test)
     embed = _embeddings(evaluation, device, cache)
-    quality = text_quality(experiment, added[["arm", "label", "text"]], train, test, predicted, evaluation, embed)
+    quality = text_quality(experiment, added[["arm", *columns[1:]]], train, test, predicted, evaluation, embed)
     reasons = decisions.groupby(["arm", "reason"], sort=False).size().rename("candidates").reset_index()
     return quality, reasons
 
