@@ -81,6 +81,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "xlsx_twice": lambda: _book(pd.DataFrame([["a", "joy", "fear"]], columns=["text", "label", "label"])),
     "xlsx_empty": lambda: _book(pd.DataFrame()),
     "xlsx_cut": lambda: _book(pd.DataFrame(_records()))[:2000],
+    "xlsx_damaged": lambda: _damaged(_book(pd.DataFrame(_records()))),
     "xls": lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
     "parquet": _parquet,
     "parquet_cut": lambda: _parquet()[:-30],
