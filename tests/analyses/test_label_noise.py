@@ -153,7 +153,7 @@ def test_the_whole_analysis_tells_a_keyword_search_from_a_reader(tmp_path: Path)
         ({"keywords": {"patterns": {"joy": ["Glad"]}}}, "write in small letters: Glad"),
         ({"keywords": {"patterns": {"joy": [""]}}}, "every text would contain it"),
         ({"learned": {"leaves": [2], "shown_leaves": 4}}, "not among leaves"),
-        ({"merging": {"split_seeds": [1, 1]}}, "is named twice"),
+        ({"merging": {"split_seeds": [1, 1]}}, "1 is named twice"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:

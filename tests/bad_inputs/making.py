@@ -50,8 +50,8 @@ def _parquet() -> bytes:
     return pd.DataFrame(_records()).to_parquet()
 
 
-def _damaged(data: bytes) -> bytes:
-    return data[:20] + bytes(byte ^ 0xFF for byte in data[20:60]) + data[60:]
+def _damaged(data: bytes, first: int = 20) -> bytes:
+    return data[:first] + bytes(byte ^ 0xFF for byte in data[first : first + 40]) + data[first + 40 :]
 
 
 def _zip() -> bytes:
@@ -81,6 +81,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "xlsx_twice": lambda: _book(pd.DataFrame([["a", "joy", "fear"]], columns=["text", "label", "label"])),
     "xlsx_empty": lambda: _book(pd.DataFrame()),
     "xlsx_cut": lambda: _book(pd.DataFrame(_records()))[:2000],
+    "xlsx_damaged": lambda: _damaged(book := _book(pd.DataFrame(_records())), book.index(b"sheet1.xml") + 40),
     "xls": lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
     "parquet": _parquet,
     "parquet_cut": lambda: _parquet()[:-30],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
@@ -41,6 +42,12 @@ def delimited(rows: list[tuple[str, ...]], separator: str = ",") -> bytes:
     return stream.getvalue().encode()
 
 
+@functools.cache
+def made(ending: str) -> bytes:
+    """A workbook says when it was written."""
+    return making.FILES[ending]()
+
+
 def whole_file(ending: str, rows: list[tuple[str, str]]) -> bytes:
     objects = [{"text": text, "label": label} for text, label in rows]
     if ending == "json":
@@ -48,7 +55,7 @@ def whole_file(ending: str, rows: list[tuple[str, str]]) -> bytes:
     if ending == "jsonl":
         return "\n".join(map(json.dumps, objects)).encode()
     if ending in {"parquet", "xlsx"}:
-        return making.FILES[ending]()
+        return made(ending)
     return delimited(rows, "\t" if ending == "tsv" else ",")
 
 

@@ -74,7 +74,7 @@ def test_a_source_may_stand_in_the_experiment() -> None:
             {"arms": {"real": {}, "template": {"add": ["template"], "filters": ["taste"]}}},
             "arms.template.filters has taste",
         ),
-        ({"compare": [["template", "unreal"]]}, "compare has unreal; did you mean real? There are: real, template"),
+        ({"compare": [["template", "unreal"]]}, "compare has unreal; did you mean real?"),
         ({"compare": [["learner:words", "learner:pictures"]]}, "compare has learner:pictures"),
         ({"learners": {"words": {"kind": "crystal"}}}, "there is no learner of kind 'crystal'"),
         ({"learners": {}}, "there are arms, but no learners"),

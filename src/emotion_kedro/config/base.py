@@ -82,11 +82,13 @@ def meant(name: str, known: Collection[str]) -> str:
 
 
 def choices(name: str, known: Collection[str]) -> str:
-    """Return the known name that is nearest, and all that there are, to stand behind a sentence."""
-    near = meant(name, known)
-    every = [str(each) for each in known] or ["none"]
+    """Return the known names that are nearest, or all that there are, to stand behind a sentence."""
+    near = get_close_matches(name, sorted({*known} - {name}), n=3)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    every = list(known) or ["none"]
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
-    return (f"{near} There are: " if near else "; there are: ") + ", ".join(every[:SHOWN]) + more
+    return f"; there are: {', '.join(every[:SHOWN])}{more}"
 
 
 def repeated(values: Iterable[Any]) -> list[Any]:

@@ -266,31 +266,36 @@ def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
 
 
 def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    from zipfile import BadZipFile
-
     from openpyxl import load_workbook
 
+    book = None
     try:
         book = load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, OSError) as error:
-        raise SourceError(f"{path}: this is no .xlsx workbook ({error})") from None
-    try:
-        if source.sheet is not None and source.sheet not in book.sheetnames:
-            raise SourceError(
-                f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
-            )
-        sheet = book[source.sheet or book.sheetnames[0]]
-        lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
-        filled = ((line, row) for line, row in lines if any(value is not None for value in row))
-        columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
-        _check_columns(path, wanted, columns)
-        for line, row in filled:
-            if any(value is not None for value in row[len(columns) :]):
-                yield line, f"more cells than the {len(columns)} columns"
-            else:
-                yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
+        yield from _rows_of(book, path, source, wanted)
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile, zlib, the XML parser and openpyxl have errors of many kinds
+        raise SourceError(f"{path}: this is no .xlsx workbook, or it is damaged ({error})") from None
     finally:
-        book.close()
+        if book is not None:
+            book.close()
+
+
+def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    if source.sheet is not None and source.sheet not in book.sheetnames:
+        raise SourceError(
+            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
+        )
+    sheet = book[source.sheet or book.sheetnames[0]]
+    lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+    filled = ((line, row) for line, row in lines if any(value is not None for value in row))
+    columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
+    _check_columns(path, wanted, columns)
+    for line, row in filled:
+        if any(value is not None for value in row[len(columns) :]):
+            yield line, f"more cells than the {len(columns)} columns"
+        else:
+            yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
 
 
 def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
