@@ -24,6 +24,7 @@ from emotion_kedro.augmentation.generators.answers import answers_to
 from emotion_kedro.augmentation.generators.tuning import choose_trained, prepare_base
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import DecodingConfig, TunedGeneratorConfig, generator_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device, side_by_side
@@ -273,12 +274,17 @@ def test_what_is_written_is_not_written_again_unless_something_differs(
     # The record's id is no part of what is written.
     draw_candidates(config, replace(context, rows=context.rows.assign(record_id="x")), generator)
     assert generator.calls == 4
+    words = {label: {"words": [f"full of {label}"]} for label in context.taxonomy.names}
+    other_words = TaxonomyConfig.model_validate({"labels": words})
     others = [
         (config, replace(context, rows=context.rows.iloc[1:])),
         (config, replace(context, rows=context.rows.assign(label=context.rows["label"].to_numpy()[::-1]))),
         (config, replace(context, data_seed=2)),
         (config, replace(context, unlabelled=context.unlabelled.iloc[1:])),
         (config.model_copy(update={"texts": 5}), context),
+        # Prompts say the labels' words.
+        (config, replace(context, taxonomy=other_words)),
+        (config, replace(context, validation=context.rows.iloc[:1])),
     ]
     for number, (other_config, other) in enumerate(others, start=2):
         draw_candidates(other_config, other, generator)

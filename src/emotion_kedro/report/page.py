@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.plots import rows_of
@@ -216,7 +217,9 @@ def terminal_summary(report: Report) -> str:
     shown = report.scores
     if len(shown):
         shown = shown[(shown["metric"] == "accuracy") & (shown["source"] == "all")]
-    names = [f"{row.arm}, {row.learner}" + _at(row.size_) for row in rows_of(_sized(shown))]
+    # Baselines learn from all rows, also where the arms have a few.
+    others = f", {size_name(ALL_ROWS)} rows" if len(shown) and (shown["size"] != ALL_ROWS).any() else ""
+    names = [f"{row.arm}, {row.learner}" + (_at(row.size_) or others) for row in rows_of(_sized(shown))]
     width = max(map(len, names), default=0)
     lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
     for name, row in zip(names, rows_of(_sized(shown)), strict=True):
