@@ -14,6 +14,8 @@ from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
 
 SAMPLE = "sample"
 """The folder of the hand-written sample."""
+ADDED = ["arm", "size", "data_seed", "label", "text"]
+"""Columns of what arms added."""
 NOTES = {SAMPLE: "hand-written sample: figures show that the work runs, and nothing about real data"}
 
 
@@ -79,14 +81,13 @@ def measure_text_quality(
     """Return the quality of what each arm adds, and its candidates by reason."""
     from emotion_kedro.metrics.text_quality import text_quality
 
-    columns = ["candidate_id", "size", "data_seed", "label", "text"]
-    added = decisions[decisions["kept"]].merge(candidates[columns], on="candidate_id")
+    added = decisions[decisions["kept"]].merge(candidates[["candidate_id", "label", "text"]], on="candidate_id")
     test = split_records[split_records["split"] == "test"]
     train = split_records[split_records["split"] == "train"]
     read = predictions[predictions["arm"] == evaluator.arm]
     predicted = _predicted_texts(candidates, candidate_predictions, read, test)
     embed = _embeddings(evaluation, device, cache)
-    quality = text_quality(experiment, added[["arm", *columns[1:]]], train, test, predicted, evaluation, embed)
+    quality = text_quality(experiment, added[ADDED], train, test, predicted, evaluation, embed)
     reasons = decisions.groupby(["arm", "reason"], sort=False).size().rename("candidates").reset_index()
     return quality, reasons
 
