@@ -67,7 +67,7 @@ class RunHooks:
         if isinstance(context.config_loader, ProjectConfigLoader):
             use_loader(context.config_loader)
             words = click.get_current_context(silent=True)
-            if words is not None and words.info_name == "run":
+            if words is not None and words.command.name == "run":
                 check_names(words.params, pipelines)
 
     @hook_impl
