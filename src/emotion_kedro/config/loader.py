@@ -18,6 +18,7 @@ from click import ClickException
 from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
 from emotion_kedro.config.base import Config, choices, meant, reasons
@@ -205,7 +206,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
             yield
         except ValueError as error:
             shown = f"the {what} {name}".rstrip()
-            wrong = [str(entry["loc"][0]) for entry in error.errors()] if isinstance(error, ValidationError) else []
+            entries = error.errors() if isinstance(error, ValidationError) else []
+            wrong = [str(key) for entry in entries for key in entry["loc"][:1]]
             places = self._files_of(name) if name else self._files_of("|".join(wrong), "parameters")
             raise ExperimentError(f"{shown}{places} cannot be read{reasons(error)}") from error
 
