@@ -61,7 +61,8 @@ def check_runner(name: str | None, parameters: Mapping[str, Any]) -> None:
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
         raise CommandError(f"--runner: {wanted} is no runner{choices(wanted, RUNNERS)}")
     known = inspect.signature(runner).parameters
-    for unknown in (each for each in parameters if each not in known):
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    for unknown in (each for each in parameters if each not in known and not takes_any):
         raise CommandError(f"--runner-params: {wanted} takes no {unknown}{choices(unknown, list(known))}")
 
 

@@ -81,7 +81,7 @@ class RunHooks:
             use_loader(context.config_loader)
             self.data_root = Path(context.project_path, context.config_loader["globals"]["data_root"])
             words = click.get_current_context(silent=True)
-            if words is not None and words.info_name == "run":
+            if words is not None and words.command.name == "run":
                 check_names(words.params, pipelines)
 
     @hook_impl

@@ -13,6 +13,7 @@ from typing import Any
 
 from bad_inputs import driving
 from kedro.framework.cli.cli import KedroCLI
+from kedro.framework.project import pipelines
 
 from emotion_kedro.config import loader
 
@@ -44,6 +45,7 @@ def said(folder: Path, words: list[str]) -> tuple[int, str]:
             return 1, printed.getvalue() + traceback.format_exc()
         finally:
             loader._LOADERS.clear()
+            pipelines.configure("emotion_kedro.pipeline_registry")
             logging.getLogger("emotion_kedro").removeHandler(handler)
     return 0, printed.getvalue()
 

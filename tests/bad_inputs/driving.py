@@ -16,7 +16,7 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from emotion_kedro import settings
 from emotion_kedro.command_line import is_message
-from emotion_kedro.config.loader import ProjectConfigLoader, overridden, use_loader
+from emotion_kedro.config.loader import _LOADERS, ProjectConfigLoader, overridden, use_loader
 from emotion_kedro.datasets import RawFolder
 from emotion_kedro.hooks import RunHooks
 
@@ -100,6 +100,7 @@ def run(folder: Path, case: dict[str, Any]) -> Outcome:
         return Outcome(place, _said(error), _is_plain(error), tuple(handler.lines))
     finally:
         logging.getLogger("emotion_kedro").removeHandler(handler)
+        _LOADERS.clear()
     return Outcome(None, "", plain=True, warnings=tuple(handler.lines))
 
 

@@ -166,7 +166,7 @@ def test_what_does_not_fit_stops_the_run_before_any_work(
 def test_a_device_that_is_not_there_stops_the_run_before_any_work(new_project: Callable[[], Project]) -> None:
     project = new_project()
     printed = project.kedro("run", "--pipelines=augment", "--params=device=tpu", fails=True)
-    assert "'tpu'; it may be auto, cuda or cpu" in printed
+    assert "device: Input should be 'auto', 'cpu' or 'cuda', not 'tpu'" in printed
     assert not (project.path / "data/02_intermediate").exists()
 
 

@@ -18,6 +18,7 @@ from click import ClickException
 from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
 from emotion_kedro.config.base import Config, choices, meant, reasons
@@ -205,12 +206,14 @@ class ProjectConfigLoader(OmegaConfigLoader):
             yield
         except ValueError as error:
             shown = f"the {what} {name}".rstrip()
-            places = self._files_of(name) if name else self._files_of("|".join(Settings.model_fields), "parameters")
+            entries = error.errors() if isinstance(error, ValidationError) else []
+            wrong = [str(key) for entry in entries for key in entry["loc"][:1]]
+            places = self._files_of(name) if name else self._files_of("|".join(wrong), "parameters")
             raise ExperimentError(f"{shown}{places} cannot be read{reasons(error)}") from error
 
     def _files_of(self, name: str, kind: str = "") -> str:
         """Return the files that have a top-level key, in brackets."""
-        key = re.compile(rf"^({name if '|' in name else re.escape(name)})(:|$)", re.MULTILINE)
+        key = re.compile(rf"^({'|'.join(map(re.escape, name.split('|')))})(:|$)", re.MULTILINE)
         files = [file for file in self._files() if file.suffix in ENDINGS and f"/{kind}" in file.as_posix()]
         named = [file for file in files if key.search(file.read_text("utf-8", errors="replace"))]
         return f" ({', '.join(map(str, named))})" if named else ""
