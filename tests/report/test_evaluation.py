@@ -117,13 +117,12 @@ def test_pairs_may_be_none(split_records: pd.DataFrame) -> None:
 
 def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Path) -> None:
     ids = [f"c{n}" for n in range(8)]
-    candidates = pd.DataFrame(
-        {"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"}
-    ).assign(size=0, data_seed=0)
+    candidates = pd.DataFrame({"candidate_id": ids, "text": [f"happy words {n}" for n in range(8)], "label": "joy"})
     read = candidates[["candidate_id", "label"]].assign(predicted=["joy"] * 6 + ["anger"] * 2)
     reasons = [""] * 6 + ["length", "novel"]
     kept = [not reason for reason in reasons]
-    decisions = pd.DataFrame({"arm": "mixed", "candidate_id": ids, "kept": kept, "reason": reasons})
+    draw = {"size": 0, "data_seed": 0}
+    decisions = pd.DataFrame({"arm": "mixed", **draw, "candidate_id": ids, "kept": kept, "reason": reasons})
     evaluator = EvaluatorConfig(arm="real")
     real = predictions("real", split_records)
     quality, counts = measure_text_quality(
