@@ -177,7 +177,7 @@ prepare_masked_base(
         sign=tmp_path / "sign",
     )
     store = Cache(tmp_path).work("work", "a1")
-    assert (store.load() or pytest.fail("there is no checkpoint"))[0] == 15
+    assert (store.load() or pytest.fail("there is no checkpoint"))[0] == 17
     model, log = prepare_masked_base(*texts, config_of(), taxonomy=taxonomy, device=cpu, checkpoints=store)
     assert isinstance(model, MaskedModel)
     assert log.losses == trained[1].losses
