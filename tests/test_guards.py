@@ -230,6 +230,16 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
 # --- when it is stopped -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def usual_handlers() -> Iterator[None]:
+    """The handlers of a program in a terminal: one that was started in the background has others."""
+    before = {number: signal.signal(number, handler) for number, handler in guards.STOPPING.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("usual_handlers")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_one_line_and_its_code(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals, code: int
@@ -250,6 +260,7 @@ def test_a_signal_ends_the_run_with_one_line_and_its_code(
     guards._STOPPED.clear()
 
 
+@pytest.mark.usefixtures("usual_handlers")
 def test_a_host_programs_own_handlers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -260,6 +271,7 @@ def test_a_host_programs_own_handlers_stay(monkeypatch: pytest.MonkeyPatch) -> N
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.usefixtures("usual_handlers")
 def test_an_error_gives_the_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = RunHooks()
     hooks.data_root = tmp_path
