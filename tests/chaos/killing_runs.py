@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments and started again until they end, and what they left beside an undisturbed one.
+"""Runs that are killed at random moments and started again until they end; what they left is compared.
 
 ``kill -9`` comes after a random CPU time, or just before a random change of the data folder; up to twice a run.
 """
@@ -81,13 +81,17 @@ class Killer:
         return answer
 
     def leave_alone(self, words: tuple[str, ...]) -> dict[str, Any]:
-        """Run to the end, undisturbed, in an empty data folder; return what it left."""
+        """Run to the end, undisturbed, in an empty data folder; return what it used.
+
+        Another time the same has to be left.
+        """
         self._empty()
         used = self.run(words)
         assert used["status"] == 0, self.log.read_text(encoding="utf-8")[-3000:]
         left = contents_of(self.folder / "data")
+        assert differences(self.undisturbed.get(words, (used, left))[1], left) == []
         self.undisturbed[words] = (used, left)
-        return left
+        return used
 
     def trial(self, words: tuple[str, ...]) -> Trial:
         """Kill a run at random moments, start it again until it ends, and compare."""
@@ -135,9 +139,8 @@ def contents_of(data: Path) -> dict[str, Any]:
     """
     contents = {name: comparable(path) for name, path in files_of(data) if path.suffix not in PAGES}
     cache = data / "06_models" / "cache"
-    entries = sorted(str(path.relative_to(cache)) for path in cache.glob("*/*"))
-    # The parts of features have names by chance.
-    return {**contents, "the cache": entries}
+    # Not what is in them: parts of features have names by chance.
+    return {**contents, **{f"cache/{path.relative_to(cache)}": "" for path in sorted(cache.glob("*/*"))}}
 
 
 def files_of(data: Path) -> Iterator[tuple[str, Path]]:

@@ -132,7 +132,8 @@ def count_changes(folder: str, limit: int | None, counter: mmap.mmap) -> None:
             count()
 
     def is_below(path: object) -> bool:
-        return isinstance(path, str | bytes | os.PathLike) and os.path.abspath(os.fsdecode(path)).startswith(folder)
+        # The command runs in the project's folder: a relative path starts there.
+        return isinstance(path, str | os.PathLike) and str(Path.cwd() / path).startswith(folder)
 
     sys.addaudithook(audit)
     flush = os.fsync
