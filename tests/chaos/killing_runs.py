@@ -25,6 +25,7 @@ KILLED = -9
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 TIMES = {"seconds", "times", "date", "time", "started", "setting"}
 """Keys and columns that no two runs share."""
+LOCK, MANIFEST = "run.lock", ".manifest.json"
 PAGES = {".html", ".md", ".svg", ".png"}
 """Made from the tables; some say how long a run took."""
 
@@ -89,7 +90,8 @@ class Killer:
         used = self.run(words)
         assert used["status"] == 0, self.log.read_text(encoding="utf-8")[-3000:]
         left = contents_of(self.folder / "data")
-        assert differences(self.undisturbed.get(words, (used, left))[1], left) == []
+        other = differences(self.undisturbed.get(words, (used, left))[1], left)
+        assert not other, f"two undisturbed runs differ: {other}"
         self.undisturbed[words] = (used, left)
         return used
 
@@ -120,7 +122,9 @@ class Killer:
 
     def _empty(self) -> None:
         for path in (self.folder / "data").iterdir():
-            if path.name != "01_raw":
+            if path.is_file():
+                path.unlink()
+            elif path.name != "01_raw":
                 shutil.rmtree(path)
         self.log.unlink(missing_ok=True)
 
@@ -148,7 +152,7 @@ def files_of(data: Path) -> Iterator[tuple[str, Path]]:
     newest: dict[str, Path] = {}
     for folder, folders, names in os.walk(data, followlinks=True):
         folders[:] = [name for name in folders if name not in {"01_raw", "cache"}]
-        for name in names:
+        for name in set(names) - {LOCK}:
             path = Path(folder) / name
             key = VERSION.sub("<version>", str(path.relative_to(data)))
             newest[key] = max(path, newest.get(key, path), key=str)
@@ -156,7 +160,12 @@ def files_of(data: Path) -> Iterator[tuple[str, Path]]:
 
 
 def comparable(path: Path) -> Any:
-    """Return a file's content without times: a table as it prints, JSON as values, anything else as bytes."""
+    """Return a file's content without times: a table as it prints, JSON as values, anything else as bytes.
+
+    Of a manifest nothing but that it is there: it says when its file was made, and hashes files with times in them.
+    """
+    if path.name.endswith(MANIFEST):
+        return ""
     if path.suffix in {".parquet", ".csv"}:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         return table.drop(columns=[name for name in table if name in TIMES]).to_json(

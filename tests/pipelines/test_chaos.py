@@ -99,6 +99,10 @@ def killer(tiny_encoder: Path, tiny_gpt2: Path, tiny_masked_lm: Path) -> Iterato
     """A project in memory, where there is room: nothing here is about what a disk has written when the power goes."""
     with tempfile.TemporaryDirectory(prefix="killed-runs-", dir=next(iter(MEMORY), None)) as folder:
         project = make_project(Path(folder), encoder=tiny_encoder, language_model=tiny_gpt2, masked_lm=tiny_masked_lm)
+        # Every start reads all experiments, whichever it runs.
+        for file in (project.path / "conf" / "base" / "experiments").glob("*.yml"):
+            if file.stem not in RUNS:
+                file.unlink()
         written = yaml.safe_load(EXPERIMENTS)
         experiments = {name: changes for name, changes in written.items() if not name.startswith("_")}
         project.configure("experiments/tiny.yml", experiments)
