@@ -1,6 +1,6 @@
 """Runs that are killed at random moments and started again until they end; what they left is compared.
 
-``kill -9`` comes after a random CPU time, or just before a random change of the data folder; up to twice a run.
+``kill -9`` comes after a random CPU time, or just before a random change of the data folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 import pandas as pd
 
 HERE = Path(__file__).parent
-MOST_KILLS = 2
 KILLED = -9
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 TIMES = {"seconds", "times", "date", "time", "started", "setting"}
@@ -50,8 +49,8 @@ HEADER = f"{'run':<28} {'killed':<64} {'restarts':>8}  tables, models and cache"
 class Killer:
     """A project folder in which runs are killed, one after the other."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], seed: int = 0) -> None:
-        self.folder, self.random = folder, random.Random(seed)
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, seed: int, most_kills: int) -> None:
+        self.folder, self.random, self.most_kills = folder, random.Random(seed), most_kills
         self.log = folder / "runs.log"
         self.zygote = subprocess.Popen(
             [sys.executable, str(HERE / "zygote.py")],
@@ -99,7 +98,7 @@ class Killer:
         """Kill a run at random moments, start it again until it ends, and compare."""
         used, expected = self.undisturbed[words]
         self._empty()
-        trial, kills = Trial(words), self.random.randint(1, MOST_KILLS)
+        trial, kills = Trial(words), self.random.randint(1, self.most_kills)
         while True:
             kill, name = self._moment(used) if len(trial.kills) < kills else ({}, "")
             status = self.run(words, **kill)["status"]
