@@ -15,7 +15,7 @@ STUDIES := label_noise few_rows few_rows_all study_eit study_goemotions study_ed
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test lint viz clean
+.PHONY: help install augment reference study quick test chaos lint viz clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,10 @@ quick: $(READY) ## the fast tests, in less than a minute
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+chaos: N = 100
+chaos: $(READY) ## runs that are killed at random moments, N of them, beside undisturbed ones: make chaos N=100
+	CHAOS=$(N) $(BIN)/python -m pytest -q -s tests/pipelines/test_chaos.py
 
 lint: $(READY) ## ruff, mypy, and the direction of imports
 	$(BIN)/ruff check .

@@ -401,12 +401,31 @@ def test_only_the_work_of_one_owner_in_this_process_is_cleared(cache: Cache) -> 
     # An object may be used in other threads than that of its owner.
     ours.work("mine", "a3").save(5, {"x": torch.zeros(1)}, {})
     Cache(cache.root).work("next", "a4").save(5, {"x": torch.zeros(1)}, {})
-    ours.clear_finished()
-    assert names(cache.root / "work") == ["mine-a2", "next-a4", "other%20process-b2"]
     clear_finished("one node")
     assert names(cache.root / "work") == ["next-a4", "other%20process-b2"]
     assert ours.table("runs", "a1") is not None
     assert set(module.OPENED) == {"the next node"}
+
+
+@pytest.mark.parametrize("kind", ["table", "directory"])
+def test_checkpoints_go_with_the_entry_that_their_work_leads_to(
+    cache: Cache, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = cache.towards("runs", "a1")
+    for work in (inner.work("first", "b1"), inner.work("second", "b2"), cache.work("other", "b3")):
+        work.save(5, {"x": torch.zeros(1)}, {})
+        assert newest(work) == 5
+    with monkeypatch.context() as killed:
+        # The entry is there, and nothing else was done.
+        killed.setattr(Cache, "finish", lambda *_: None)
+        if kind == "table":
+            cache.save_table("runs", "a1", ROWS)
+        else:
+            cache.save_directory("runs", "a1", lambda folder: None)
+    assert newest(inner.work("first", "b1")) == 5
+    later = Cache(cache.root)
+    assert (later.table("runs", "a1") if kind == "table" else later.directory("runs", "a1")) is not None
+    assert names(cache.root / "work") == ["other-b3"]
 
 
 def test_clearing_that_is_cut_short_leaves_nothing_that_looks_whole(

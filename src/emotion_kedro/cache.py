@@ -14,6 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
+WORK = "work"
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest turns out to be damaged."""
 
@@ -85,14 +87,15 @@ def _hash_of_file(file: Path) -> bytes:
 class Cache:
     """Tables, directories, vectors and checkpoints: ``<root>/<kind>/<identity>``.
 
-    Checkpoints are dropped when the results are saved (:func:`clear_finished`). Everything else stays for later runs,
-    and goes when nothing used it for 30 days. What is opened belongs to the owner in whose thread the object was made.
+    Checkpoints are dropped with the entry that the work leads to (:meth:`towards`), at the latest when all that their
+    owner makes is saved (:func:`clear_finished`). Everything else stays for later runs, and goes when nothing used it
+    for 30 days. The owner is that in whose thread the object was made.
     """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self.owner = OWNER.get()
-        self._opened: set[Path] = set()
+        self._result = ""
         self._cleaned: set[str] = set()
 
     def table(self, kind: str, identity: str) -> pd.DataFrame | None:
@@ -103,21 +106,27 @@ class Cache:
         if not touch(file):
             return None
         try:
-            return pd.read_parquet(file)
+            table = pd.read_parquet(file)
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             set_aside(file, error)
             return None
+        self.finish(kind, identity)
+        return table
 
     def save_table(self, kind: str, identity: str, table: pd.DataFrame) -> None:
         """Keep a table; ``attrs`` may hold what JSON can."""
         self._clean_once(kind)
         with written_whole(self._table_file(kind, identity)) as staging:
             table.to_parquet(staging)
+        self.finish(kind, identity)
 
     def directory(self, kind: str, identity: str) -> Path | None:
         """Return a directory, or None if it was not made yet."""
         directory = self.root / kind / identity
-        return directory if touch(directory) else None
+        if not touch(directory):
+            return None
+        self.finish(kind, identity)
+        return directory
 
     def save_directory(self, kind: str, identity: str, write: Callable[[Path], object]) -> Path:
         """Keep a directory, which ``write`` fills; it is given an empty one. Return where it lies in the end."""
@@ -126,6 +135,7 @@ class Cache:
         with written_whole(target, replace=False) as staging:
             staging.mkdir()
             write(staging)
+        self.finish(kind, identity)
         return target
 
     def vectors(self, kind: str, identity: str) -> Vectors:
@@ -135,16 +145,25 @@ class Cache:
 
     def work(self, name: str, identity: str) -> Work:
         """Return the checkpoints of one piece of work; its name may hold any characters."""
-        self._clean_once("work")
-        work = Work(self.root / "work" / f"{quote(name, safe='')}-{identity}")
-        self._opened.add(work.directory)
+        self._clean_once(WORK)
+        folder = self.root / WORK
+        work = Work(folder / self._result / f"{quote(name, safe='')}-{identity}", folder)
         OPENED[self.owner].add(work.directory)
         return work
 
-    def clear_finished(self) -> None:
-        """Remove the checkpoints of all work opened through this object: its results are saved."""
-        while self._opened:
-            discard(self._opened.pop())
+    def towards(self, kind: str, identity: str) -> Cache:
+        """Return this cache for work that leads to one of its entries.
+
+        Checkpoints that are made through it go when the entry is saved, or is found: a run that was killed in between
+        has left them.
+        """
+        cache = copy(self)
+        cache._result = f"{kind}-{identity}"
+        return cache
+
+    def finish(self, kind: str, identity: str) -> None:
+        """Remove the checkpoints of all work that led to an entry."""
+        discard(self.root / WORK / f"{kind}-{identity}")
 
     def _table_file(self, kind: str, identity: str) -> Path:
         return self.root / kind / f"{identity}.parquet"
@@ -167,8 +186,9 @@ def clear_finished(owner: str) -> None:
 class Work:
     """The checkpoints of one piece of work: ``<directory>/<step>/``, each with a check sum."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, folder: Path | None = None) -> None:
+        """Keep checkpoints in ``directory``; those that are not whole yet in ``folder``, by default the one above."""
+        self.directory, self.folder = directory, folder or directory.parent
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         """Write a checkpoint in one step; of the older ones the newest stays.
@@ -180,12 +200,13 @@ class Work:
         """
         from safetensors.torch import save_file
 
-        with written_whole(self.directory / f"{step:09d}", replace=False, folder=self.directory.parent) as staging:
+        with written_whole(self.directory / f"{step:09d}", replace=False, folder=self.folder) as staging:
             staging.mkdir()
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, staging / "state")
             content = {"sha256": _check_sum(staging / "state", notes), "notes": notes}
             (staging / "notes.json").write_text(json.dumps(content), encoding="utf-8")
-        touch(self.directory)
+        for used in (self.directory, self.directory.parent):
+            touch(used)
         for older in self._steps()[:-KEPT_CHECKPOINTS]:
             discard(older)
 

@@ -24,7 +24,8 @@ class CutOffWork(Work):
 
 class CutOffCache(Cache):
     def work(self, name: str, identity: str) -> Work:
-        return CutOffWork(super().work(name, identity).directory)
+        work = super().work(name, identity)
+        return CutOffWork(work.directory, work.folder)
 
 
 @pytest.fixture

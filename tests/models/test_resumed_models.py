@@ -67,7 +67,8 @@ def assert_every_resumed_run_is_equal(
 
     def keep(work: Work, step: int, *state: Any) -> None:
         save(work, step, *state)
-        shutil.copytree(work.directory / f"{step:09d}", taken / f"{step}" / work.directory.name / f"{step:09d}")
+        place = (work.directory / f"{step:09d}").relative_to(root / "whole" / "work")
+        shutil.copytree(work.directory / place.name, taken / f"{step}" / place)
 
     with monkeypatch.context() as patch:
         patch.setattr(Work, "save", keep)
@@ -79,7 +80,7 @@ def assert_every_resumed_run_is_equal(
         shutil.copytree(taken / f"{step}", root / f"{step}" / "work")
         caplog.clear()
         resumed = contents_of(make(Cache(root / f"{step}")), root / f"resumed {step}")
-        assert caplog.text.count(f"goes on from step {step} of") == len(list((taken / f"{step}").iterdir()))
+        assert caplog.text.count(f"goes on from step {step} of") == len(list((taken / f"{step}").rglob("state")))
         assert resumed.keys() == undisturbed.keys()
         assert [name for name, content in resumed.items() if content != undisturbed[name]] == [], f"step {step}"
 

@@ -235,7 +235,7 @@ def _score_draw(table: pd.DataFrame, draw: Draw, contexts: DrawContexts, scoring
             rows["text"].tolist(),
             shingle=scoring.shingle,
             labels=contexts.taxonomy.names,
-            read=None if agreement is None else _reader(draw, contexts, agreement, learner),
+            read=None if agreement is None else _reader(draw, contexts, agreement, learner, identity),
             unfiltered=scoring.unfiltered,
         )
         contexts.cache.save_table(SCORED, identity, scored)
@@ -249,7 +249,7 @@ def _learner_of(agreement: LabelAgreementFilter, learners: Mapping[str, Any]) ->
     return learners[name]
 
 
-def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter, learner: Any) -> Any:
+def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter, learner: Any, identity: str) -> Any:
     classifier = fit_agreement_classifier(
         contexts.rows(draw),
         contexts.validation_rows(draw.size),
@@ -259,7 +259,7 @@ def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter,
         seed=agreement.seed,
         guard=contexts.guard,
         device=contexts.device,
-        cache=contexts.cache,
+        cache=contexts.cache.towards(SCORED, identity),
         place="the filter",
     )
     return lambda texts: classifier.probabilities(texts, device=contexts.device)

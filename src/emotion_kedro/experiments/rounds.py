@@ -178,12 +178,12 @@ class Loop:
         identity = fingerprint(self._train, self._validation, added, self.config, self._reader_identity())
         table = self.contexts.cache.table(UNCERTAIN, identity)
         if table is None:
-            sureness = self._sureness(number, added)
+            sureness = self._sureness(number, added, self.contexts.cache.towards(UNCERTAIN, identity))
             table = self._train[least_certain(self._train["label"], sureness, self.config.uncertain_share)]
             self.contexts.cache.save_table(UNCERTAIN, identity, table)
         return table
 
-    def _sureness(self, number: int, added: pd.DataFrame) -> NDArray[np.float64]:
+    def _sureness(self, number: int, added: pd.DataFrame, cache: Cache) -> NDArray[np.float64]:
         from sklearn.model_selection import GroupKFold
 
         sureness = np.empty(len(self._train))
@@ -197,7 +197,7 @@ class Loop:
                 f"{self.experiment}.reader_{number}_{part}",
                 self.contexts.design.seeds[0],
             )
-            classifier, _ = fit_classifier(training_set, self._reader, self.contexts.device, self.contexts.cache)
+            classifier, _ = fit_classifier(training_set, self._reader, self.contexts.device, cache)
             texts = self._train["text"].iloc[read].tolist()
             given = classifier.probabilities(texts, device=self.contexts.device)
             sureness[read] = certainty(given, self.config.certainty)
@@ -260,7 +260,6 @@ class Loop:
         if directory is not None:
             return directory
         self.contexts.guard.assert_disjoint(texts, f"the texts that go back to the generator of {label}")
-        work = cache.work(f"round_{number}", identity)
         device.seed(context.seed_of(config))
         model = choose_trained(open_directory(before, device, base=base), config)
         log = fit(
@@ -272,12 +271,10 @@ class Loop:
             name=f"round_{number}.{label}",
             seed=context.seed_of(config),
             device=device,
-            work=work,
+            work=cache.towards(GENERATORS, identity).work(f"round_{number}", identity),
         )
         notes = {"label": label, "base": config.base, "tuning": config.tuning, "round": number, "log": log.as_dict()}
-        kept = cache.save_directory(GENERATORS, identity, lambda path: write_with_notes(model, path, notes))
-        work.clear()
-        return kept
+        return cache.save_directory(GENERATORS, identity, lambda path: write_with_notes(model, path, notes))
 
     def _write(self, number: int, models: LabelModels) -> pd.DataFrame:
         """Return the round's candidates with their scores, ``kept`` and ``reason``."""
@@ -329,7 +326,8 @@ class Loop:
         directory = self.contexts.cache.directory(ROUNDS, identity)
         if directory is not None:
             return directory
-        context = RunContext(self.experiment, self.contexts.taxonomy, splits, self.contexts.device, self.contexts.cache)
+        cache = self.contexts.cache.towards(ROUNDS, identity)
+        context = RunContext(self.experiment, self.contexts.taxonomy, splits, self.contexts.device, cache)
         fitted = fit_arm(f"round_{number}", ArmConfig(), rows, {self.learner_name: self.learner}, context)
 
         def write(folder: Path) -> None:

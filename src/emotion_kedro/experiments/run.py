@@ -180,15 +180,16 @@ class _Run:
     def outcome(self, *, wants_classifier: bool) -> tuple[pd.DataFrame, dict[str, Any], Classifier | None]:
         """Return what :meth:`_predict` does, log and, where it is wanted, the classifier; cached if it is there."""
         identity = self.identity()
-        # Its own, whose checkpoints go when its table is kept. Those of the classifier stay until that is saved.
-        cache = self.context.cache if wants_classifier else Cache(self.context.cache.root)
+        cache = self.context.cache
         table = cache.table(RUNS, identity)
         if table is not None and not wants_classifier:
             return table, self._log(table), None
         place = f"the training rows of {self.planned} of the arm {self.arm_name}"
         self.context.design_splits.guard.assert_disjoint(self._rows()["text"].tolist(), place)
         started = time.perf_counter()
-        classifier, log = fit_classifier(self._training_set(), self.learner, self.context.device, cache)
+        # The classifier is saved later than its predictions: its checkpoints stay until then.
+        used = cache if wants_classifier else cache.towards(RUNS, identity)
+        classifier, log = fit_classifier(self._training_set(), self.learner, self.context.device, used)
         table = self._predict(classifier)
         table.attrs = {
             SECONDS: round(time.perf_counter() - started, 3),
@@ -198,8 +199,6 @@ class _Run:
             "device": self.context.device.kind,
         }
         cache.save_table(RUNS, identity, table)
-        if not wants_classifier:
-            cache.clear_finished()
         return table, self._log(table), classifier
 
     def identity(self) -> str:

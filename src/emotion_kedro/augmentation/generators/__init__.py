@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -165,9 +165,8 @@ def draw_candidates(
     at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
     tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))
-    if fitted is None and config.needs_training:
-        # All its labels are in the cache: a generator that is not kept is never asked again.
-        context.cache.clear_finished()
+    # All its labels are in the cache: a generator that was tuned for them is never asked again.
+    context.cache.finish(CANDIDATES, sampler.identity)
     candidates = pd.concat(tables, ignore_index=True)
     if not config.writes_text:
         return candidates
@@ -192,13 +191,13 @@ class LabelSampler:
 
     def __init__(self, config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None, name: str) -> None:
         self._config, self._context, self._fitted, self._name = config, context, fitted, name
-        self._identity = _identity_of(config, context, fitted)
+        self.identity = _identity_of(config, context, fitted)
         self.is_slow = config.needs_training or bool(config.models())
         self._began, self._written = time.perf_counter(), 0
 
     def table(self, label: str) -> pd.DataFrame:
         """Return ``text, label, ended`` of one label: from the cache, or else new ones; slow ones are cached."""
-        identity = fingerprint(self._identity, label)
+        identity = fingerprint(self.identity, label)
         if not self.is_slow:
             return self._write(label)
         table = self._context.cache.table(CANDIDATES, identity)
@@ -211,7 +210,8 @@ class LabelSampler:
     def _write(self, label: str) -> pd.DataFrame:
         with OPENING:
             if self._fitted is None:
-                self._fitted = _implementation(self._config).fit(self._context)
+                cache = self._context.cache.towards(CANDIDATES, self.identity)
+                self._fitted = _implementation(self._config).fit(replace(self._context, cache=cache))
         assert self._fitted is not None
         texts = self._fitted.sample(label, self._config.texts, self._context.seed_of(self._config))
         ended = [not isinstance(text, Unfinished) for text in texts]

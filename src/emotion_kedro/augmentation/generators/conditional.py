@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from emotion_kedro.augmentation.generators import GenerationContext
 
-MODELS, MODEL, WORK = "generators", "model", "generator"
+MODELS, MODEL = "generators", "model"
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Conditional:
         identity = self._identity_of(base.identity, context)
         directory = context.cache.directory(MODELS, identity)
         if directory is None:
-            model, notes = self._tune(base.directory, base.identity, context)
+            inner = replace(context, cache=context.cache.towards(MODELS, identity))
+            model, notes = self._tune(base.directory, base.identity, inner)
             directory = context.cache.save_directory(
                 MODELS, identity, lambda path: write_with_notes(model, path, notes)
             )
-            context.cache.work(WORK, identity).clear()
         return self._open(directory, base.directory, context.device), [*base.log, read_notes(directory)["log"]]
 
     def load(self, directory: Path, device: Device) -> ConditionalModel:
@@ -78,14 +78,14 @@ class Conditional:
         seed = context.seed_of(self.config)
         context.device.seed(seed)
         model = choose_trained(open_directory(base, context.device), self.config)
-        work = context.cache.work(WORK, self._identity_of(base_identity, context))
+        work = context.cache.work("generator", self._identity_of(base_identity, context))
         wanted = set(validation_texts(context.validation["text"].tolist(), self.config, context))
         log = fit_language_model(
             model,
             self._encoded(model, context.rows),
             self._encoded(model, context.validation[context.validation["text"].isin(wanted)]),
             training=self.config.training,
-            name=WORK,
+            name="generator",
             device=context.device,
             checkpoints=work,
             seed=seed,

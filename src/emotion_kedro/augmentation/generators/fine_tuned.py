@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +92,9 @@ class FineTuned:
         directory = context.cache.directory(MODELS, identity)
         if directory is not None:
             return directory
-        model, notes = _tune(label, base, self.config, context)
-        kept = context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
-        context.cache.work(_work_of(label), identity).clear()
-        return kept
+        inner = replace(context, cache=context.cache.towards(MODELS, identity))
+        model, notes = _tune(label, base, self.config, inner)
+        return context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
 
 
 @dataclass(frozen=True)
@@ -164,10 +163,6 @@ def _validation_of(label: str, config: FineTunedConfig, context: GenerationConte
     return validation_texts(rows.loc[rows["label"] == label, "text"].tolist(), config, context)
 
 
-def _work_of(label: str) -> str:
-    return f"generator.{label}"
-
-
 def _tune(
     label: str, base: Base, config: FineTunedConfig, context: GenerationContext
 ) -> tuple[LanguageModel, dict[str, Any]]:
@@ -176,7 +171,7 @@ def _tune(
     with OPENING:
         context.device.seed(seed)
         model = choose_trained(open_directory(base.directory, context.device), config)
-    name = _work_of(label)
+    name = f"generator.{label}"
     work = context.cache.work(name, _identity_of(label, base, config, context))
     log = fit(
         model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
 
 NOTES = "generator.json"
-BASES, BASE, BASE_WORK = "bases", "base", "generator_base"
+BASES, BASE = "bases", "base"
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
     )
     directory = context.cache.directory(BASES, identity)
     if directory is None:
-        model, log = _make_base(config, training, texts, validation, seed, context, identity)
+        inner = replace(context, cache=context.cache.towards(BASES, identity))
+        model, log = _make_base(config, training, texts, validation, seed, inner, identity)
         directory = context.cache.save_directory(
             BASES, identity, lambda path: write_with_notes(model, path, {"log": log})
         )
-        context.cache.work(BASE_WORK, identity).clear()
     return Base(identity, directory)
 
 
@@ -92,7 +92,7 @@ def _make_base(
 ) -> tuple[LanguageModel | Reference, list[dict[str, Any]]]:
     if training is None:
         return Reference(config.base), []
-    work = context.cache.work(BASE_WORK, identity)
+    work = context.cache.work("generator_base", identity)
     if config.base == SCRATCH:
         model, log = train_from_scratch(
             texts,
@@ -112,7 +112,7 @@ def _make_base(
             validation,
             config,
             training,
-            name=BASE_WORK,
+            name="generator_base",
             seed=seed,
             device=context.device,
             work=work,

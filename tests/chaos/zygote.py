@@ -1,0 +1,149 @@
+"""A process that has imported everything, and forks one that runs ``kedro`` for each order that it reads.
+
+A fork takes milliseconds where a fresh interpreter takes seconds to import torch. Orders and answers are JSON, one a
+line. An order may say when the run is killed: after so many seconds of CPU time, or at its n-th change of the data
+folder (a file opened for writing, created, flushed, renamed or removed; a folder made or removed).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import mmap
+import os
+import pkgutil
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.utime", "os.truncate", "os.link"}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Import, then serve orders until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    import_everything()
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        answers.write(json.dumps(serve(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def import_everything() -> None:
+    """Import the project and what it imports when it needs it; nothing is computed, so that no thread has begun."""
+    for name in ("kedro.framework.cli.cli", "kedro_datasets.pandas", "kedro.runner", "matplotlib.pyplot", "peft"):
+        importlib.import_module(name)
+    import pyarrow.parquet
+    import safetensors.torch
+    import sklearn.linear_model
+    import sklearn.model_selection
+    import transformers
+
+    for name in ("AutoModelForSequenceClassification", "AutoModelForCausalLM", "AutoTokenizer", "BertForMaskedLM"):
+        getattr(transformers, name)
+    for name in ("bert.modeling_bert", "gpt2.modeling_gpt2", "bert.tokenization_bert", "gpt2.tokenization_gpt2"):
+        importlib.import_module(f"transformers.models.{name}")
+    assert pyarrow.parquet, safetensors.torch
+    assert sklearn.linear_model, sklearn.model_selection
+    import emotion_kedro
+
+    for module in pkgutil.walk_packages(emotion_kedro.__path__, "emotion_kedro."):
+        if not {"app", "cli", "ray", "__main__"} & set(module.name.split(".")):
+            importlib.import_module(module.name)
+
+
+def serve(order: dict[str, Any]) -> dict[str, Any]:
+    """Run ``kedro`` with the words of the order; return how it ended, its CPU seconds, and its changes of files."""
+    counter = mmap.mmap(-1, 8)
+    child = os.fork()
+    if child == 0:
+        run(order, counter)
+    status, seconds = wait_or_kill(child, order.get("cpu"))
+    calls = struct.unpack("q", counter[:8])[0]
+    return {"status": os.waitstatus_to_exitcode(status), "cpu": seconds, "calls": calls}
+
+
+def wait_or_kill(child: int, limit: float | None) -> tuple[int, float]:
+    """Wait for the child, and kill it once it has used up its CPU seconds; return its status and what it used."""
+    while True:
+        done, status, usage = os.wait4(child, os.WNOHANG)
+        if done:
+            return status, usage.ru_utime + usage.ru_stime
+        if limit is not None and cpu_seconds(child) >= limit:
+            os.kill(child, signal.SIGKILL)
+            _, status, usage = os.wait4(child, 0)
+            return status, usage.ru_utime + usage.ru_stime
+        time.sleep(0.002)
+
+
+def cpu_seconds(process: int) -> float:
+    """Return user and system time of a process, of a clock that ticks every 10 ms."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def run(order: dict[str, Any], counter: mmap.mmap) -> None:
+    """Become ``kedro`` in the project's folder; never return."""
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(order["folder"])
+    sys.argv = ["kedro", *order["words"]]
+    code = 1
+    try:
+        count_changes(str(Path(order["folder"]) / "data"), order.get("call"), counter)
+        from kedro.framework.cli.cli import main as kedro
+
+        kedro()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def count_changes(folder: str, limit: int | None, counter: mmap.mmap) -> None:
+    """Count changes below the folder just before they are made, and kill this process at one of them."""
+    made = 0
+
+    def count() -> None:
+        nonlocal made
+        made += 1
+        counter[:8] = struct.pack("q", made)
+        if made == limit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(event: str, details: tuple[Any, ...]) -> None:
+        changes = event in CHANGES or (event == "open" and isinstance(details[2], int) and details[2] & WRITES)
+        if changes and any(is_below(path) for path in details[:2]):
+            count()
+
+    def is_below(path: object) -> bool:
+        # The command runs in the project's folder: a relative path starts there.
+        return isinstance(path, str | os.PathLike) and str(Path.cwd() / path).startswith(folder)
+
+    sys.addaudithook(audit)
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        count()
+        flush(descriptor)
+
+    os.fsync = fsync
+
+
+if __name__ == "__main__":
+    main()
