@@ -158,6 +158,27 @@ def test_runs_that_are_there_are_not_run_again_unless_their_rows_differ(
     assert len(fitted) == 7
 
 
+def test_a_kill_between_the_last_run_and_its_saving_costs_no_training(
+    split: pd.DataFrame,
+    labels: tuple[str, ...],
+    context: RunContext,
+    tiny_encoder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Checkpoints of the classifier that is handed on stay until it is saved; those of other runs go with theirs."""
+    caplog.set_level("INFO", "emotion_kedro")
+    rows, _ = composed("real", split, labels)
+    training = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "checkpoint_every": 0}
+    learners = {"encoder": learner_config({"kind": "encoder", "base": str(tiny_encoder), "training": training})}
+    first = fit_arm("real", ARMS["real"], rows, learners, context)
+    assert [path.name.partition("-")[0] for path in (context.cache.root / "work").iterdir()] == ["tiny.real.encoder"]
+    caplog.clear()
+    again = fit_arm("real", ARMS["real"], rows, learners, context)
+    assert caplog.text.count("goes on from step 2 of 2") == 1
+    assert caplog.text.count(": step 2 of 2") == 0
+    pd.testing.assert_frame_equal(again.predictions, first.predictions)
+
+
 def test_baselines_say_what_any_classifier_has_to_beat(context: RunContext, labels: tuple[str, ...]) -> None:
     table = fit_baselines(context)
     Predictions.validate(table)

@@ -22,7 +22,7 @@ from emotion_kedro.experiments.search import Settings, analyse, importance, sear
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Predictions, Runs
 
-TRAINING = {"steps": 4, "batch_size": 8, "learning_rate": 1e-3}
+TRAINING = {"steps": 4, "batch_size": 8, "learning_rate": 1e-3, "checkpoint_every": 0}
 
 
 def config(**changes: Any) -> SearchConfig:
@@ -174,6 +174,8 @@ def test_no_trial_sees_a_test_row_and_both_arms_are_tested(
     assert runs.set_index(["arm", "seed"])["added_rows"].to_dict() == {
         **{("default", 0): 2, ("default", 1): 2, ("tuned", 0): 1, ("tuned", 1): 1}
     }
+    # However many trials there are, none leaves checkpoints for the next.
+    assert list((tmp_path / "cache" / "work").iterdir()) == []
 
 
 def test_what_cannot_be_searched_is_refused(run: Any, split_records: pd.DataFrame, candidates: pd.DataFrame) -> None:

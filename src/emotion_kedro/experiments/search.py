@@ -243,9 +243,11 @@ class _Trial:
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         splits = self.context.design_splits
         seeded = DesignSplits(splits.split_records, splits.design.model_copy(update={"seeds": seeds}))
-        fitted = fit_arm(
-            arm, ArmConfig(), rows, {self.learner_name: learner}, replace(self.context, design_splits=seeded)
-        )
+        # No classifier is saved: its checkpoints go with those of the other runs.
+        cache, fit = self.context.cache, fingerprint(arm, rows, learner)
+        context = replace(self.context, design_splits=seeded, cache=cache.towards(TRIALS, fit))
+        fitted = fit_arm(arm, ArmConfig(), rows, {self.learner_name: learner}, context)
+        cache.finish(TRIALS, fit)
         return fitted.predictions, fitted.runs
 
 
