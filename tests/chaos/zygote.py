@@ -52,6 +52,12 @@ def import_everything() -> None:
         importlib.import_module(f"transformers.models.{name}")
     assert pyarrow.parquet, safetensors.torch
     assert sklearn.linear_model, sklearn.model_selection
+    from importlib.metadata import entry_points
+
+    # Plugins of the command line: kedro-viz, with a web server.
+    for group in ("kedro.global_commands", "kedro.project_commands", "kedro.line_magic", "kedro.hooks"):
+        for plugin in entry_points(group=group):
+            plugin.load()
     import emotion_kedro
 
     for module in pkgutil.walk_packages(emotion_kedro.__path__, "emotion_kedro."):

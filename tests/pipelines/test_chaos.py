@@ -55,8 +55,8 @@ augment:
   generators: {per_label: *generator}
   filters: *filters
   learners: {encoder: *encoder, words: *words}
-  arms: {augmented: {filters: &used [length, label_agreement, novel]}, synthetic: {filters: *used}}
-  design: {added_rows: 3, seeds: [0, 1], test_rows: 40}
+  arms: {augmented: {filters: [length, label_agreement, novel]}, synthetic: null}
+  design: {added_rows: 3, seeds: [0], test_rows: 40}
   evaluation: *evaluation
 
 small_study:
@@ -72,7 +72,7 @@ small_study:
     real: {}
     written: {add: [per_label], filters: [length, label_agreement]}
     headed: {add: [conditional, eda], filters: [length], sizes: [3]}
-  design: {sizes: [3, 6], data_seeds: [0, 1], added_rows: 3, validation_rows: 3, test_rows: 40}
+  design: {sizes: [3, 6], added_rows: 3, validation_rows: 3, test_rows: 40}
   compare: [[written, real]]
   evaluation: *evaluation
 
@@ -82,7 +82,7 @@ rounds:
   filters: {<<: *filters, label_agreement: {tau: 0.0}}
   learners: {encoder: *encoder}
   design: {added_rows: 3, test_rows: 40}
-  analyses: {rounds: {rounds: 2, patience: 2, reader_steps: 3, feedback: {<<: *steps, steps: 1}}}
+  analyses: {rounds: {rounds: 1, patience: 2, reader_steps: 3, feedback: {<<: *steps, steps: 1}}}
   evaluation: *evaluation
 
 attributions:
