@@ -61,7 +61,7 @@ class Killer:
             stderr=(folder / "zygote.log").open("w", encoding="utf-8"),
             text=True,
         )
-        assert self._answer() == "ready", (folder / "zygote.log").read_text(encoding="utf-8")
+        assert self._answer() == "ready"
         self.undisturbed: dict[tuple[str, ...], tuple[dict[str, Any], dict[str, Any]]] = {}
         """Of each command: what it used, and what it left."""
 
@@ -129,7 +129,11 @@ class Killer:
 
     def _answer(self) -> str:
         assert self.zygote.stdout is not None
-        return self.zygote.stdout.readline().strip()
+        answer = self.zygote.stdout.readline().strip()
+        if not answer:
+            log = (self.folder / "zygote.log").read_text(encoding="utf-8")
+            raise RuntimeError(f"the process that forks ended with {self.zygote.wait()}: {log[-2000:]}")
+        return answer
 
 
 # --- what a run left ----------------------------------------------------------------------------------------------
