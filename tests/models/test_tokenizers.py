@@ -127,7 +127,6 @@ def test_new_words_learn_unless_the_embeddings_are_frozen(
 
     def moved(**change: Any) -> bool:
         classifier = fit(records_with_the_word, taxonomy, tiny_encoder, cache, lexicon=LISTED, **change)
-        cache.clear_finished()
         base: Any = AutoModelForSequenceClassification.from_pretrained(tiny_encoder)
         pieces = AutoTokenizer.from_pretrained(tiny_encoder)("gutted", add_special_tokens=False)["input_ids"]
         mean = base.get_input_embeddings().weight[pieces].mean(dim=0)

@@ -42,7 +42,8 @@ class Manifest:
     def write(self, output: Path) -> None:
         """Write it beside the output, whole or not at all."""
         target = manifest_path(output)
-        staging = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+        # A name that a project which sweeps what killed runs left would take for such.
+        staging = target.with_name(f".partial-{uuid.uuid4().hex}-{target.name}")
         try:
             with staging.open("w", encoding="utf-8") as stream:
                 json.dump(dataclasses.asdict(self), stream, ensure_ascii=False)
