@@ -13,6 +13,9 @@ from kedro_datasets._typing import JSONPreview
 
 from emotion_kedro.whole_files import point, written_whole
 
+NOTES = frozenset({"classifier.json", "generator.json"})
+"""Files in which times stand."""
+
 
 class SavesItself(Protocol):
     """A model that can write itself, with all it needs, into an empty directory."""
@@ -82,7 +85,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         digest = hashlib.sha256()
         for file in sorted(path for path in self.load().rglob("*") if path.is_file() and path.suffix != ".md"):
             content = file.read_bytes()
-            if file.suffix == ".json":
+            if file.name in NOTES:
                 content = json.dumps(_without_times(json.loads(content)), sort_keys=True).encode()
             digest.update(f"{file.name} {hashlib.sha256(content).hexdigest()}\n".encode())
         return digest.hexdigest()

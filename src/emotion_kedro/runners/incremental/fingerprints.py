@@ -144,16 +144,29 @@ def content_of(dataset: Any, name: str) -> str:
         UnknownError: if it is not kept in files.
     """
     own: Callable[[], str] | None = getattr(dataset, "fingerprint", None)
-    if own is not None:
-        try:
-            return own()
-        except DatasetError:  # there is nothing to load yet
-            return MISSING
     path = path_of(dataset)
+    if own is not None:
+        return _said(own, path)
     if path is None:
         raise UnknownError(f"{name}: a {type(dataset).__name__} is not kept in files, so that changes cannot be seen")
     files = files_in(path)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest() if files else MISSING
+
+
+_SAID: dict[tuple[Any, ...], str] = {}
+"""What data sets have said of their content in this process, by their files as they were."""
+
+
+def _said(fingerprint: Callable[[], str], path: Path | None) -> str:
+    """Ask a data set once, as long as its files stay as they are."""
+    inside = () if path is None else tuple(sorted(file for file in (path, *path.rglob("*")) if file.is_file()))
+    key = (path, *((file, _stamp(file)) for file in inside))
+    if path is None or key not in _SAID:
+        try:
+            _SAID[key] = fingerprint()
+        except DatasetError:  # there is nothing to load yet
+            return MISSING
+    return _SAID[key]
 
 
 def path_of(dataset: Any) -> Path | None:
