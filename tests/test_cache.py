@@ -18,7 +18,7 @@ from killing import kill_in_the_middle
 import emotion_kedro
 from emotion_kedro import cache as module
 from emotion_kedro import whole_files
-from emotion_kedro.cache import Cache, Work, clear_finished, contents_of, fingerprint
+from emotion_kedro.cache import Cache, Work, clear_finished, contents_of, copy_kept, fingerprint
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.whole_files import written_whole
 
@@ -152,6 +152,47 @@ def test_a_directory_is_written_once(cache: Cache) -> None:
     assert names(cache.root / "bases") == ["a1"]
 
 
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add"])
+def test_a_directory_that_is_not_what_was_written_is_made_anew(
+    cache: Cache, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "weights").write_bytes(b"weights")
+
+    place = cache.save_directory("bases", "a1", write)
+    file = place / "inner" / "weights"
+    if harm == "remove":
+        file.unlink()
+    else:
+        file.with_name("further" if harm == "add" else file.name).write_bytes(
+            b"weighs" if harm == "cut" else b"waights"
+        )
+    assert cache.directory("bases", "a1") is None
+    named = "inner/further" if harm == "add" else "inner/weights"
+    assert f"{place} is damaged ({named} is not what was written)" in caplog.text
+    cache.save_directory("bases", "a1", write)
+    assert cache.directory("bases", "a1") == place
+
+
+def test_check_sums_stay_in_the_cache(tmp_path: Path, cache: Cache) -> None:
+    place = cache.save_directory("bases", "a1", lambda folder: (folder / "weights").write_text("w"))
+    copy_kept(place, tmp_path / "copy")
+    assert names(tmp_path / "copy") == ["weights"]
+    assert fingerprint(place) == fingerprint(tmp_path / "copy")
+
+
+def test_a_flipped_byte_in_a_table_is_seen(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    table = pd.DataFrame({"text": [f"text number {number}" for number in range(500)]})
+    cache.save_table("runs", "a1", table)
+    file = cache.root / "runs" / "a1.parquet"
+    content = bytearray(file.read_bytes())
+    content[200] ^= 1  # in the dictionary page of the texts
+    file.write_bytes(content)
+    assert cache.table("runs", "a1") is None
+    assert f"{file} is damaged" in caplog.text
+
+
 def fail(*_: object, **__: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -234,11 +275,12 @@ def test_vectors_grow_by_parts_and_two_writers_keep_each_others(cache: Cache) ->
     np.testing.assert_array_equal(np.stack([loaded[key] for key in keys]), rows)
 
 
-def test_a_damaged_part_costs_its_own_rows_alone(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("ending", [b"", b"\x01"])
+def test_a_damaged_part_costs_its_own_rows_alone(cache: Cache, ending: bytes, caplog: pytest.LogCaptureFixture) -> None:
     vectors = cache.vectors("features", "a1")
     vectors.save([b"a" * 32], np.ones((1, 2), dtype=np.float32))
     (part,) = vectors.directory.iterdir()
-    part.write_bytes(part.read_bytes()[:-3])
+    part.write_bytes(part.read_bytes()[:-1] + ending)
     vectors.save([b"b" * 32], np.ones((1, 2), dtype=np.float32))
     assert set(vectors.load()) == {b"b" * 32}
     assert f"{part} is damaged" in caplog.text

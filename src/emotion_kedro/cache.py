@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
+CHECK_SUMS = ".sha256"
+"""The file of a kept directory in which the check sum of each of its files stands."""
 WORK = "work"
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest turns out to be damaged."""
@@ -73,7 +75,7 @@ def _bytes_of(part: object) -> bytes:
 
 def _decides(file: Path) -> bool:
     """Whether what a model says depends on the file; cards and notes hold times, which no two runs share."""
-    return file.is_file() and file.name not in NOTES_ON_A_MODEL
+    return file.is_file() and file.name not in NOTES_ON_A_MODEL | {CHECK_SUMS}
 
 
 def _hash_of_file(file: Path) -> bytes:
@@ -106,7 +108,7 @@ class Cache:
         if not touch(file):
             return None
         try:
-            table = pd.read_parquet(file)
+            table = pd.read_parquet(file, page_checksum_verification=True)
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             set_aside(file, error)
             return None
@@ -117,13 +119,18 @@ class Cache:
         """Keep a table; ``attrs`` may hold what JSON can."""
         self._clean_once(kind)
         with written_whole(self._table_file(kind, identity)) as staging:
-            table.to_parquet(staging)
+            table.to_parquet(staging, write_page_checksum=True)
         self.finish(kind, identity)
 
     def directory(self, kind: str, identity: str) -> Path | None:
-        """Return a directory, or None if it was not made yet."""
+        """Return a directory, or None if it was not made yet. One with a file that is not what was written is set aside."""
         directory = self.root / kind / identity
         if not touch(directory):
+            return None
+        try:
+            _assert_as_written(directory)
+        except (OSError, ValueError) as error:
+            set_aside(directory, error)
             return None
         self.finish(kind, identity)
         return directory
@@ -135,6 +142,7 @@ class Cache:
         with written_whole(target, replace=False) as staging:
             staging.mkdir()
             write(staging)
+            (staging / CHECK_SUMS).write_text(json.dumps(_check_sums(staging)), encoding="utf-8")
         self.finish(kind, identity)
         return target
 
@@ -172,6 +180,29 @@ class Cache:
         if kind not in self._cleaned:
             self._cleaned.add(kind)
             clean(self.root / kind)
+
+
+def copy_kept(source: Path, target: Path) -> None:
+    """Copy a kept directory without what is the cache's own."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(CHECK_SUMS), dirs_exist_ok=True)
+
+
+def _check_sums(directory: Path) -> dict[str, str]:
+    files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name != CHECK_SUMS)
+    return {str(file.relative_to(directory)): _hash_of_file(file).hex() for file in files}
+
+
+def _assert_as_written(directory: Path) -> None:
+    """Compare the files of a kept directory with what was written.
+
+    Raises:
+        OSError, ValueError: naming the first that is missing, too much, or other.
+    """
+    written = json.loads((directory / CHECK_SUMS).read_text(encoding="utf-8"))
+    there = _check_sums(directory)
+    for name in [*written, *there]:
+        if written.get(name) != there.get(name):
+            raise ValueError(f"{name} is not what was written")
 
 
 def clear_finished(owner: str) -> None:
@@ -276,6 +307,8 @@ class Vectors:
         for file in sorted(self.directory.glob("[0-9a-f]*.safetensors")):
             try:
                 part = load_file(file)
+                if _name_of_part(part["keys"], part["rows"]) != file.stem:
+                    raise ValueError("its check sum is another")
                 rows.update(zip(map(bytes, part["keys"]), part["rows"], strict=True))
             except (OSError, ValueError, KeyError, SafetensorError) as error:
                 set_aside(file, error)
@@ -287,6 +320,12 @@ class Vectors:
         import numpy as np
         from safetensors.numpy import save_file
 
-        # A name of its own for each part: two runs that compute the same keep both, and neither loses any.
-        with written_whole(self.directory / f"{uuid.uuid4().hex}.safetensors", folder=self.directory.parent) as staging:
-            save_file({"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32), "rows": rows}, staging)
+        part = {"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32), "rows": rows}
+        # Its check sum: two runs that compute the same write the same file.
+        file = self.directory / f"{_name_of_part(**part)}.safetensors"
+        with written_whole(file, folder=self.directory.parent) as staging:
+            save_file(part, staging)
+
+
+def _name_of_part(keys: NDArray[np.uint8], rows: NDArray[np.float32]) -> str:
+    return hashlib.sha256(keys.tobytes() + rows.tobytes()).hexdigest()[:32]

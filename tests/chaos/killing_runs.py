@@ -146,7 +146,7 @@ def contents_of(data: Path) -> dict[str, Any]:
     """
     contents = {name: comparable(path) for name, path in files_of(data) if path.suffix not in PAGES}
     cache = data / "06_models" / "cache"
-    # Not what is in them: parts of features have names by chance.
+    # Not what is in them: kills decide in how many parts features are written.
     return {**contents, **{f"cache/{path.relative_to(cache)}": "" for path in sorted(cache.glob("*/*"))}}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from emotion_kedro.augmentation.generators.tuning import (
     validation_texts,
     write_with_notes,
 )
-from emotion_kedro.cache import fingerprint
+from emotion_kedro.cache import copy_kept, fingerprint
 from emotion_kedro.config.augmentation import ConditionalConfig
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device
@@ -145,5 +144,5 @@ class ConditionalModel:
         """
         if self.directory is None or self.base is None:
             raise ValueError("this generator was not kept as it was tuned; train it to have a model to save")
-        shutil.copytree(self.directory, directory / MODEL)
+        copy_kept(self.directory, directory / MODEL)
         copy_base_for(self.directory, self.base, directory)

@@ -7,7 +7,6 @@ whole model, its top blocks, or low-rank adapters on them.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +29,7 @@ from emotion_kedro.augmentation.generators.tuning import (
     validation_texts,
     write_with_notes,
 )
-from emotion_kedro.cache import fingerprint
+from emotion_kedro.cache import copy_kept, fingerprint
 from emotion_kedro.config.augmentation import FineTunedConfig
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import OPENING, Device, side_by_side
@@ -134,7 +133,7 @@ class LabelModels:
         if self.directories is None or self.base is None:
             raise ValueError("these generators are tuned as they are sampled; train them to have models to save")
         for label, source in self.directories.items():
-            shutil.copytree(source, directory / LABELS / quote(label, safe=""))
+            copy_kept(source, directory / LABELS / quote(label, safe=""))
             copy_base_for(source, self.base, directory)
 
 

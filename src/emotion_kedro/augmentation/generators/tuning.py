@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.cache import Work, contents_of, fingerprint
+from emotion_kedro.cache import Work, contents_of, copy_kept, fingerprint
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
@@ -226,7 +225,7 @@ def read_notes(directory: Path) -> dict[str, Any]:
 def copy_base_for(model: Path, base: Path, directory: Path) -> None:
     """Copy the base into a generator's directory, where its model is adapters that name no pretrained one."""
     if (model / "adapter_config.json").is_file() and not (model / REFERENCE).is_file():
-        shutil.copytree(base, directory / BASE, dirs_exist_ok=True)
+        copy_kept(base, directory / BASE)
 
 
 def open_generator(model: Path, base: Path, device: Device) -> LanguageModel:
