@@ -123,7 +123,7 @@ class Cache:
         self.finish(kind, identity)
 
     def directory(self, kind: str, identity: str) -> Path | None:
-        """Return a directory, or None if it was not made yet. One with a file that is not what was written is set aside."""
+        """Return a directory, or None if it was not made yet, or is not what was written: then it is set aside."""
         directory = self.root / kind / identity
         if not touch(directory):
             return None
