@@ -320,11 +320,11 @@ class Vectors:
         import numpy as np
         from safetensors.numpy import save_file
 
-        part = {"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32), "rows": rows}
+        as_numbers = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32)
         # Its check sum: two runs that compute the same write the same file.
-        file = self.directory / f"{_name_of_part(**part)}.safetensors"
+        file = self.directory / f"{_name_of_part(as_numbers, rows)}.safetensors"
         with written_whole(file, folder=self.directory.parent) as staging:
-            save_file(part, staging)
+            save_file({"keys": as_numbers, "rows": rows}, staging)
 
 
 def _name_of_part(keys: NDArray[np.uint8], rows: NDArray[np.float32]) -> str:
