@@ -138,3 +138,8 @@ def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Pa
 def test_the_sample_is_named(split_records: pd.DataFrame) -> None:
     assert "hand-written sample" in data_note(Path("data/01_raw/sample"), split_records)
     assert "sample" not in data_note(Path("data/01_raw/real"), split_records)
+
+
+def test_a_split_that_keeps_nothing_together_is_named(split_records: pd.DataFrame) -> None:
+    assert "near-duplicates" not in data_note(Path("data"), split_records)
+    assert "near-duplicates were not kept together" in data_note(Path("data"), split_records.assign(group=-1))

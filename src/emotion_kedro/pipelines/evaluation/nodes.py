@@ -16,6 +16,7 @@ SAMPLE = "sample"
 """The folder of the hand-written sample."""
 ADDED = ["arm", "size", "data_seed", "label", "text"]
 """Columns of what arms added."""
+PLAIN = "near-duplicates were not kept together: copies of train texts may be tested on, which makes figures look better"
 NOTES = {SAMPLE: "hand-written sample: figures show that the work runs, and nothing about real data"}
 
 
@@ -214,7 +215,9 @@ def write_report(
 
 
 def data_note(raw_folder: Path, split_records: Frame) -> str:
-    """Return the sources, rows and labels of the records; and whether they are the hand-written sample."""
+    """Return the sources, rows and labels of the records, and what makes figures of them say less."""
+    from emotion_kedro.data.splitting import UNGROUPED
+
     rows = split_records.groupby("source").size()
     splits = split_records["split"].value_counts()
     parts = [
@@ -222,6 +225,8 @@ def data_note(raw_folder: Path, split_records: Frame) -> str:
         ", ".join(f"{split} {splits.get(split, 0):,}" for split in ("train", "validation", "test")),
         f"{split_records['label'].nunique()} labels",
     ]
+    if (split_records["group"] == UNGROUPED).all():
+        parts.append(PLAIN)
     return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES else [])])
 
 
