@@ -59,6 +59,8 @@ def states_after(edit: str) -> tuple[dict[str, str], Pipeline, set[str], float]:
     pipeline = pipelines["augment"]
     inputs = [name for name in pipeline.inputs() if name.startswith("params:")]
     different = {name for name in inputs if before.load(name) != after.load(name)}
+    for name in pipeline.datasets():
+        after.get(name)  # Kedro makes them anyway
     started = time.perf_counter()
     states = states_of(pipeline, after)
     return {state.dataset: state.kind for state in states}, pipeline, different, time.perf_counter() - started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,15 @@ class RawFolder(AbstractDataset[None, Path]):
             )
         return self._path
 
-    def fingerprint(self) -> str:
-        """Return a digest of the tables and texts in it: other files, such as logs, are none of the sources'."""
-        digest = hashlib.sha256()
-        for file in sorted(path for path in self.load().rglob("*") if path.suffix.lower() in {*FORMATS, ".txt"}):
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{file.relative_to(self._path)} {content}\n".encode())
-        return digest.hexdigest()
+    def fingerprint(self, digest_of: Callable[[Path], str]) -> str:
+        """Return a digest of the tables and texts in it: other files, such as logs, are none of the sources'.
+
+        Args:
+            digest_of: of a file.
+        """
+        files = sorted(path for path in self.load().rglob("*") if path.suffix.lower() in {*FORMATS, ".txt"})
+        lines = [f"{file.relative_to(self._path)} {digest_of(file)}" for file in files]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def save(self, data: None) -> None:
         """Refuse: raw data is only read."""

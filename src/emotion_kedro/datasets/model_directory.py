@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -80,14 +81,19 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             raise DatasetError(f"there is no model directory {path}")
         return path
 
-    def fingerprint(self) -> str:
-        """Return a digest of what the model says: cards, and how long it took, are no part of it."""
+    def fingerprint(self, digest_of: Callable[[Path], str]) -> str:
+        """Return a digest of what the model says: cards, and how long it took, are no part of it.
+
+        Args:
+            digest_of: of a file.
+        """
         digest = hashlib.sha256()
         for file in sorted(path for path in self.load().rglob("*") if path.is_file() and path.suffix != ".md"):
-            content = file.read_bytes()
             if file.name in NOTES:
-                content = json.dumps(_without_times(json.loads(content)), sort_keys=True).encode()
-            digest.update(f"{file.name} {hashlib.sha256(content).hexdigest()}\n".encode())
+                content = json.dumps(_without_times(json.loads(file.read_bytes())), sort_keys=True)
+            else:
+                content = digest_of(file)
+            digest.update(f"{file.name} {content}\n".encode())
         return digest.hexdigest()
 
     def _exists(self) -> bool:

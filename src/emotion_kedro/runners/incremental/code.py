@@ -128,10 +128,16 @@ class Sources:
 
     def __init__(self) -> None:
         self._modules: dict[str, _Module | None] = {}
+        self._codes: dict[tuple[Any, ...], Code] = {}
 
     def code_of(self, function: Callable[..., Any], *others: type) -> Code:
         """Return what a function depends on, and classes that work for it, such as those of its data sets."""
-        origins = [inner(function), *others]
+        origins = (inner(function), *others)
+        if origins not in self._codes:
+            self._codes[origins] = self._code_of(origins)
+        return self._codes[origins]
+
+    def _code_of(self, origins: tuple[Any, ...]) -> Code:
         starts = [(origin.__module__, origin.__qualname__.partition(".")[0]) for origin in origins]
         digests: dict[str, list[str]] = {}
         libraries: set[str] = set()
@@ -205,8 +211,14 @@ class Sources:
         if name not in self._modules:
             file = _file_of(name)
             own = file is not None and file.suffix == ".py" and not any(map(file.is_relative_to, INSTALLED))
-            self._modules[name] = _Module(name, file) if file is not None and own else None
+            self._modules[name] = _parsed(name, file, file.stat().st_mtime_ns) if file is not None and own else None
         return self._modules[name]
+
+
+@functools.cache
+def _parsed(name: str, file: Path, changed: int) -> _Module:
+    """Read a module once in a process, as long as it stays as it is."""
+    return _Module(name, file)
 
 
 def inner(function: Callable[..., Any]) -> Any:

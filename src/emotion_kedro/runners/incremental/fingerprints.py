@@ -137,36 +137,23 @@ def _fields(value: Any) -> dict[str, Any] | None:
 def content_of(dataset: Any, name: str) -> str:
     """Return a digest of what a data set holds, or ``missing``.
 
-    A data set may say so itself, by a method ``fingerprint()``: when files hold times, for instance, that count for
-    nothing.
+    A data set may say so itself, by a method ``fingerprint(digest_of)``: when files hold times, for instance, that
+    count for nothing. ``digest_of`` takes a path, and reads a file once in a process as long as it stays as it is.
 
     Raises:
         UnknownError: if it is not kept in files.
     """
-    own: Callable[[], str] | None = getattr(dataset, "fingerprint", None)
+    own: Callable[[Callable[[Path], str]], str] | None = getattr(dataset, "fingerprint", None)
     path = path_of(dataset)
     if own is not None:
-        return _said(own, path)
+        try:
+            return own(digest_of)
+        except DatasetError:  # there is nothing to load yet
+            return MISSING
     if path is None:
         raise UnknownError(f"{name}: a {type(dataset).__name__} is not kept in files, so that changes cannot be seen")
     files = files_in(path)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest() if files else MISSING
-
-
-_SAID: dict[tuple[Any, ...], str] = {}
-"""What data sets have said of their content in this process, by their files as they were."""
-
-
-def _said(fingerprint: Callable[[], str], path: Path | None) -> str:
-    """Ask a data set once, as long as its files stay as they are."""
-    inside = () if path is None else tuple(sorted(file for file in (path, *path.rglob("*")) if file.is_file()))
-    key = (path, *((file, _stamp(file)) for file in inside))
-    if path is None or key not in _SAID:
-        try:
-            _SAID[key] = fingerprint()
-        except DatasetError:  # there is nothing to load yet
-            return MISSING
-    return _SAID[key]
 
 
 def path_of(dataset: Any) -> Path | None:
@@ -188,24 +175,24 @@ def path_of(dataset: Any) -> Path | None:
 def files_in(path: Path) -> dict[str, str]:
     """Return the digest of a file, under ``""``, or of each in a directory that is not hidden, by its relative path."""
     if path.is_file():
-        return {"": _digest_of(path, _stamp(path))}
+        return {"": digest_of(path)}
     inside = (file for file in sorted(path.rglob("*")) if file.is_file())
     paths = {file.relative_to(path): file for file in inside}
     return {
-        relative.as_posix(): _digest_of(file, _stamp(file))
+        relative.as_posix(): digest_of(file)
         for relative, file in paths.items()
         if not any(part.startswith(".") for part in relative.parts)
     }
 
 
-def _stamp(file: Path) -> tuple[int, int, int]:
+def digest_of(file: Path) -> str:
+    """Return the digest of a file; it is read once in a process, as long as it stays as it is."""
     status = file.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return _digest_of(file, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @cache
 def _digest_of(file: Path, stamp: tuple[int, int, int]) -> str:
-    """Read a file once in a process, as long as it stays as it is."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
