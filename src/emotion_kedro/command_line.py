@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +81,21 @@ def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> 
     chosen = sum((pipelines[name] for name in names or ["__default__"]), Pipeline([]))
     nodes = [node.name for node in chosen.nodes]
     _known("--tags", given.get("tags"), {tag for node in chosen.nodes for tag in node.tags})
-    _known("--namespaces", given.get("namespaces"), _namespaces(chosen))
+    _check_namespaces(given.get("namespaces") or (), chosen, pipelines)
     for option, name in (("--nodes", "node_names"), ("--from-nodes", "from_nodes"), ("--to-nodes", "to_nodes")):
         _known(option, given.get(name), nodes)
     for option in ("from_inputs", "to_outputs", "load_versions"):
         _known(f"--{option.replace('_', '-')}", given.get(option), chosen.datasets())
     _check_any_left(given, chosen)
+
+
+def _check_namespaces(names: Sequence[str], chosen: Pipeline, pipelines: Mapping[str, Pipeline]) -> None:
+    known = _namespaces(chosen)
+    for name in names:
+        first = name.split(".")[0]
+        if name not in known and first in pipelines and name in _namespaces(pipelines[first]):
+            raise CommandError(f"--namespaces: {name} is of another pipeline; add --pipelines={first}")
+    _known("--namespaces", names, known)
 
 
 def _check_any_left(given: Mapping[str, Any], chosen: Pipeline) -> None:
