@@ -16,9 +16,7 @@ SAMPLE = "sample"
 """The folder of the hand-written sample."""
 ADDED = ["arm", "size", "data_seed", "label", "text"]
 """Columns of what arms added."""
-PLAIN = "near-duplicates were not kept together: copies of train texts may be tested on, and figures look better for it"
-    "near-duplicates were not kept together: copies of train texts may be tested on, which makes figures look better"
-)
+PLAIN = "near-duplicates were not kept together: copies of train texts may be tested on, figures look better for it"
 NOTES = {SAMPLE: "hand-written sample: figures show that the work runs, and nothing about real data"}
 
 
