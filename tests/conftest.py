@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import string
+import tempfile
+from pathlib import Path
 
+# Where no model is: what a person has downloaded makes no difference to a test. Read when huggingface_hub is loaded,
+# which test modules do at their top, so before any fixture; processes that tests start inherit it.
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="no-models-")
+os.environ["HF_HUB_CACHE"] = os.environ["HF_HOME"] + "/hub"
 # Read when the libraries are loaded: no test reaches for a hub, and models this small are slower on more threads.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,6 +34,10 @@ WORDS = {
 }
 OPENINGS = ("this morning i was", "all day we were", "nobody saw that she was", "at the station he was")
 ENDINGS = ("again", "with my sister in the kitchen", "until the last bus came")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, constants
+from stand_in_hub import put_in_cache
 
 from emotion_kedro.models import pretrained
 from emotion_kedro.models.pretrained import (
@@ -86,6 +91,71 @@ def test_a_hub_name_offline_is_an_error_that_names_it_at_once(monkeypatch: pytes
     assert time.monotonic() - started < 2
     assert f"hf download {UNKNOWN}" in str(caught.value)
     assert "package:smollm2 as a generator, package:minilm as an encoder" in str(caught.value)
+
+
+def nothing(snapshot: Path) -> None:
+    """Leave it whole."""
+
+
+def never_finished(snapshot: Path) -> None:
+    """The download was interrupted: its file has another name as long as it lasts."""
+    weights = (snapshot / "model.safetensors").resolve()
+    weights.rename(f"{weights}.incomplete")
+
+
+def cut_off(snapshot: Path) -> None:
+    weights = (snapshot / "model.safetensors").resolve()
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+
+def only_configuration(snapshot: Path) -> None:
+    for file in snapshot.iterdir():
+        if file.name != "config.json":
+            file.unlink()
+
+
+def without_tokenizer(snapshot: Path) -> None:
+    for file in (*snapshot.glob("tokenizer*"), *snapshot.glob("vocab*")):
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (nothing, ""),
+        (only_configuration, "has no model.safetensors"),
+        (never_finished, "has no model.safetensors"),
+        (cut_off, "model.safetensors is damaged or cut off"),
+        (without_tokenizer, "has no tokenizer"),
+    ],
+)
+def test_a_model_in_the_cache_counts_when_all_of_it_is_there(
+    happens: Callable[[Path], None], says: str, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    asked: list[str] = []
+    monkeypatch.setattr(HfApi, "model_info", lambda _, name, **__: asked.append(name))
+    happens(put_in_cache(tmp_path, UNKNOWN, tiny_encoder))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    if says:
+        with pytest.raises(
+            MissingWeightsError, match=f"'{UNKNOWN}' is not whole in the local cache .*{says}"
+        ) as caught:
+            require([UNKNOWN])
+        assert f"hf download {UNKNOWN}" in str(caught.value)
+    else:
+        require([UNKNOWN])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    require([UNKNOWN])  # the hub brings what is not there
+    assert asked == ([UNKNOWN] if says else [])
+
+
+def test_tests_see_no_model_that_a_person_has_downloaded() -> None:
+    home = Path(os.environ["HF_HOME"])
+    assert (Path(constants.HF_HUB_CACHE), list(home.rglob("model*"))) == (home / "hub", [])
+    program = "from huggingface_hub import constants; print(constants.HF_HUB_CACHE)"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == str(home / "hub")
 
 
 def test_a_hub_out_of_reach_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,28 +126,44 @@ def _require_one(name: str) -> None:
     if name.startswith("package:"):
         packaged_weights(name)
         return
-    if not _on_a_hub(name):
+    problem = _missing_from_cache(name)
+    if problem and not _on_a_hub(name):
         raise MissingWeightsError(
-            f"the model {name!r} is not in the local cache, and no hub that has it could be reached. Check the name; "
+            f"the model {name!r} {problem}, and no hub that has it could be reached. Check the name; "
             f"on a machine with network:  hf download {name}  — or take models that need no hub: "
             "package:smollm2 as a generator, package:minilm as an encoder"
         )
 
 
-def _on_a_hub(name: str) -> bool:
-    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+def _missing_from_cache(name: str) -> str:
+    """Return what the local cache lacks of a model of a hub; empty if all of it is there.
 
+    A configuration alone is no model: an interrupted download leaves one, and so does a look at the model's settings.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    absent = "is not in the local cache"
     try:
-        cached = try_to_load_from_cache(name, "config.json")
+        configuration = try_to_load_from_cache(name, "config.json")
     except ValueError:  # no hub has such a name: it may be a directory that is not there
-        return False
-    if isinstance(cached, str):
-        return True
+        return absent
+    if not isinstance(configuration, str):
+        return absent
+    try:
+        check_directory(Path(configuration).parent)
+    except MissingWeightsError as error:
+        return f"is not whole in the local cache ({error})"
+    return ""
+
+
+def _on_a_hub(name: str) -> bool:
+    from huggingface_hub import HfApi, constants
+
     if constants.HF_HUB_OFFLINE:
         return False
     try:
         HfApi().model_info(name, timeout=10)
-    except Exception as error:
+    except Exception as error:  # of the network, or of a name that no hub could have
         logger.debug("no hub: %s", error)
         return False
     return True
