@@ -16,7 +16,15 @@ EXPERIMENTS = {
     *("augment", "augment_thirteen", "causal_prompt", "causal_prompt_thirteen", "masked_prompt"),
     *("masked_prompt_thirteen", "chnsenticorp", "chnsenticorp_report_rows", "ocemotion", "ocemotion_report_rows"),
     *("lexicon", "lexicon_thirteen", "attributions", "label_noise", "out_of_domain", "rounds", "search"),
-    *("cross_dataset", "goemotions", "goemotions_ekman", "goemotions_six", "goemotions_thirteen", "tstr"),
+    *(
+        "cross_dataset",
+        "cross_dataset_plain",
+        "goemotions",
+        "goemotions_ekman",
+        "goemotions_six",
+        "goemotions_thirteen",
+        "tstr",
+    ),
     *("study", "study_eit", "study_edft", "study_edft_thirteen", "study_goemotions", "study_chnsenticorp"),
     *("few_rows", "few_rows_all"),
 }

@@ -30,7 +30,7 @@ LEARNERS = {
     "masked_prompt": {"untuned", "untuned, free", "epochs_1", "epochs_3", "epochs_3, free"},
     "lexicon": {"plain", "label_words", "mined_words"},
     "few_rows": {"linear", "linear_labels", "contrastive", "encoder"},
-    "cross_dataset": {"encoder"},
+    "cross_dataset": {"classifier"},
     "goemotions": {"encoder"},
     "chnsenticorp": {"masked_lm", "head"},
     "chnsenticorp_report_rows": {"epochs_3", "head"},

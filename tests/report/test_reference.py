@@ -48,7 +48,7 @@ def test_the_file_has_all_systems_and_known_keys() -> None:
     systems = yaml.safe_load(REFERENCE.read_text(encoding="utf-8"))
     assert list(systems) == [f"S{number}" for number in range(1, 21)]
     figures = [(entry, figure) for entry in systems.values() for figure in entry.get("figures", ())]
-    assert len(figures) == 33
+    assert len(figures) == 46
     for entry, figure in figures:
         match = figure.get("match", {})
         assert isinstance(figure["reference"], str)
