@@ -26,6 +26,7 @@ from emotion_kedro.cache import Cache
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
 
+NO_MODELS = os.environ["HF_HOME"]
 WORDS = {
     "anger": ("furious", "shouting", "unfair", "slammed"),
     "fear": ("trembling", "scared", "haunted", "hiding"),
@@ -37,7 +38,7 @@ ENDINGS = ("again", "with my sister in the kitchen", "until the last bus came")
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+    shutil.rmtree(NO_MODELS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
