@@ -54,7 +54,7 @@ def experiment_for(
         words: label -> words that say it.
     """
     labels = len(profile.fit)
-    cap = max(20, min(800, (4000 if quick else 6000) // labels))
+    cap = max(20, min(800, (4000 if quick else 6000) // labels // 10 * 10))
     lost = sum(profile.left_out.values()) + sum(map(profile.labels.__getitem__, profile.unfit))
     records = {
         "sources": {name: _source(source, profile)},
@@ -98,12 +98,12 @@ def _quick(profile: Profile, cap: int) -> dict[str, Any]:
     features = {"kind": "encoder", "base": GLOBAL_ENCODER} if latin else {"kind": "characters", "ngrams": [1, 3]}
     arms = {
         "real": {"description": "the real rows alone"},
-        "template": {"description": "and a sentence that names the label", "add": ["template"]},
-        "eda": {"description": "and rows with words moved", "add": ["eda"], "filters": ["novel"]},
+        "template": {"description": "and a sentence that names the label", "add": ["template"], "augmentation_weight": 20.0},
+        "eda": {"description": "and rows with words moved", "add": ["eda"]},
     }
     learners = {"frozen": {"kind": "linear", "features": features, "temperature": True, "only": {"arms": list(arms)}}}
     experiment = {
-        "generators": {"template": _template(profile), "eda": {"kind": "eda", "texts": 60}},
+        "generators": {"template": _template(profile), "eda": {"kind": "eda", "texts": 45}},
         "learners": learners,
         "arms": arms,
         "design": {"added_rows": 45},
@@ -119,7 +119,7 @@ def _whole(profile: Profile, cap: int) -> dict[str, Any]:
     labels = len(profile.fit)
     arms = {
         "real": {"description": "the real rows alone"},
-        "template": {"description": "and a sentence that names the label", "add": ["template"]},
+        "template": {"description": "and a sentence that names the label", "add": ["template"], "augmentation_weight": 20.0},
         "augmented": {"description": "and generated text", "add": ["generator"], "filters": FILTERS},
     }
     training = {"steps": max(60, min(150, 2 * rows // 32)), "batch_size": 32, "learning_rate": 5e-4, "evaluate_every": 30}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_kedro.config.base import Frame
+from emotion_kedro.config.data import IngestionConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
@@ -132,11 +133,12 @@ def write_dataset_card(
     generators: dict[str, Any],
     arms: dict[str, Any],
     filters: dict[str, Any],
+    ingestion: IngestionConfig | None,
 ) -> str:
     """Return the card that lies beside the texts."""
     from emotion_kedro.report.dataset_card import dataset_card
 
-    note = data_note(raw_folder, split_records)
+    note = data_note(raw_folder, split_records, ingestion)
     return dataset_card(name, question, note, generators, arms, filters, candidates, decisions, text_quality)
 
 
@@ -173,6 +175,7 @@ def write_report(
     note: str,
     reference: Sequence[str],
     evaluation: EvaluationConfig,
+    ingestion: IngestionConfig | None,
     run_log: Mapping[str, Any] | None,
     raw_folder: Path,
     split_records: Frame,
@@ -194,7 +197,7 @@ def write_report(
         name=name,
         question=question,
         note=note,
-        data_note=data_note(raw_folder, split_records),
+        data_note=data_note(raw_folder, split_records, ingestion),
         date=log["setting"].get("date", time.strftime("%Y-%m-%d")),
         commit=log["setting"].get("commit", ""),
         parameters=_changed(evaluation, facts),
@@ -213,8 +216,9 @@ def write_report(
     return html_page(report), markdown_page(report, picture), terminal_summary(report)
 
 
-def data_note(raw_folder: Path, split_records: Frame) -> str:
+def data_note(raw_folder: Path, split_records: Frame, ingestion: IngestionConfig | None = None) -> str:
     """Return the sources, rows and labels of the records; and whether they are the hand-written sample."""
+    outside = ingestion is not None and any(source.state for source in ingestion.sources.values())
     rows = split_records.groupby("source").size()
     splits = split_records["split"].value_counts()
     parts = [
@@ -222,7 +226,7 @@ def data_note(raw_folder: Path, split_records: Frame) -> str:
         ", ".join(f"{split} {splits.get(split, 0):,}" for split in ("train", "validation", "test")),
         f"{split_records['label'].nunique()} labels",
     ]
-    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES else [])])
+    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES and not outside else [])])
 
 
 def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
