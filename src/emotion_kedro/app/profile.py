@@ -13,7 +13,7 @@ import pandas as pd
 
 from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates
-from emotion_kedro.data.reader_errors import shown
+from emotion_kedro.data.reader_errors import SHOWN
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
 from emotion_kedro.metrics.diversity import HAN
@@ -82,7 +82,7 @@ class Profile:
         leak = self.leaking / max(1, self.plain_test_rows)
         lines = [
             f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
-            f"labels      {len(counts)} ({shown(self.labels)})",
+            f"labels      {len(counts)}: {_counted(self.labels)}",
             f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
             f"repeats     {self.repeats:,} rows say what another row says; {self.conflicts:,} texts have two labels",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
@@ -93,7 +93,7 @@ class Profile:
         if self.test_rows is not None:
             lines.insert(1, f"test file   {self.test_rows:,} rows")
         if self.unfit:
-            lines.append(f"too few     {shown(self.unfit)} different texts: these labels are left out")
+            lines.append(f"left out    {len(self.unfit)} labels with too few different texts: {_counted(self.unfit)}")
         return lines
 
 
@@ -136,6 +136,12 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
         words=_words(free["text"]),
         split=sampling.split,
     )
+
+
+def _counted(labels: dict[str, int]) -> str:
+    """Return labels with their counts, as many as can be read at a glance."""
+    some = ", ".join(f"{label} {count:,}" for label, count in list(labels.items())[:SHOWN])
+    return some + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")
 
 
 def _exhausted(pieces: Generator[T, None, dict[str, Any]]) -> tuple[list[T], dict[str, Any]]:

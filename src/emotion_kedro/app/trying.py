@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from emotion_kedro.config.experiment import ExperimentFile
 from emotion_kedro.config.loader import PAGES, STAGES, current_loader
 
 FOLDER = Path("conf/local/experiments")
+WIDTH = 80
 RUNNER = "emotion_kedro.runners.IncrementalRunner"
 
 
@@ -62,7 +64,7 @@ def try_table(
         click.echo("Looking at its rows ...")
         loader = current_loader()
         profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
-        click.echo("\n".join(f"  {line}" for line in profile.lines()))
+        click.echo("\n".join(_wrapped(line) for line in profile.lines()))
         words = _described(describe, profile)
         wanted = name or name_for(file, quick=quick)
         experiment = _checked(source, profile, wanted, quick, words)
@@ -101,7 +103,11 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
 def _say(file: Path, guess: Guess) -> None:
     click.echo(f"{file.name}")
     for note in guess.notes:
-        click.echo(f"  {note}")
+        click.echo(_wrapped(note))
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent=" " * 14)
 
 
 def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]]:
@@ -201,4 +207,6 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, model: str, pag
 
 def _figure(rows: Any) -> str:
     row = rows.iloc[0] if rows.ndim > 1 else rows
-    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    # With few test rows of a label, resamples lack it, and the interval of macro-F1 lies too low to be shown.
+    within = row["low"] <= row["value"] <= row["high"]
+    return f"{row['value']:.3f}" + (f" [{row['low']:.3f}, {row['high']:.3f}]" if within else "")

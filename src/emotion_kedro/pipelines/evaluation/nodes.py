@@ -133,7 +133,7 @@ def write_dataset_card(
     generators: dict[str, Any],
     arms: dict[str, Any],
     filters: dict[str, Any],
-    ingestion: IngestionConfig | None,
+    ingestion: Any,
 ) -> str:
     """Return the card that lies beside the texts."""
     from emotion_kedro.report.dataset_card import dataset_card
@@ -175,7 +175,7 @@ def write_report(
     note: str,
     reference: Sequence[str],
     evaluation: EvaluationConfig,
-    ingestion: IngestionConfig | None,
+    ingestion: Any,
     run_log: Mapping[str, Any] | None,
     raw_folder: Path,
     split_records: Frame,
@@ -216,9 +216,11 @@ def write_report(
     return html_page(report), markdown_page(report, picture), terminal_summary(report)
 
 
-def data_note(raw_folder: Path, split_records: Frame, ingestion: IngestionConfig | None = None) -> str:
+def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> str:
     """Return the sources, rows and labels of the records; and whether they are the hand-written sample."""
-    outside = ingestion is not None and any(source.state for source in ingestion.sources.values())
+    # None: the records come from another experiment.
+    sources = IngestionConfig.model_validate(ingestion).sources if ingestion else {}
+    outside = any(source.state for source in sources.values())
     rows = split_records.groupby("source").size()
     splits = split_records["split"].value_counts()
     parts = [
