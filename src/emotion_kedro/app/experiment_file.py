@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from emotion_kedro.app.profile import Profile
-from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.config.data import MAX_LOST, SourceConfig
 from emotion_kedro.whole_files import written_whole
 
 # Texts, steps and tokens a second of one core of an AMD EPYC (Zen 3, AVX2), with the offline models, texts of about
@@ -29,6 +29,9 @@ TOKENS = 20
 BUDGET = 480.0
 """Seconds that a default run may be estimated at: what is left of ten minutes is for slower machines."""
 
+SIZES = ((3, 1.0), (2, 1.0), (1, 1.0), (1, 0.7), (1, 0.5), (1, 0.35))
+"""Seeds of the classifiers, and the share of the usual texts and steps, from the dearest on: the first that is cheap
+enough is taken."""
 MOST_GENERATORS = 20
 """Labels, at most, that get a generator each; more share one."""
 SENTENCES = {
@@ -53,27 +56,37 @@ def experiment_for(
         quick: no language model is tuned.
         words: label -> words that say it.
     """
-    labels = len(profile.fit)
-    cap = max(20, min(800, (4000 if quick else 6000) // labels // 10 * 10))
+    for seeds, share in SIZES:
+        experiment = _experiment(source, profile, name, words, quick=quick, seeds=seeds, share=share)
+        if estimated_seconds(experiment, profile) <= BUDGET:
+            break
+    return experiment
+
+
+def _experiment(
+    source: SourceConfig,
+    profile: Profile,
+    name: str,
+    words: Mapping[str, Sequence[str]],
+    *,
+    quick: bool,
+    seeds: int,
+    share: float,
+) -> dict[str, Any]:
     lost = sum(profile.left_out.values()) + sum(map(profile.labels.__getitem__, profile.unfit))
     records = {
         "sources": {name: _source(source, profile)},
         "taxonomy": _taxonomy(profile, words),
-        **({"max_lost": 1.0} if lost > 0.2 * profile.rows else {}),
-        "cap": cap,
+        **({"max_lost": 1.0} if lost > MAX_LOST * profile.rows else {}),
+        "cap": max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10)),
         "split": profile.split.model_dump(include={"validation", "test"}),
     }
-    experiment = {
-        "question": "Does added text help here, and how well are the labels read?",
-        "records": records,
-        **(_quick if quick or profile.script != "latin" else _whole)(profile, cap),
-    }
-    seeds = [[0, 1, 2], [0, 1], [0]] if "encoder" in experiment["learners"] else [[0]]
-    for some in seeds:
-        experiment["design"] = {**experiment["design"], "seeds": some}
-        if estimated_seconds(experiment, profile) <= BUDGET:
-            break
-    return experiment
+    question = {"question": "Does added text help here, and how well are the labels read?", "records": records}
+    if quick or profile.script != "latin":
+        return question | _quick(profile)
+    return (
+        question | _whole(profile, records["cap"], share) | {"design": {"added_rows": 45, "seeds": list(range(seeds))}}
+    )
 
 
 def _source(source: SourceConfig, profile: Profile) -> dict[str, Any]:
@@ -92,13 +105,17 @@ def _template(profile: Profile) -> dict[str, Any]:
     return {"kind": "template", "sentence": SENTENCES[profile.script], "words": "all"}
 
 
-def _quick(profile: Profile, cap: int) -> dict[str, Any]:
+def _quick(profile: Profile) -> dict[str, Any]:
     """No language model is tuned: real rows, sentences that name the label, rows with words moved; frozen features."""
     latin = profile.script == "latin"
     features = {"kind": "encoder", "base": GLOBAL_ENCODER} if latin else {"kind": "characters", "ngrams": [1, 3]}
     arms = {
         "real": {"description": "the real rows alone"},
-        "template": {"description": "and a sentence that names the label", "add": ["template"], "augmentation_weight": 20.0},
+        "template": {
+            "description": "and a sentence that names the label",
+            "add": ["template"],
+            "augmentation_weight": 20.0,
+        },
         "eda": {"description": "and rows with words moved", "add": ["eda"]},
     }
     learners = {"frozen": {"kind": "linear", "features": features, "temperature": True, "only": {"arms": list(arms)}}}
@@ -113,19 +130,31 @@ def _quick(profile: Profile, cap: int) -> dict[str, Any]:
     return _with_zero_shot(experiment) if latin else experiment
 
 
-def _whole(profile: Profile, cap: int) -> dict[str, Any]:
-    """A generator for each label, or one for all of many; an encoder that is tuned."""
+def _whole(profile: Profile, cap: int, share: float) -> dict[str, Any]:
+    """A generator for each label, or one for all of many; an encoder that is tuned.
+
+    ``share`` of the usual number of texts is written, and of steps taken.
+    """
     rows = sum(min(cap, rows) for rows in profile.fit.values())
     labels = len(profile.fit)
     arms = {
         "real": {"description": "the real rows alone"},
-        "template": {"description": "and a sentence that names the label", "add": ["template"], "augmentation_weight": 20.0},
+        "template": {
+            "description": "and a sentence that names the label",
+            "add": ["template"],
+            "augmentation_weight": 20.0,
+        },
         "augmented": {"description": "and generated text", "add": ["generator"], "filters": FILTERS},
     }
-    training = {"steps": max(60, min(150, 2 * rows // 32)), "batch_size": 32, "learning_rate": 5e-4, "evaluate_every": 30}
+    training = {
+        "steps": max(60, min(150, 2 * rows // 32)),
+        "batch_size": 32,
+        "learning_rate": 5e-4,
+        "evaluate_every": 30,
+    }
     encoder = {"kind": "encoder", "base": GLOBAL_ENCODER, "max_tokens": 96, "temperature": True, "frozen_layers": 3}
     experiment = {
-        "generators": {"template": _template(profile), "generator": _generator(labels)},
+        "generators": {"template": _template(profile), "generator": _generator(labels, share)},
         "learners": {
             "encoder": {**encoder, "training": training, "only": {"arms": list(arms)}},
             # Reads the candidates for the filters.
@@ -133,7 +162,6 @@ def _whole(profile: Profile, cap: int) -> dict[str, Any]:
         },
         "filters": {"label_agreement": {"learner": "reader"}},
         "arms": arms,
-        "design": {"added_rows": 45},
         "recommend": list(arms),
         "compare": [["augmented", "real"], ["template", "real"], ["augmented", "template"]],
         "evaluation": {"embeddings": {"kind": "encoder", "base": GLOBAL_ENCODER}},
@@ -141,12 +169,12 @@ def _whole(profile: Profile, cap: int) -> dict[str, Any]:
     return _with_zero_shot(experiment)
 
 
-def _generator(labels: int) -> dict[str, Any]:
+def _generator(labels: int, share: float) -> dict[str, Any]:
     tuned = {
         "base": GLOBAL_GENERATOR,
         "tuning": "lora",
         "last_layers": 6,
-        "texts": max(8, min(160, 1200 // labels)),
+        "texts": max(8, int(share * min(160, 1200 // labels))),
         "decoding": {"max_new_tokens": 40, "batch_size": 160},
     }
     step = {"batch_size": 8, "learning_rate": 2e-3}
@@ -219,14 +247,14 @@ def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], tak
         experiment: what the file holds.
         taken: names that are something else.
     """
-    for name in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
-        file = folder / f"{name}.yml"
-        text = HEADER.format(name=name) + yaml.safe_dump(
-            {name: dict(experiment)}, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+    for free in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
+        file = folder / f"{free}.yml"
+        text = HEADER.format(name=free) + yaml.safe_dump(
+            {free: dict(experiment)}, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
         )
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             return file
-        if name not in taken and not file.exists():
+        if free not in taken and not file.exists():
             break
     with written_whole(file) as staging:
         staging.write_text(text, encoding="utf-8")

@@ -162,13 +162,16 @@ def _delimited(path: Path, layout: dict[str, Any]) -> tuple[dict[str, Any], list
     return keys, notes
 
 
-def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], float]:
-    """Return the first rows, and the share of all that have as many fields as the first; 0 if it is but one."""
+def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], tuple[float, int]]:
+    """Return the first rows; and of all the share that has as many fields as the first (0: one field), and its number.
+
+    The number tells quotation marks that are none: what seems to stand between two of them are rows.
+    """
     config = SourceConfig.model_validate({"file": str(path), "text_column": _GUESSED, **layout})
     try:
         first, others = reader_errors.delimited_rows(path, config, errors="surrogateescape")
         if len(first) < 2:
-            return [first], 0.0
+            return [first], (0.0, 0)
         good: list[list[str]] = []
         counts = [0, 0]
         for row in others:
@@ -176,8 +179,8 @@ def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], float]:
             if not isinstance(row, BadRow) and len(good) < ROWS:
                 good.append(row)
     except SourceError:  # a quotation mark that is never closed
-        return [[]], 0.0
-    return [first, *good], counts[0] / max(1, sum(counts))
+        return [[]], (0.0, 0)
+    return [first, *good], (counts[0] / max(1, sum(counts)), counts[0])
 
 
 def _is_data(rows: list[list[str]]) -> bool:

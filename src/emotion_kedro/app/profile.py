@@ -88,7 +88,7 @@ class Profile:
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}",
-            f"words       {self.words[0]} a text (median), {self.words[1]} at the 95th percentile, {self.words[2]} at most",
+            "words       {} a text (median), {} at the 95th percentile, {} at most".format(*self.words),
         ]
         if self.test_rows is not None:
             lines.insert(1, f"test file   {self.test_rows:,} rows")

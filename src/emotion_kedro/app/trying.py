@@ -147,7 +147,9 @@ def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick
     minutes = math.ceil(estimated_seconds(experiment, profile) / 60)
     click.echo(f"\nExperiment  {file}")
     if not quick and profile.script != "latin":
-        click.echo("            no language model that writes this script comes as a package: simple ways to add text only")
+        click.echo(
+            "            no language model that writes this script comes as a package: simple ways to add text only"
+        )
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     click.echo(f"It takes    about {minutes} min on two cores; again: kedro run --pipelines={file.stem}\n")

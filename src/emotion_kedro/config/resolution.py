@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,12 @@ def _state(source: SourceConfig) -> str:
     """Return what changes where a file of the source does, of those that lie outside of the raw folder."""
     patterns = filter(None, (*source.files, source.validation_file, source.test_file))
     outside = [path for pattern in patterns if (path := Path(pattern).expanduser()).is_absolute()]
-    files = [file for path in outside for file in ([path] if path.is_file() else map(Path, sorted(glob(str(path)))))]
+    files = [file for path in outside for file in _files_of(path)]
     return ", ".join(f"{file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+
+
+def _files_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(Path(path.anchor).glob(path.relative_to(path.anchor).as_posix()))
 
 
 def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:
