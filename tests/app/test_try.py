@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from emotion_kedro.app.experiment_file import BUDGET, estimated_seconds, experiment_for, name_for, write_experiment
 from emotion_kedro.app.guessing import guess_source
 from emotion_kedro.app.profile import Profile, profile_source
-from emotion_kedro.app.trying import lines_of
+from emotion_kedro.app.trying import _chosen, lines_of
 from emotion_kedro.cli import cli
 from emotion_kedro.config.data import SourceConfig, SplitConfig
 from emotion_kedro.config.resolution import resolve
@@ -87,6 +88,14 @@ def test_what_may_be_two_columns_is_asked(tmp_path: Path, monkeypatch: pytest.Mo
     assert guess.doubts == {"text": ("said", "told"), "label": ("place", "seen")}
     assert guess_source(file, text="told", label="seen").doubts == {}
 
+    monkeypatch.setattr(
+        click, "prompt", lambda *_, **given: given["default"] if "place" in given["type"].choices else "told"
+    )
+    asked = _chosen(file, None, None, ask=True, best=False)
+    assert (asked.text_column, asked.label_column) == ("told", "place")
+    best = _chosen(file, None, None, ask=False, best=True)
+    assert (best.text_column, best.label_column) == ("said", "place")
+
     monkeypatch.chdir(ROOT)
     stopped = CliRunner().invoke(cli, ["try", str(file), "--label", "seen"])
     assert stopped.exit_code == 1
@@ -136,6 +145,17 @@ def test_a_profile_counts_what_is_wrong_with_a_table(tmp_path: Path) -> None:
     assert (profile.repeats, profile.conflicts, profile.script) == (20, 1, "latin")
     assert 0 < profile.leaking < profile.plain_test_rows
     assert "label" in "\n".join(profile.lines())
+
+
+def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    table({"glad": 3, "cross": 2, "new": 4}).to_csv(tmp_path / "test.csv", index=False)
+    source = guess_source(tmp_path / "mine.csv").source.model_copy(update={"test_file": str(tmp_path / "test.csv")})
+
+    profile = profile_source(source)
+
+    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 9, ["low"])
+    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == ("cross", "glad")
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from emotion_kedro.app.profile import Profile
-from emotion_kedro.config.data import MAX_LOST, SourceConfig
+from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.whole_files import written_whole
 
 # Texts, steps and tokens a second of one core of an AMD EPYC (Zen 3, AVX2), with the offline models, texts of about
@@ -73,11 +73,11 @@ def _experiment(
     seeds: int,
     share: float,
 ) -> dict[str, Any]:
-    lost = sum(profile.left_out.values()) + sum(map(profile.labels.__getitem__, profile.unfit))
     records = {
         "sources": {name: _source(source, profile)},
         "taxonomy": _taxonomy(profile, words),
-        **({"max_lost": 1.0} if lost > MAX_LOST * profile.rows else {}),
+        # The profile has said what is left out.
+        **({"max_lost": 1.0} if profile.unfit or profile.left_out else {}),
         "cap": max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10)),
         "split": profile.split.model_dump(include={"validation", "test"}),
     }

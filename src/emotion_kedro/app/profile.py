@@ -93,7 +93,8 @@ class Profile:
         if self.test_rows is not None:
             lines.insert(1, f"test file   {self.test_rows:,} rows")
         if self.unfit:
-            lines.append(f"left out    {len(self.unfit)} labels with too few different texts: {_counted(self.unfit)}")
+            why = "too few different texts" + (", or none in the test file" if self.test_rows is not None else "")
+            lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
         return lines
 
 
