@@ -266,14 +266,18 @@ def test_results_are_those_of_the_saved_tables() -> None:
     comparisons = pd.DataFrame([{**row, "difference": 0.041, "low": 0.012, "high": 0.07}])
     recommendation = pd.DataFrame([{"arm": "real", "learner": "encoder", "chosen": True}])
 
-    lines = lines_of(scores, comparisons, recommendation, "models/mine", "mine.html")
+    runs = pd.DataFrame({"arm": ["real", "augmented"], "added_rows": [0, 1200]})
 
+    lines = lines_of(scores, comparisons, recommendation, runs, "models/mine", "mine.html")
+
+    none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
+    assert "Added text  augmented, 0 texts: none passed the filters" in none
     assert lines[2:] == [
         "best model    0.800 [0.700, 0.900]  0.800",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",
-        "Added text  augmented: helped, +4.1 points of accuracy [1.2, 7.0] (90 test rows)",
+        "Added text  augmented, 1,200 texts: helped, +4.1 points of accuracy [1.2, 7.0]",
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
     ]

@@ -39,8 +39,8 @@ SENTENCES = {
     "chinese": "这段文字表达的是{label}",
     "other": "{label}",
 }
-FILTERS = ["length", "complete", "repetition", "leftovers", "label_agreement", "novel", "diverse"]
-GLOBAL_ENCODER, GLOBAL_GENERATOR = "${globals:encoder}", "${globals:generator}"
+QUESTION = "Does added text help here, and how well are the labels read?"
+SHAPES = Path(__file__).with_name("trying.yml")
 HEADER = "# Written by emotion try. Change what you like; run it again: kedro run --pipelines={name}\n"
 
 
@@ -73,20 +73,35 @@ def _experiment(
     seeds: int,
     share: float,
 ) -> dict[str, Any]:
+    shapes = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))
+    experiment = shapes["characters" if profile.script != "latin" else "quick" if quick else "whole"]
+    experiment["generators"]["template"]["sentence"] = SENTENCES[profile.script]
+    cap = max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10))
+    if "encoder" in experiment["learners"]:
+        _fit_time(experiment, shapes["conditional"], profile, cap, share)
+        experiment["design"]["seeds"] = list(range(seeds))
     records = {
         "sources": {name: _source(source, profile)},
         "taxonomy": _taxonomy(profile, words),
         # The profile has said what is left out.
         **({"max_lost": 1.0} if profile.unfit or profile.left_out else {}),
-        "cap": max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10)),
+        "cap": cap,
         "split": profile.split.model_dump(include={"validation", "test"}),
     }
-    question = {"question": "Does added text help here, and how well are the labels read?", "records": records}
-    if quick or profile.script != "latin":
-        return question | _quick(profile)
-    return (
-        question | _whole(profile, records["cap"], share) | {"design": {"added_rows": 45, "seeds": list(range(seeds))}}
-    )
+    return {"question": QUESTION, "records": records, **experiment}
+
+
+def _fit_time(
+    experiment: dict[str, Any], conditional: dict[str, Any], profile: Profile, cap: int, share: float
+) -> None:
+    """Fill in a share of the usual number of texts that are written, and of the encoder's steps."""
+    labels, generators = len(profile.fit), experiment["generators"]
+    if labels > MOST_GENERATORS:
+        generators["generator"] = conditional
+    generators["generator"]["texts"] = max(8, int(share * min(160, 1200 // labels)))
+    passes = 2 * sum(min(cap, rows) for rows in profile.fit.values()) // 32
+    steps = max(60, min(300, 4 * labels), min(150, passes))
+    experiment["learners"]["encoder"]["training"]["steps"] = int(share * steps)
 
 
 def _source(source: SourceConfig, profile: Profile) -> dict[str, Any]:
@@ -99,104 +114,6 @@ def _taxonomy(profile: Profile, words: Mapping[str, Sequence[str]]) -> Any:
     if not profile.unfit and not words:
         return "from_data"
     return {"labels": {label: {"words": list(words[label])} if label in words else {} for label in sorted(profile.fit)}}
-
-
-def _template(profile: Profile) -> dict[str, Any]:
-    return {"kind": "template", "sentence": SENTENCES[profile.script], "words": "all"}
-
-
-def _quick(profile: Profile) -> dict[str, Any]:
-    """No language model is tuned: real rows, sentences that name the label, rows with words moved; frozen features."""
-    latin = profile.script == "latin"
-    features = {"kind": "encoder", "base": GLOBAL_ENCODER} if latin else {"kind": "characters", "ngrams": [1, 3]}
-    arms = {
-        "real": {"description": "the real rows alone"},
-        "template": {
-            "description": "and a sentence that names the label",
-            "add": ["template"],
-            "augmentation_weight": 20.0,
-        },
-        "eda": {"description": "and rows with words moved", "add": ["eda"]},
-    }
-    learners = {"frozen": {"kind": "linear", "features": features, "temperature": True, "only": {"arms": list(arms)}}}
-    experiment = {
-        "generators": {"template": _template(profile), "eda": {"kind": "eda", "texts": 45}},
-        "learners": learners,
-        "arms": arms,
-        "design": {"added_rows": 45},
-        "recommend": list(arms),
-        "compare": [["template", "real"], ["eda", "real"]],
-    }
-    return _with_zero_shot(experiment) if latin else experiment
-
-
-def _whole(profile: Profile, cap: int, share: float) -> dict[str, Any]:
-    """A generator for each label, or one for all of many; an encoder that is tuned.
-
-    ``share`` of the usual number of texts is written, and of steps taken.
-    """
-    rows = sum(min(cap, rows) for rows in profile.fit.values())
-    labels = len(profile.fit)
-    arms = {
-        "real": {"description": "the real rows alone"},
-        "template": {
-            "description": "and a sentence that names the label",
-            "add": ["template"],
-            "augmentation_weight": 20.0,
-        },
-        "augmented": {"description": "and generated text", "add": ["generator"], "filters": FILTERS},
-    }
-    training = {
-        "steps": max(60, min(150, 2 * rows // 32)),
-        "batch_size": 32,
-        "learning_rate": 5e-4,
-        "evaluate_every": 30,
-    }
-    encoder = {"kind": "encoder", "base": GLOBAL_ENCODER, "max_tokens": 96, "temperature": True, "frozen_layers": 3}
-    experiment = {
-        "generators": {"template": _template(profile), "generator": _generator(labels, share)},
-        "learners": {
-            "encoder": {**encoder, "training": training, "only": {"arms": list(arms)}},
-            # Reads the candidates for the filters.
-            "reader": {"kind": "linear", "features": {"kind": "encoder", "base": GLOBAL_ENCODER}, "only": {"arms": []}},
-        },
-        "filters": {"label_agreement": {"learner": "reader"}},
-        "arms": arms,
-        "recommend": list(arms),
-        "compare": [["augmented", "real"], ["template", "real"], ["augmented", "template"]],
-        "evaluation": {"embeddings": {"kind": "encoder", "base": GLOBAL_ENCODER}},
-    }
-    return _with_zero_shot(experiment)
-
-
-def _generator(labels: int, share: float) -> dict[str, Any]:
-    tuned = {
-        "base": GLOBAL_GENERATOR,
-        "tuning": "lora",
-        "last_layers": 6,
-        "texts": max(8, int(share * min(160, 1200 // labels))),
-        "decoding": {"max_new_tokens": 40, "batch_size": 160},
-    }
-    step = {"batch_size": 8, "learning_rate": 2e-3}
-    if labels > MOST_GENERATORS:
-        return {"kind": "conditional", **tuned, "training": {"steps": 200, **step, "evaluate_every": 100}}
-    return {
-        "kind": "fine_tuned",
-        **tuned,
-        "warm_up": {"steps": 64, **step, "evaluate_every": 32},
-        "training": {"steps": 12, **step, "evaluate_every": 6},
-    }
-
-
-def _with_zero_shot(experiment: dict[str, Any]) -> dict[str, Any]:
-    """Add what reads by the labels' names alone: no real row has a part in it, not even in the choice of a penalty."""
-    names = {"description": "sentences that name the label, and no real row", "rows": "none", "add": ["template"]}
-    reader = {"kind": "linear", "features": {"kind": "encoder", "base": GLOBAL_ENCODER}, "penalties": [1e-3]}
-    return {
-        **experiment,
-        "learners": {**experiment["learners"], "names": {**reader, "only": {"arms": ["names"]}}},
-        "arms": {**experiment["arms"], "names": names},
-    }
 
 
 # --- what it takes ------------------------------------------------------------------------------------------------

@@ -174,11 +174,9 @@ def results(name: str) -> list[str]:
 
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        scores, comparisons, recommendation = (
-            catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation")
-        )
+        tables = [catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation", "runs")]
         model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
-    return lines_of(scores, comparisons, recommendation, model, page)
+    return lines_of(*tables, model, page)
 
 
 def _path(catalog: Any, name: str) -> str:
@@ -186,8 +184,8 @@ def _path(catalog: Any, name: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def lines_of(scores: Any, comparisons: Any, recommendation: Any, model: str, page: str) -> list[str]:
-    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``)."""
+def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, model: str, page: str) -> list[str]:
+    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
     chosen = recommendation[recommendation["chosen"]].iloc[0]
     others = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
     rows = {"best model": (chosen["arm"], chosen["learner"]), **others}
@@ -200,10 +198,9 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, model: str, pag
     accuracy = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
     for row in accuracy[accuracy["second"] == "real"].to_dict(orient="records"):
         low, high = (100 * row[name] for name in ("low", "high"))
-        lines.append(
-            f"Added text  {row['first']}: {row['verdict']}, {100 * row['difference']:+.1f} points of accuracy "
-            f"[{low:.1f}, {high:.1f}] ({row['rows']} test rows)"
-        )
+        added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
+        said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy [{low:.1f}, {high:.1f}]"
+        lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
 
 
