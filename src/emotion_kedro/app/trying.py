@@ -8,17 +8,14 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from emotion_kedro.app.experiment_file import estimated_seconds, experiment_for, name_for, write_experiment
-from emotion_kedro.app.guessing import Guess, guess_source
-from emotion_kedro.app.profile import Profile, profile_source
-from emotion_kedro.config.base import reasons
-from emotion_kedro.config.data import SourceConfig
-from emotion_kedro.config.experiment import ExperimentFile
-from emotion_kedro.config.loader import PAGES, STAGES, current_loader
+if TYPE_CHECKING:
+    from emotion_kedro.app.guessing import Guess
+    from emotion_kedro.app.profile import Profile
+    from emotion_kedro.config.data import SourceConfig
 
 FOLDER = Path("conf/local/experiments")
 WIDTH = 80
@@ -54,13 +51,19 @@ def try_table(
     \b
     emotion try mails.xlsx
     emotion try posts.csv --text body --label mood --quick
-    emotion try posts.csv --describe joy="happy, glad" --describe anger="angry, furious"
+    emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
     """  # noqa: D301 - click wants the character itself
+    from emotion_kedro.app.experiment_file import name_for, write_experiment
+    from emotion_kedro.app.profile import profile_source
+    from emotion_kedro.config.loader import PAGES, STAGES, current_loader
+
     start = click.get_current_context().find_object(Path) or Path.cwd()
     try:
-        source = _chosen(start / file.expanduser(), text, label, ask=sys.stdin.isatty() and not yes, best=yes)
+        source = _chosen(
+            (start / file.expanduser()).resolve(), text, label, ask=sys.stdin.isatty() and not yes, best=yes
+        )
         if test is not None:
-            source = source.model_copy(update={"test_file": str(start / test.expanduser())})
+            source = source.model_copy(update={"test_file": str((start / test.expanduser()).resolve())})
         click.echo("Looking at its rows ...")
         loader = current_loader()
         profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
@@ -84,6 +87,8 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
     Raises:
         ValueError: if it is in doubt and there is nobody to ask.
     """
+    from emotion_kedro.app.guessing import guess_source
+
     columns = {"text": text, "label": label}
     guess = guess_source(file, **columns)
     for what in ("text", "label"):
@@ -131,6 +136,10 @@ def _checked(
     Raises:
         ValueError: if there is nothing to tell apart, or the words do not fit.
     """
+    from emotion_kedro.app.experiment_file import experiment_for
+    from emotion_kedro.config.base import reasons
+    from emotion_kedro.config.experiment import ExperimentFile
+
     if len(profile.fit) < 2:
         raise ValueError(
             f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
@@ -144,6 +153,8 @@ def _checked(
 
 
 def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
+    from emotion_kedro.app.experiment_file import estimated_seconds
+
     minutes = math.ceil(estimated_seconds(experiment, profile) / 60)
     click.echo(f"\nExperiment  {file}")
     if not quick and profile.script != "latin":
@@ -174,9 +185,11 @@ def results(name: str) -> list[str]:
 
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        tables = [catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation", "runs")]
+        scores, comparisons, recommendation, runs = (
+            catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation", "runs")
+        )
         model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
-    return lines_of(*tables, model, page)
+    return lines_of(scores, comparisons, recommendation, runs, model, page)
 
 
 def _path(catalog: Any, name: str) -> str:
