@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,10 @@ import click
 from emotion_kedro.app.model import project_folder
 
 COMMANDS = {
+    "try": (
+        "emotion_kedro.app.trying:try_table",
+        "Train a classifier on a table of your own, and measure whether added text helps.",
+    ),
     "predict": ("emotion_kedro.app.commands:predict", "Say which emotion a text has, or each text of a file."),
     "explain": ("emotion_kedro.app.commands:explain", "Show the words that a prediction rests on."),
     "generate": (
@@ -28,7 +33,7 @@ COMMANDS = {
     ),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("generate", "run", "status")
+IN_PROJECT = ("try", "generate", "run", "status")
 """Commands that read the project's configuration."""
 
 
@@ -55,6 +60,7 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Work in the project's folder, wherever in it the command is called."""
         if context.protected_args and context.protected_args[0] in IN_PROJECT:
+            context.obj = Path.cwd()  # files are named as seen from here
             _enter_project()
         return super().invoke(context)
 

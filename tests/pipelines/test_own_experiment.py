@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from project_folder import TRAINING, Project
 
 pytestmark = pytest.mark.slow
@@ -78,3 +79,24 @@ def test_labels_of_ones_own_have_generators_and_prompts(new_project: Callable[[]
     assert set(candidates["label"]) == set(MOODS)
     prompt = json.loads((project.newest("06_models/diary/classifier/real") / "prompt.json").read_text(encoding="utf-8"))
     assert "cross, glad, low" in prompt["question"]
+
+
+def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> None:
+    project = new_project()
+    moods = {**MOODS, "mixed": "two cups"}
+    rows = [
+        f'"{words} on day {n * 37}\nof the {n}th winter",{mood}' for mood, words in moods.items() for n in range(20)
+    ]
+    (project.path / "my diary.csv").write_text("\n".join([*rows, '"one day alone",rare']), encoding="utf-8")
+
+    printed = project.kedro("try", "my diary.csv", "--quick", "--describe", "low=sad, down")
+
+    written = yaml.safe_load((project.path / "conf/local/experiments/my_diary_quick.yml").read_text(encoding="utf-8"))
+    labels = written["my_diary_quick"]["records"]["taxonomy"]["labels"]
+    assert labels == {"cross": {}, "glad": {}, "low": {"words": ["sad", "down"]}, "mixed": {}}
+    [best] = [line for line in printed.splitlines() if line.startswith("best model")]
+    chosen = project.csv("08_reporting/results/my_diary_quick_recommendation.csv").query("chosen")["arm"].item()
+    scores = project.csv("08_reporting/results/my_diary_quick.csv").set_index(["arm", "learner", "metric"])
+    assert f" {scores.loc[(chosen, 'frozen', 'accuracy'), 'value']:.3f} [" in best
+    assert "hand-written sample" not in printed
+    assert 'emotion predict --model data/06_models/latest/my_diary_quick/recommended "..."' in printed

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation import create_overview_pipeline, create_pipeline, create_reference_pipeline
@@ -102,7 +103,7 @@ def test_report_of_an_experiment(split_records: pd.DataFrame) -> None:
         "reference_report": {"S1": {"title": "one", "figures": []}},
     }
     page, short, summary = write_report(
-        "invented", "Why?", "", ["S1"], EVALUATION, None, Path("sample"), split_records, **facts
+        "invented", "Why?", "", ["S1"], EVALUATION, None, None, Path("sample"), split_records, **facts
     )
     for text in ("a title", "0.250", "design.seeds", "arms.mixed.rows.source", "hand-written sample"):
         assert text in page
@@ -138,6 +139,9 @@ def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Pa
 def test_the_sample_is_named(split_records: pd.DataFrame) -> None:
     assert "hand-written sample" in data_note(Path("data/01_raw/sample"), split_records)
     assert "sample" not in data_note(Path("data/01_raw/real"), split_records)
+    outside = SourceConfig(file="/mine.csv", text_column="a", label_column="b", state="7 1")
+    ingestion = IngestionConfig(cleaning=(), sources={"mine": outside})
+    assert "sample" not in data_note(Path("data/01_raw/sample"), split_records, ingestion)
 
 
 def test_a_split_that_keeps_nothing_together_is_named(split_records: pd.DataFrame) -> None:

@@ -89,6 +89,8 @@ class SourceConfig(Config):
     """Longer texts are dropped, or cut where ``pieces`` are sentences."""
     unwanted: dict[str, str] = Field(default_factory=dict)
     """Reason -> pattern (a regular expression): texts that have it in them are dropped."""
+    state: str = ""
+    """Filled in: size and time of files outside of ``raw_root``, of whose changes that folder cannot tell."""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
 
+SEEN = 200
+"""Objects whose keys are looked at."""
 Objects = Iterator[tuple[int | None, Any]]
 """Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
 
@@ -97,6 +100,23 @@ def read_columns(
         raise reader_errors.bad_rows(path, bad)
     if dropped is not None:
         dropped.extend(bad)
+
+
+def columns_of(path: Path, source: SourceConfig) -> list[str]:
+    """Return the names of a table's columns; of objects those that most of the first ones have.
+
+    Raises:
+        SourceError: if the file cannot be read.
+    """
+    kind = source.format_of(path)
+    if kind in {"csv", "tsv"}:
+        return reader_errors.delimited_rows(path, source, errors="surrogateescape")[0]
+    if kind == "parquet":
+        return _parquet_table(path).schema_arrow.names
+    objects = {"json": _json, "jsonl": _json_lines, "xlsx": _sheet}[kind](path, source, [])
+    rows = [row for _, row in itertools.islice(objects, SEEN) if isinstance(row, dict)]
+    counts = Counter(key for row in rows for key in row)
+    return [name for name, count in counts.items() if 2 * count > len(rows)]
 
 
 def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
@@ -244,15 +264,20 @@ def _object(value: Any) -> Any:
     return value if not isinstance(value, str) else f"no object, but {value[: reader_errors.SNIPPET]!r}"
 
 
-def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+def _parquet_table(path: Path) -> Any:
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
 
     try:
-        table = pq.ParquetFile(path)
+        return pq.ParquetFile(path)
     except (ArrowException, OSError) as error:
         raise SourceError(f"{path}: this is no Parquet file ({str(error).splitlines()[0]})") from None
-    with table:
+
+
+def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    from pyarrow import ArrowException
+
+    with _parquet_table(path) as table:
         _check_columns(path, wanted, table.schema_arrow.names)
         batches = table.iter_batches(CHUNK_ROWS, columns=wanted)
         while True:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_kedro.config.base import Frame
+from emotion_kedro.config.data import IngestionConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
@@ -133,11 +134,12 @@ def write_dataset_card(
     generators: dict[str, Any],
     arms: dict[str, Any],
     filters: dict[str, Any],
+    ingestion: Any,
 ) -> str:
     """Return the card that lies beside the texts."""
     from emotion_kedro.report.dataset_card import dataset_card
 
-    note = data_note(raw_folder, split_records)
+    note = data_note(raw_folder, split_records, ingestion)
     return dataset_card(name, question, note, generators, arms, filters, candidates, decisions, text_quality)
 
 
@@ -174,6 +176,7 @@ def write_report(
     note: str,
     reference: Sequence[str],
     evaluation: EvaluationConfig,
+    ingestion: Any,
     run_log: Mapping[str, Any] | None,
     raw_folder: Path,
     split_records: Frame,
@@ -195,7 +198,7 @@ def write_report(
         name=name,
         question=question,
         note=note,
-        data_note=data_note(raw_folder, split_records),
+        data_note=data_note(raw_folder, split_records, ingestion),
         date=log["setting"].get("date", time.strftime("%Y-%m-%d")),
         commit=log["setting"].get("commit", ""),
         parameters=_changed(evaluation, facts),
@@ -214,10 +217,13 @@ def write_report(
     return html_page(report), markdown_page(report, picture), terminal_summary(report)
 
 
-def data_note(raw_folder: Path, split_records: Frame) -> str:
+def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> str:
     """Return the sources, rows and labels of the records, and what makes figures of them say less."""
     from emotion_kedro.data.splitting import UNGROUPED
 
+    # None: the records come from another experiment.
+    sources = IngestionConfig.model_validate(ingestion).sources if ingestion else {}
+    outside = any(source.state for source in sources.values())
     rows = split_records.groupby("source").size()
     splits = split_records["split"].value_counts()
     parts = [
@@ -227,7 +233,7 @@ def data_note(raw_folder: Path, split_records: Frame) -> str:
     ]
     if (split_records["group"] == UNGROUPED).all():
         parts.append(PLAIN)
-    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES else [])])
+    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES and not outside else [])])
 
 
 def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _listing() -> Node:
 
 def _describing() -> Node:
     tables = _tables("candidates", "decisions", "text_quality", "raw_folder", "split_records")
-    parameters = _parameters("name", "question", "generators", "arms", "filters")
+    parameters = _parameters("name", "question", "generators", "arms", "filters", "ingestion")
     return _node(write_dataset_card, tables | parameters, "dataset_card")
 
 
@@ -149,7 +149,7 @@ def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -
     runs += [f"{name}_runs" for name in _predicting(experiment)]
     inputs = {
         # Kedro reads the types of parameters by position: first the arguments in their order.
-        **_parameters("name", "question", "note", "reference", "evaluation"),
+        **_parameters("name", "question", "note", "reference", "evaluation", "ingestion"),
         **_tables("run_log", "raw_folder", "split_records", *tables, *recommended),
         **_parameters("learners", "arms", "generators", "filters", "design", "latest"),
         **_numbered(runs, "runs"),

@@ -1,0 +1,178 @@
+"""The experiment that ``emotion try`` writes for a table, where it lies, and what it will take."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emotion_kedro.app.profile import Profile
+from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.whole_files import written_whole
+
+# Texts, steps and tokens a second of one core of an AMD EPYC (Zen 3, AVX2), with the offline models, texts of about
+# 20 tokens.
+TRAINED_TEXTS = 62.0  # of an encoder whose lower half is frozen
+READ_TEXTS = 112.0
+TUNED_STEPS = 1.2  # of low-rank adapters on the upper six blocks, eight texts each
+WRITTEN_TOKENS = 117.0
+CORES = 1.7
+"""What two of them do, beside one."""
+STARTING = 40.0
+"""Seconds that programs, baselines, tables and pages take."""
+TOKENS = 20
+"""Of a text, on which the rates above were measured."""
+BUDGET = 480.0
+"""Seconds that a default run may be estimated at: what is left of ten minutes is for slower machines."""
+
+SIZES = ((3, 1.0), (2, 1.0), (1, 1.0), (1, 0.7), (1, 0.5), (1, 0.35))
+"""Seeds of the classifiers, and the share of the usual texts and steps, from the dearest on: the first that is cheap
+enough is taken."""
+MOST_GENERATORS = 20
+"""Labels, at most, that get a generator each; more share one."""
+SENTENCES = {
+    "latin": "This text expresses {label}",
+    "chinese": "这段文字表达的是{label}",
+    "other": "{label}",
+}
+QUESTION = "Does added text help here, and how well are the labels read?"
+SHAPES = Path(__file__).with_name("trying.yml")
+HEADER = "# Written by emotion try. Change what you like; run it again: kedro run --pipelines={name}\n"
+
+
+def experiment_for(
+    source: SourceConfig, profile: Profile, *, name: str, quick: bool = False, words: Mapping[str, Sequence[str]] = {}
+) -> dict[str, Any]:
+    """Return an experiment on a table, as its file holds it.
+
+    Args:
+        source: the table.
+        profile: what it is like.
+        name: of the source.
+        quick: no language model is tuned.
+        words: label -> words that say it.
+    """
+    for seeds, share in SIZES:
+        experiment = _experiment(source, profile, name, words, quick=quick, seeds=seeds, share=share)
+        if estimated_seconds(experiment, profile) <= BUDGET:
+            break
+    return experiment
+
+
+def _experiment(
+    source: SourceConfig,
+    profile: Profile,
+    name: str,
+    words: Mapping[str, Sequence[str]],
+    *,
+    quick: bool,
+    seeds: int,
+    share: float,
+) -> dict[str, Any]:
+    shapes = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))
+    experiment = shapes["characters" if profile.script != "latin" else "quick" if quick else "whole"]
+    experiment["generators"]["template"]["sentence"] = SENTENCES[profile.script]
+    cap = max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10))
+    if "encoder" in experiment["learners"]:
+        _fit_time(experiment, shapes["conditional"], profile, cap, share)
+        experiment["design"]["seeds"] = list(range(seeds))
+    records = {
+        "sources": {name: _source(source, profile)},
+        "taxonomy": _taxonomy(profile, words),
+        # The profile has said what is left out.
+        **({"max_lost": 1.0} if profile.unfit or profile.left_out else {}),
+        "cap": cap,
+        "split": profile.split.model_dump(include={"validation", "test"}),
+    }
+    return {"question": QUESTION, "records": records, **experiment}
+
+
+def _fit_time(
+    experiment: dict[str, Any], conditional: dict[str, Any], profile: Profile, cap: int, share: float
+) -> None:
+    """Fill in a share of the usual number of texts that are written, and of the encoder's steps."""
+    labels, generators = len(profile.fit), experiment["generators"]
+    if labels > MOST_GENERATORS:
+        generators["generator"] = conditional
+    generators["generator"]["texts"] = max(8, int(share * min(160, 1200 // labels)))
+    passes = 2 * sum(min(cap, rows) for rows in profile.fit.values()) // 32
+    steps = max(60, min(300, 4 * labels), min(150, passes))
+    experiment["learners"]["encoder"]["training"]["steps"] = int(share * steps)
+
+
+def _source(source: SourceConfig, profile: Profile) -> dict[str, Any]:
+    bad = {"bad_rows": "drop"} if "fields that cannot be read" in profile.left_out else {}
+    return {**source.model_dump(mode="json", exclude_defaults=True), **bad}
+
+
+def _taxonomy(profile: Profile, words: Mapping[str, Sequence[str]]) -> Any:
+    """Labels are written out where something is said of them: which are left out, by which words they are meant."""
+    if not profile.unfit and not words:
+        return "from_data"
+    return {"labels": {label: {"words": list(words[label])} if label in words else {} for label in sorted(profile.fit)}}
+
+
+# --- what it takes ------------------------------------------------------------------------------------------------
+
+
+def estimated_seconds(experiment: Mapping[str, Any], profile: Profile) -> float:
+    """Return about how long the experiment takes on two cores like those that the rates were measured on."""
+    cap = experiment["records"]["cap"]
+    rows = sum(min(cap, rows) for rows in profile.fit.values()) + (profile.test_rows or 0)
+    length = max(1.0, min(profile.words[0] * 1.3, 96) / TOKENS)
+    read, seconds = float(rows), 0.0
+    for generator in experiment["generators"].values():
+        seconds += _writing_seconds(generator, len(profile.fit))
+        read += generator.get("texts", 0) * len(profile.fit)
+    if "encoder" in experiment["learners"]:
+        training = experiment["learners"]["encoder"]["training"]
+        runs = len(experiment["recommend"]) * len(experiment["design"]["seeds"])
+        seconds += runs * training["steps"] * training["batch_size"] * length / TRAINED_TEXTS
+        read += runs * 0.4 * rows  # test rows, and validation rows twice
+    return STARTING + (seconds + read * length / READ_TEXTS) / CORES
+
+
+def _writing_seconds(generator: Mapping[str, Any], labels: int) -> float:
+    if "training" not in generator:
+        return 0.0
+    each = labels if generator["kind"] == "fine_tuned" else 1
+    steps = generator.get("warm_up", {}).get("steps", 0) + each * generator["training"]["steps"]
+    tokens = generator["texts"] * labels * 0.6 * generator["decoding"]["max_new_tokens"]
+    return float(steps / TUNED_STEPS + tokens / WRITTEN_TOKENS)
+
+
+# --- where it lies ------------------------------------------------------------------------------------------------
+
+
+def name_for(file: Path, *, quick: bool = False) -> str:
+    """Return the name of an experiment on a file: its own, as far as it is letters, digits and _."""
+    name = re.sub(r"\W+", "_", file.stem, flags=re.ASCII).strip("_").lower()
+    name = name if re.match("[a-z]", name) else f"table_{name}".rstrip("_")
+    return f"{name}_quick" if quick else name
+
+
+def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], taken: Collection[str]) -> Path:
+    """Write an experiment, under a name with a number if another has its own already; return the file.
+
+    Args:
+        folder: of the experiments.
+        name: that is wanted.
+        experiment: what the file holds.
+        taken: names that are something else.
+    """
+    for free in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
+        file = folder / f"{free}.yml"
+        text = HEADER.format(name=free) + yaml.safe_dump(
+            {free: dict(experiment)}, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+        )
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            return file
+        if free not in taken and not file.exists():
+            break
+    with written_whole(file) as staging:
+        staging.write_text(text, encoding="utf-8")
+    return file

@@ -1,0 +1,184 @@
+"""What a table of texts and labels is like, before anything learns from it. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
+from emotion_kedro.data.near_duplicates import group_near_duplicates
+from emotion_kedro.data.reader_errors import SHOWN
+from emotion_kedro.data.readers import read_source
+from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
+from emotion_kedro.metrics.diversity import HAN
+
+CAP = 800
+"""Rows per label, at most, among which near-duplicates are looked for."""
+FEW_ROWS = 1000
+"""Below it a larger share of the rows is held out: with fewer test rows no difference can be shown."""
+SPLITS = {True: SplitConfig(validation=0.15, test=0.3), False: SplitConfig()}
+LEAST_GROUPS = {True: 4, False: 6}
+"""Different texts of a label from which on each part of such a split surely gets one."""
+LEAST_OWN_GROUPS = 3
+"""The same where the test rows have a file of their own."""
+MOSTLY = 0.5
+"""Share of the letters from which on a text is of a script."""
+_HAN = re.compile(f"[{HAN}]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_LETTER = re.compile(r"[^\W\d_]")
+_WORD = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a table is like."""
+
+    rows: int
+    """That the file has, with those that are left out."""
+    left_out: dict[str, int]
+    """Reason -> rows that cannot be used."""
+    labels: dict[str, int]
+    """Label -> rows, the most frequent first; names that differ by case or space alone are one."""
+    unfit: dict[str, int]
+    """Labels with too few different texts to learn from, to choose by and to test on -> how many they have."""
+    repeats: int
+    """Rows whose text stands there before, under the same label."""
+    conflicts: int
+    """Texts that stand under two labels."""
+    leaking: int
+    """Test rows of a plain split that have a near-duplicate among the train rows ..."""
+    plain_test_rows: int
+    """... of so many."""
+    test_rows: int | None
+    """Rows of a test file; None: there is none."""
+    script: str
+    """``latin``, ``chinese`` or ``other``: what most letters are."""
+    words: tuple[int, int, int]
+    """Words of a text, a Chinese character counting as one: median, 95th percentile, most."""
+    split: SplitConfig = field(repr=False)
+    """How the rows are best divided."""
+
+    @property
+    def fit(self) -> dict[str, int]:
+        """The labels that can be learned -> rows."""
+        return {label: rows for label, rows in self.labels.items() if label not in self.unfit}
+
+    @property
+    def used(self) -> int:
+        """Rows of these labels."""
+        return sum(self.fit.values())
+
+    def lines(self) -> list[str]:
+        """Return the profile in words."""
+        counts = list(self.labels.values())
+        dropped = ", ".join(f"{rows:,} with {reason}" for reason, rows in self.left_out.items() if rows)
+        leak = self.leaking / max(1, self.plain_test_rows)
+        lines = [
+            f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
+            f"labels      {len(counts)}: {_counted(self.labels)}",
+            f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
+            f"repeats     {self.repeats:,} rows say what another row says; {self.conflicts:,} texts have two labels",
+            f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
+            + ("; here such rows stay together" if self.leaking else ""),
+            f"script      {self.script}",
+            "words       {} a text (median), {} at the 95th percentile, {} at most".format(*self.words),
+        ]
+        if self.test_rows is not None:
+            lines.insert(1, f"test file   {self.test_rows:,} rows")
+        if self.unfit:
+            why = "too few different texts" + (", or none in the test file" if self.test_rows is not None else "")
+            lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
+        return lines
+
+
+def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_space",)) -> Profile:
+    """Return the profile of a source, its file named by an absolute path.
+
+    Args:
+        source: as :func:`emotion_kedro.app.guessing.guess_source` has it.
+        cleaning: steps that are done to the texts before.
+
+    Raises:
+        SourceError: if the file cannot be read, or no row is left.
+    """
+    lenient = source.model_copy(update={"bad_rows": "drop", "unknown_labels": "drop"})
+    pieces, report = _exhausted(read_source(Path("/"), "table", lenient, cleaning))
+    records = pd.concat(pieces, ignore_index=True)
+    is_test = records["split"] == "test"
+    free = records[~is_test].reset_index(drop=True)
+    few = len(free) < FEW_ROWS
+    sampling = SamplingConfig(cap=CAP, split=SPLITS[few])
+    stays, groups, settled = resolve_conflicts(free, repeats="keep_one", conflicts="drop")
+    leaks = leakage_table(free, sampling).iloc[0]
+    taken = free[stays].iloc[cap_rows(groups[stays], cap=CAP, seed=sampling.seed)]
+    counts = free["label"].value_counts()
+    tested = set(records.loc[is_test, "label"])
+    enough = {label: number for label, number in _different(taken).items() if not tested or label in tested}
+    least = LEAST_OWN_GROUPS if tested else LEAST_GROUPS[few]
+    every = {str(label): int(rows) for label, rows in counts.items()}
+    return Profile(
+        rows=report["rows"],
+        left_out=_left_out(report["dropped"]),
+        labels=every,
+        unfit={label: enough.get(label, 0) for label in every if enough.get(label, 0) < least},
+        repeats=settled["repeats"]["rows"],
+        conflicts=settled["conflicts"]["texts"],
+        leaking=int(leaks["near_in_train"]),
+        plain_test_rows=int(leaks["test_rows"]),
+        test_rows=int(is_test.sum()) if source.test_file else None,
+        script=_script("".join(free["text"].head(CAP))),
+        words=_words(free["text"]),
+        split=sampling.split,
+    )
+
+
+def _counted(labels: dict[str, int]) -> str:
+    """Return labels with their counts, as many as can be read at a glance."""
+    some = ", ".join(f"{label} {count:,}" for label, count in list(labels.items())[:SHOWN])
+    return some + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")
+
+
+def _exhausted(pieces: Generator[T, None, dict[str, Any]]) -> tuple[list[T], dict[str, Any]]:
+    """Return what a generator yields, and what it returns."""
+    parts = []
+    while True:
+        try:
+            parts.append(next(pieces))
+        except StopIteration as end:
+            return parts, end.value
+
+
+def _left_out(dropped: dict[str, Any]) -> dict[str, int]:
+    counts = {
+        "no text": dropped["empty text"],
+        "no label": sum(dropped["unknown label"].values()),
+        "fields that cannot be read": dropped.get("bad rows", 0),
+    }
+    return {reason: rows for reason, rows in counts.items() if rows}
+
+
+def _different(records: pd.DataFrame) -> dict[str, int]:
+    """Count the groups of near-duplicates of each label; a group counts under the label of its first row."""
+    groups = group_near_duplicates(records["text"], **NearDuplicateConfig().model_dump(), seed=0)
+    first = records["label"].to_numpy()[np.unique(groups, return_index=True)[1]]
+    return {str(label): int(number) for label, number in pd.Series(first).value_counts().items()}
+
+
+def _script(text: str) -> str:
+    count: Callable[[re.Pattern[str]], int] = lambda pattern: len(pattern.findall(text))  # noqa: E731
+    letters = max(1, count(_LETTER))
+    if count(_HAN) / letters > MOSTLY:
+        return "chinese"
+    return "latin" if count(_LATIN) / letters > MOSTLY else "other"
+
+
+def _words(texts: pd.Series) -> tuple[int, int, int]:
+    lengths = texts.str.count(_WORD.pattern)
+    return int(lengths.median()), int(lengths.quantile(0.95)), int(lengths.max())

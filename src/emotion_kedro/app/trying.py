@@ -1,0 +1,224 @@
+"""``emotion try``: from a table of one's own to a classifier, and to whether added text helps."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from emotion_kedro.app.guessing import Guess
+    from emotion_kedro.app.profile import Profile
+    from emotion_kedro.config.data import SourceConfig
+
+FOLDER = Path("conf/local/experiments")
+WIDTH = 80
+RUNNER = "emotion_kedro.runners.IncrementalRunner"
+
+
+@click.command(name="try")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--text", help="The column of the texts; else it is guessed.")
+@click.option("--label", help="The column of the labels; else it is guessed.")
+@click.option("--test", type=click.Path(path_type=Path), help="A file of test rows; else some of FILE are held out.")
+@click.option("--quick", is_flag=True, help="Two minutes: no language model is tuned.")
+@click.option(
+    "--describe", multiple=True, metavar='LABEL="WORDS"', help="Words that say a label, commas between; repeatable."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: take the best guess.")
+@click.option("--name", help="Of the experiment; else that of the file.")
+def try_table(
+    file: Path,
+    text: str | None,
+    label: str | None,
+    test: Path | None,
+    quick: bool,
+    describe: tuple[str, ...],
+    yes: bool,
+    name: str | None,
+) -> None:
+    """Train a classifier on a table, and measure whether added text helps.
+
+    FILE is csv, tsv, txt, json, jsonl, parquet or xlsx, with a column of texts and one of labels. An experiment is
+    written to conf/local/experiments/ and run: change it, and run it again with kedro run --pipelines=NAME.
+
+    \b
+    emotion try mails.xlsx
+    emotion try posts.csv --text body --label mood --quick
+    emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
+    """  # noqa: D301 - click wants the character itself
+    from emotion_kedro.app.experiment_file import name_for, write_experiment
+    from emotion_kedro.app.profile import profile_source
+    from emotion_kedro.config.loader import PAGES, STAGES, current_loader
+
+    start = click.get_current_context().find_object(Path) or Path.cwd()
+    try:
+        source = _chosen(
+            (start / file.expanduser()).resolve(), text, label, ask=sys.stdin.isatty() and not yes, best=yes
+        )
+        if test is not None:
+            source = source.model_copy(update={"test_file": str((start / test.expanduser()).resolve())})
+        click.echo("Looking at its rows ...")
+        loader = current_loader()
+        profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
+        click.echo("\n".join(_wrapped(line) for line in profile.lines()))
+        words = _described(describe, profile)
+        wanted = name or name_for(file, quick=quick)
+        experiment = _checked(source, profile, wanted, quick, words)
+        written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    _announce(written, experiment, profile, quick)
+    ended = _run(written.stem)
+    if ended:
+        raise SystemExit(ended)
+    click.echo("\n".join(results(written.stem)))
+
+
+def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best: bool) -> SourceConfig:
+    """Return how the file is read; ask for what is in doubt.
+
+    Raises:
+        ValueError: if it is in doubt and there is nobody to ask.
+    """
+    from emotion_kedro.app.guessing import guess_source
+
+    columns = {"text": text, "label": label}
+    guess = guess_source(file, **columns)
+    for what in ("text", "label"):
+        candidates = guess.doubts.get(what, ())
+        if candidates and not (ask or best):
+            listed = ", ".join(map(repr, candidates))
+            raise ValueError(f"{file}: the {what} may be {listed}. Name it: --{what} COLUMN, or take the first: --yes")
+        if candidates and ask:
+            columns[what] = click.prompt(
+                f"Which column holds the {what}s?", type=click.Choice(candidates), default=candidates[0]
+            )
+            guess = guess_source(file, **columns)
+    _say(file, guess)
+    return guess.source
+
+
+def _say(file: Path, guess: Guess) -> None:
+    click.echo(f"{file.name}")
+    for note in guess.notes:
+        click.echo(_wrapped(note))
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent=" " * 14)
+
+
+def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]]:
+    words: dict[str, list[str]] = {}
+    for entry in describe:
+        label, mark, said = entry.partition("=")
+        named = [word.strip() for word in said.split(",") if word.strip()]
+        if not mark or not named:
+            raise ValueError(f'--describe {entry!r}: give a label and its words, e.g. --describe joy="happy, glad"')
+        if label not in profile.fit:
+            raise ValueError(f"--describe has {label!r}, which is no label here; there are: {', '.join(profile.fit)}")
+        words.setdefault(label, []).extend(named)
+    return words
+
+
+def _checked(
+    source: SourceConfig, profile: Profile, name: str, quick: bool, words: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Return the experiment.
+
+    Raises:
+        ValueError: if there is nothing to tell apart, or the words do not fit.
+    """
+    from emotion_kedro.app.experiment_file import experiment_for
+    from emotion_kedro.config.base import reasons
+    from emotion_kedro.config.experiment import ExperimentFile
+
+    if len(profile.fit) < 2:
+        raise ValueError(
+            f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
+        )
+    experiment = experiment_for(source, profile, name=name, quick=quick, words=words)
+    try:
+        ExperimentFile.model_validate(experiment)
+    except ValueError as error:
+        raise ValueError(f"no experiment can be made of this{reasons(error)}") from None
+    return experiment
+
+
+def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
+    from emotion_kedro.app.experiment_file import estimated_seconds
+
+    minutes = math.ceil(estimated_seconds(experiment, profile) / 60)
+    click.echo(f"\nExperiment  {file}")
+    if not quick and profile.script != "latin":
+        click.echo(
+            "            no language model that writes this script comes as a package: simple ways to add text only"
+        )
+    elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
+        click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
+    click.echo(f"It takes    about {minutes} min on two cores; again: kedro run --pipelines={file.stem}\n")
+
+
+def _run(name: str) -> int:
+    """Run the experiment as anyone would; return how it ended. Ctrl-C reaches it as well."""
+    words = [sys.executable, "-m", "kedro", "run", f"--pipelines={name}", f"--runner={RUNNER}"]
+    with subprocess.Popen(words) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            return process.wait()
+
+
+# --- what came out ------------------------------------------------------------------------------------------------
+
+
+def results(name: str) -> list[str]:
+    """Return what a run of an experiment has found, from the tables that it saved."""
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(project_path=Path.cwd()) as session:
+        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
+        scores, comparisons, recommendation, runs = (
+            catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation", "runs")
+        )
+        model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
+    return lines_of(scores, comparisons, recommendation, runs, model, page)
+
+
+def _path(catalog: Any, name: str) -> str:
+    path = Path(catalog.get(name)._filepath)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, model: str, page: str) -> list[str]:
+    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
+    chosen = recommendation[recommendation["chosen"]].iloc[0]
+    others = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
+    rows = {"best model": (chosen["arm"], chosen["learner"]), **others}
+    table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
+    lines = [f"Model       {model} ({chosen['arm']})", f"{'':12}{'accuracy':22}macro-F1"]
+    for what, run in rows.items():
+        if run in table.index.droplevel("metric"):
+            told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
+            lines.append(f"{what:<14}{told[0]:22}{told[1]}")
+    accuracy = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
+    for row in accuracy[accuracy["second"] == "real"].to_dict(orient="records"):
+        low, high = (100 * row[name] for name in ("low", "high"))
+        added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
+        said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy [{low:.1f}, {high:.1f}]"
+        lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
+    return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
+
+
+def _figure(rows: Any) -> str:
+    row = rows.iloc[0] if rows.ndim > 1 else rows
+    # With few test rows of a label, resamples lack it, and the interval of macro-F1 lies too low to be shown.
+    within = row["low"] <= row["value"] <= row["high"]
+    return f"{row['value']:.3f}" + (f" [{row['low']:.3f}, {row['high']:.3f}]" if within else "")

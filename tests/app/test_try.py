@@ -1,0 +1,283 @@
+"""A table of one's own: how it is read, what it is like, and the experiment that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from emotion_kedro.app.experiment_file import BUDGET, estimated_seconds, experiment_for, name_for, write_experiment
+from emotion_kedro.app.guessing import guess_source
+from emotion_kedro.app.profile import Profile, profile_source
+from emotion_kedro.app.trying import _chosen, lines_of
+from emotion_kedro.cli import cli
+from emotion_kedro.config.data import SourceConfig, SplitConfig
+from emotion_kedro.config.resolution import resolve
+from emotion_kedro.data.reader_errors import SourceError
+from emotion_kedro.data.readers import read_source
+from emotion_kedro.data.sampling import sample_and_split
+
+ROOT = Path(__file__).parents[2]
+NOUNS = ("lamp", "river", "letter", "garden", "ticket", "kitchen", "bicycle", "window", "holiday", "neighbour")
+VERBS = ("broke", "saw", "painted", "lost", "sold", "found", "cleaned", "missed", "drew", "forgot")
+MOODS = {"glad": 24, "cross": 16, "low": 12}
+"""Label -> rows."""
+
+
+def sentence(number: int) -> str:
+    verb, noun, other = VERBS[number % 10], NOUNS[number // 10 % 10], NOUNS[number * 7 % 10]
+    return f"on day {number * 37} somebody {verb} the {noun} beside {VERBS[number * 3 % 10]} {other}s, {number}"
+
+
+def table(labels: dict[str, int] = MOODS) -> pd.DataFrame:
+    names = [label for label, rows in labels.items() for _ in range(rows)]
+    frame = pd.DataFrame({"no": range(len(names)), "entry": [sentence(n) for n in range(len(names))], "mood": names})
+    return frame.sample(frac=1, random_state=0).reset_index(drop=True)
+
+
+def headerless(frame: pd.DataFrame, file: Path) -> None:
+    frame = frame.assign(entry=frame["entry"].str.replace("somebody", "some\nbody"))
+    frame[["entry", "mood"]].to_csv(file, index=False, header=False)
+
+
+FORMATS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    "a.csv": headerless,
+    "b.csv": lambda frame, file: frame.to_csv(file, index=False, sep=";"),
+    "c.csv": lambda frame, file: file.write_bytes(
+        frame.assign(entry="é" + frame["entry"]).to_csv(index=False).encode("cp1252")
+    ),
+    "d.xlsx": lambda frame, file: frame.to_excel(file, index=False),
+    "e.json": lambda frame, file: frame.to_json(file, orient="records"),
+    "f.json": lambda frame, file: frame.to_json(file, orient="records", lines=True),
+    "g.parquet": lambda frame, file: frame.to_parquet(file),
+    "h.tsv": lambda frame, file: file.write_text(
+        "entry\tmood\n"
+        + "".join(f'"{entry}\t{mood}\n' for entry, mood in zip(frame["entry"], frame["mood"], strict=True))
+    ),
+    "i.txt": lambda frame, file: frame.to_csv(file, index=False, sep="|"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_format_is_read_and_its_columns_are_guessed(name: str, tmp_path: Path) -> None:
+    FORMATS[name](table(), tmp_path / name)
+
+    guess = guess_source(tmp_path / name)
+
+    assert guess.doubts == {}
+    columns = (guess.source.text_column, guess.source.label_column)
+    assert columns == (("column_1", "column_2") if name == "a.csv" else ("entry", "mood"))
+    records = pd.concat(read_source(Path("/"), "mine", guess.source, []))
+    assert records["label"].value_counts().to_dict() == MOODS
+    assert not records["text"].str.contains("column|entry").any()
+
+
+def test_what_may_be_two_columns_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "posts.csv"
+    frame = table().assign(place=["inn", "hut"] * 26, told=lambda frame: frame["entry"].str.upper())
+    frame.rename(columns={"mood": "seen", "entry": "said"}).to_csv(file, index=False)
+
+    guess = guess_source(file)
+    assert guess.doubts == {"text": ("said", "told"), "label": ("place", "seen")}
+    assert guess_source(file, text="told", label="seen").doubts == {}
+
+    monkeypatch.setattr(
+        click, "prompt", lambda *_, **given: given["default"] if "place" in given["type"].choices else "told"
+    )
+    asked = _chosen(file, None, None, ask=True, best=False)
+    assert (asked.text_column, asked.label_column) == ("told", "place")
+    best = _chosen(file, None, None, ask=False, best=True)
+    assert (best.text_column, best.label_column) == ("said", "place")
+
+    monkeypatch.chdir(ROOT)
+    stopped = CliRunner().invoke(cli, ["try", str(file), "--label", "seen"])
+    assert stopped.exit_code == 1
+    assert stopped.output.strip().endswith(
+        "the text may be 'said', 'told'. Name it: --text COLUMN, or take the first: --yes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("text\none\ntwo\n", "there is one column only"),
+        ("text,label\n" + "".join(f'"{sentence(n)}",{n}x\n' for n in range(20)), "no column looks like a label"),
+        ("text,label\n" + "".join(f'"{sentence(n)}",same\n' for n in range(20)), "no column looks like a label"),
+        ("text,label\n" + "".join(f'"{sentence(n)}",{"ab"[n % 2]}\n' for n in range(6)), "two are needed"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_ends_with_a_line(
+    content: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.csv").write_text(content)
+    monkeypatch.chdir(ROOT)
+
+    result = CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv")])
+
+    assert (result.exit_code, said in result.output) == (1, True), result.output
+    with pytest.raises(SourceError, match="no such file"):
+        guess_source(tmp_path / "other.csv")
+
+
+def test_a_profile_counts_what_is_wrong_with_a_table(tmp_path: Path) -> None:
+    frame = table({**MOODS, "rare": 2})
+    repeated = frame.iloc[:20]
+    conflict = frame.iloc[[30]].assign(mood=lambda row: "low" if row["mood"].iloc[0] != "low" else "glad")
+    spelt = pd.DataFrame({"no": 90, "entry": ["an entry of another kind altogether"], "mood": [" Glad"]})
+    empty = pd.DataFrame({"no": [91, 92], "entry": ["a text of its own", ""], "mood": ["", "low"]})
+    file = tmp_path / "mine.csv"
+    pd.concat([frame, repeated, conflict, spelt, empty]).to_csv(file, index=False)
+    file.write_text(file.read_text() + "one,two,three,four\n")
+
+    profile = profile_source(guess_source(file).source)
+
+    assert profile.rows == 79
+    assert profile.left_out == {"no text": 1, "no label": 1, "fields that cannot be read": 1}
+    assert sum(profile.labels.values()) == 76
+    assert profile.unfit == {"rare": 2}
+    assert (profile.repeats, profile.conflicts, profile.script) == (20, 1, "latin")
+    assert 0 < profile.leaking < profile.plain_test_rows
+    assert "label" in "\n".join(profile.lines())
+
+
+def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    table({"glad": 3, "cross": 2, "new": 4}).to_csv(tmp_path / "test.csv", index=False)
+    source = guess_source(tmp_path / "mine.csv").source.model_copy(update={"test_file": str(tmp_path / "test.csv")})
+
+    profile = profile_source(source)
+
+    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 9, ["low"])
+    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == ("cross", "glad")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_labels_that_are_left_in_can_be_split(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    labels = {f"label_{number}": int(rows) for number, rows in enumerate(rng.integers(1, 40, size=3 + 9 * seed))}
+    table(labels).to_csv(tmp_path / "mine.csv", index=False)
+    source = guess_source(tmp_path / "mine.csv").source
+    profile = profile_source(source)
+
+    records = pd.concat(read_source(Path("/"), "mine", source, []))
+    config = resolved(experiment_for(source, profile, name="mine")).sampling
+    assert config is not None
+    sample_and_split(records[records["label"].isin(profile.fit)], config)
+
+
+def resolved(experiment: dict[str, Any]) -> Any:
+    """Return the experiment as the project reads it."""
+    taxonomies = yaml.safe_load((ROOT / "conf/base/taxonomies.yml").read_text(encoding="utf-8"))
+    ingestion = yaml.safe_load((ROOT / "conf/base/parameters/ingestion.yml").read_text(encoding="utf-8"))["ingestion"]
+    return resolve("mine", experiment, ingestion=ingestion, taxonomies=taxonomies)
+
+
+def profile_of(labels: int, rows: int, **changes: Any) -> Profile:
+    counts = {f"label {number}": rows for number in range(labels)}
+    usual: dict[str, Any] = {
+        "left_out": {}, "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0, "plain_test_rows": 9,
+        "test_rows": None, "script": "latin", "words": (15, 30, 60), "split": SplitConfig(),
+    }  # fmt: skip
+    return Profile(**{**usual, "rows": labels * rows, "labels": counts, **changes})
+
+
+@pytest.mark.parametrize("labels", [2, 7, 20, 21, 77, 200])
+@pytest.mark.parametrize("rows", [30, 20_000])
+def test_an_experiment_fits_its_time_whatever_the_table(labels: int, rows: int) -> None:
+    source = SourceConfig(file="/mine.csv", text_column="a", label_column="b")
+    profile = profile_of(labels, rows)
+
+    whole, quick = (experiment_for(source, profile, name="mine", quick=quick) for quick in (False, True))
+
+    assert resolved(whole).recommend == ("real", "template", "augmented")
+    assert resolved(quick).recommend == ("real", "template", "eda")
+    assert whole["generators"]["generator"]["kind"] == ("fine_tuned" if labels <= 20 else "conditional")
+    assert estimated_seconds(quick, profile) <= 120
+    if labels <= 20:
+        assert estimated_seconds(whole, profile) <= BUDGET
+
+
+def test_what_is_said_of_labels_goes_into_the_experiment() -> None:
+    source = SourceConfig(file="/mine.csv", text_column="a", label_column="b", unknown_labels="drop")
+    profile = profile_of(3, 60, unfit={"label 2": 1})
+    words = {"label 1": ["joyful", "in a good mood"]}
+
+    mine = resolved(experiment_for(source, profile, name="mine", words=words))
+    chinese = resolved(experiment_for(source, profile_of(3, 60, script="chinese"), name="mine"))
+
+    assert mine.unification.taxonomy.names == ("label 0", "label 1")
+    assert mine.unification.taxonomy.spoken("label 1") == "joyful"
+    assert mine.generators["template"]["words"] == "all"
+    assert chinese.unification.taxonomy == "from_data"
+    assert (chinese.models(), list(chinese.learners)) == ((), ["frozen"])
+
+
+def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
+    assert name_for(Path("/a/2nd Posts (new).csv"), quick=True) == "table_2nd_posts_new_quick"
+    first = write_experiment(tmp_path, "mine", {"question": "a"}, {"augment"})
+    assert write_experiment(tmp_path, "mine", {"question": "a"}, {"augment", "mine"}) == first
+    second = write_experiment(tmp_path, "mine", {"question": "b"}, {"augment", "mine"})
+    assert write_experiment(tmp_path, "augment", {"question": "a"}, {"augment"}).stem == "augment_2"
+    assert list(yaml.safe_load(second.read_text())) == ["mine_2"]
+    assert "kedro run --pipelines=mine_2" in second.read_text()
+
+
+def test_a_run_sees_that_a_table_elsewhere_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("a,b\n")
+    source = SourceConfig(file=str(file), text_column="a", label_column="b")
+    experiment = experiment_for(source, profile_of(3, 60), name="mine")
+
+    before = resolved(experiment).ingestion
+    assert resolved(experiment).ingestion == before
+    file.write_text("a,b\nmore,glad\n")
+    assert resolved(experiment).ingestion != before
+
+
+def test_results_are_those_of_the_saved_tables() -> None:
+    figures = {
+        ("real", "encoder"): 0.8,
+        ("baseline", "majority"): 0.25,
+        ("baseline", "tf-idf"): 0.7,
+        ("names", "names"): 0.5,
+    }
+    scores = pd.DataFrame(
+        [
+            {"arm": arm, "learner": learner, "source": "all", "metric": metric, "value": value, "low": low, "high": 0.9}
+            for (arm, learner), value in figures.items()
+            for metric, low in (("accuracy", value - 0.1), ("macro_f1", value + 0.05))
+        ]
+    )
+    row = {
+        "first": "augmented",
+        "second": "real",
+        "source": "all",
+        "metric": "accuracy",
+        "verdict": "helped",
+        "rows": 90,
+    }
+    comparisons = pd.DataFrame([{**row, "difference": 0.041, "low": 0.012, "high": 0.07}])
+    recommendation = pd.DataFrame([{"arm": "real", "learner": "encoder", "chosen": True}])
+
+    runs = pd.DataFrame({"arm": ["real", "augmented"], "added_rows": [0, 1200]})
+
+    lines = lines_of(scores, comparisons, recommendation, runs, "models/mine", "mine.html")
+
+    none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
+    assert "Added text  augmented, 0 texts: none passed the filters" in none
+    assert lines[2:] == [
+        "best model    0.800 [0.700, 0.900]  0.800",
+        "chance        0.250 [0.150, 0.900]  0.250",
+        "TF-IDF        0.700 [0.600, 0.900]  0.700",
+        "labels' names 0.500 [0.400, 0.900]  0.500",
+        "Added text  augmented, 1,200 texts: helped, +4.1 points of accuracy [1.2, 7.0]",
+        "Page        mine.html",
+        'Next        emotion predict --model models/mine "..."',
+    ]
