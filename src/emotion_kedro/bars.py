@@ -57,7 +57,7 @@ def _unseen(done: int) -> None:
 def _lines_above() -> Iterator[None]:
     """Let lines of the log that go to a terminal be written above the bar: rich has put itself into the streams."""
     handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
-    before = [(each, each.stream) for each in handlers if each.stream.isatty()]
+    before = [(each, each.stream) for each in handlers if each.stream is not None and each.stream.isatty()]
     for handler, _ in before:
         handler.setStream(sys.stdout)
     try:

@@ -51,8 +51,9 @@ class ProgressHooks:
         self.done = multiprocessing.Value("i", 0) if is_parallel else SimpleNamespace(value=0)
         self.total, self.began = len(nodes), time.perf_counter()
         count = str(self.total) if self.total == len(pipeline.nodes) else f"{self.total} of {len(pipeline.nodes)}"
+        noun = "node" if len(pipeline.nodes) == 1 else "nodes"
         up_to = "up to " if nodes and is_incremental(run_params) else ""
-        logger.info("%s%s nodes to run%s", up_to, count, foreseen(nodes, seconds_before(nodes, catalog)))
+        logger.info("%s%s %s to run%s", up_to, count, noun, foreseen(nodes, seconds_before(nodes, catalog)))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -91,7 +92,7 @@ class ProgressHooks:
                 print("\n".join(["", catalog.load(name).rstrip(), *lines, ""]))
 
 
-def nodes_to_run(run_params: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> list[Node]:
+def nodes_to_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> list[Node]:
     """Return the nodes that a run will run.
 
     With the incremental runner these are all that may: an output that is made anew and comes out as before changes
@@ -151,7 +152,6 @@ def next_steps(prefix: str, catalog: CatalogProtocol) -> list[str]:
     lines, commands = [], [f"emotion status -p {prefix.rstrip('.') or DEFAULT}"]
     if prefix + REPORT_PAGE in catalog:
         lines.append(f"Report      {shown_path(catalog.get(prefix + REPORT_PAGE))}")
-    if prefix + MODEL in catalog and Path(catalog.get(prefix + MODEL)._filepath).exists():
-        model = shown_path(catalog.get(prefix + MODEL))
+    if prefix + MODEL in catalog and Path(model := shown_path(catalog.get(prefix + MODEL))).exists():
         commands.insert(0, f'emotion predict "a text" -m {model}')
     return [*lines, *(f"{head:<12}{command}" for head, command in zip(("Try", ""), commands, strict=False))]
