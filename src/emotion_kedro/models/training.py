@@ -276,9 +276,9 @@ class _Run:
         self.read()
         done, total = log.steps, len(self.task.plan)
         loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
-        facts = (log.name, done, total, loss, log.rows / max(log.seconds, 1e-9), log.seconds / done * (total - done))
-        end = ", stopped early" if log.stopped_early else ""
-        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s, %.0f s left%s", *facts, end)
+        left = "" if last else f", {log.seconds / done * (total - done):.0f} s left"
+        rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
+        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
 
 
 def _seed_of(seed: int, step: int) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from emotion_kedro.augmentation.generators import Unfinished
-from emotion_kedro.bars import bar
 from emotion_kedro.config.augmentation import DecodingConfig
 from emotion_kedro.models.decoding import Request, sample_answers
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import LanguageModel
+
+logger = logging.getLogger(__name__)
 
 
 def answers_to(
@@ -37,21 +39,20 @@ def answers_to(
         Texts, as :class:`Unfinished` where the model had not ended one after ``decoding.max_new_tokens``.
     """
     ends, texts = ends_of(language_model), list[str]()
-    with bar("drawing texts", len(requests)) as show:
-        for batch, start in enumerate(range(0, len(requests), decoding.batch_size)):
-            answers = sample_answers(
-                language_model.model,
-                requests[start : start + decoding.batch_size],
-                decoding,
-                guidance=guidance,
-                ends=ends,
-                device=device,
-                seed=int(np.random.SeedSequence([*seed, batch]).generate_state(1)[0]),
-            )
-            decoded = language_model.tokenizer.batch_decode(answers, skip_special_tokens=True)
-            for text, tokens in zip(decoded, answers, strict=True):
-                texts.append(Unfinished(text) if len(tokens) == decoding.max_new_tokens else text)
-            show(len(texts))
+    for batch, start in enumerate(range(0, len(requests), decoding.batch_size)):
+        answers = sample_answers(
+            language_model.model,
+            requests[start : start + decoding.batch_size],
+            decoding,
+            guidance=guidance,
+            ends=ends,
+            device=device,
+            seed=int(np.random.SeedSequence([*seed, batch]).generate_state(1)[0]),
+        )
+        decoded = language_model.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        for text, tokens in zip(decoded, answers, strict=True):
+            texts.append(Unfinished(text) if len(tokens) == decoding.max_new_tokens else text)
+        logger.debug("%d of %d texts", len(texts), len(requests))
     return texts
 
 
