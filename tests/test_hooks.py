@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline, node
 
 from emotion_kedro import hooks
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
-from emotion_kedro.datasets import JSONDataset, TextDataset
+from emotion_kedro.datasets import JSONDataset
 from emotion_kedro.hooks import (
     MissingTablesError,
     RunError,
@@ -147,7 +147,7 @@ def run(pipeline: Pipeline, catalog: DataCatalog, **options: object) -> None:
     for each in pipeline.nodes:
         project.before_node_run(each)
         project.after_node_run(each, catalog)
-    project.after_pipeline_run(pipeline, catalog)
+    project.after_pipeline_run()
 
 
 def timed(catalog: DataCatalog, log: str = "run_log") -> list[str]:
@@ -242,14 +242,3 @@ def test_the_setting_says_what_ran_and_on_what(monkeypatch: pytest.MonkeyPatch) 
     assert versions["emotion-kedro"] == __version__
     # Without the build: torch says +cpu of itself where its package may not.
     assert versions["torch"].split("+")[0] == str(torch.__version__).split("+")[0]
-
-
-def test_the_summary_is_printed_with_the_path_of_the_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = TextDataset(filepath=str(tmp_path / "reporting" / "report.html"))
-    catalog = DataCatalog({"diary.summary": MemoryDataset("It helped.\n"), "diary.report_page": page})
-    monkeypatch.chdir(tmp_path)
-    pipeline = step("write", outputs="summary") + step("print", outputs="report_page")
-    RunHooks().after_pipeline_run(Pipeline(pipeline, namespace="diary"), catalog)
-    assert capsys.readouterr().out == "\nIt helped.\nReport      reporting/report.html\n\n"

@@ -1,4 +1,4 @@
-"""What happens around a run: checks before any work, times of the nodes, a summary at the end.
+"""What happens around a run: checks before any work, and the times of the nodes in the log of the run.
 
 No node is known here by its name. What a run needs is read off its parameters: models by the kinds that name them, a
 device by ``params:device``, tables of another experiment by the data sets that it starts from.
@@ -47,7 +47,7 @@ from emotion_kedro.whole_files import says_no_room
 logger = logging.getLogger(__name__)
 
 DEVICE, CACHE = "params:device", "params:cache"
-RUN_LOG, SUMMARY, REPORT_PAGE = "run_log", "summary", "report_page"
+RUN_LOG = "run_log"
 OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 """Data sets that load where nothing has been made yet, or say themselves what is missing."""
 
@@ -130,13 +130,11 @@ class RunHooks:
         OWNER.set(node.name)
         self.unsaved[node.name] = set(node.outputs)
         self.started[node.name] = time.perf_counter()
-        logger.info("%s", node.name)
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
         """Enter the node's time in the log of the run."""
         seconds = round(time.perf_counter() - self.started.pop(node.name), 2)
-        logger.info("%s: done in %.1f s", node.name, seconds)
         name = log_of(experiment_of(node))
         # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
@@ -162,15 +160,9 @@ class RunHooks:
             raise RunError(told) from error
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Say what came out."""
+    def after_pipeline_run(self) -> None:
+        """Let other runs into the data folder."""
         self.guards.close()
-        for name in sorted(pipeline.all_outputs()):
-            if name.rpartition(".")[2] == SUMMARY and name in catalog:
-                print(f"\n{catalog.load(name).rstrip()}")
-                page = name.removesuffix(SUMMARY) + REPORT_PAGE
-                if page in catalog:
-                    print(f"Report      {_shown_path(catalog.get(page))}\n")
 
 
 def check_runner(run_params: dict[str, Any]) -> None:
@@ -229,12 +221,13 @@ def _log_there_is(name: str, catalog: CatalogProtocol) -> dict[str, Any] | None:
     try:
         log: dict[str, Any] | None = catalog.load(name) if catalog.exists(name) else None
     except DatasetError:
-        logger.warning("%s is damaged, and is begun anew", _shown_path(catalog.get(name)))
+        logger.warning("%s is damaged, and is begun anew", shown_path(catalog.get(name)))
         return None
     return log
 
 
-def _shown_path(dataset: Any) -> str:
+def shown_path(dataset: Any) -> str:
+    """Return where a data set lies, as seen from the working directory if it is below it."""
     path = Path(dataset._filepath)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

@@ -5,6 +5,7 @@ import warnings
 
 from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks import RunHooks
+from emotion_kedro.progress import ProgressHooks
 from emotion_kedro.runners.incremental import ManifestHooks
 
 # Read when the libraries are loaded, which is later.
@@ -15,9 +16,12 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 # Stages are templates: their nodes name data sets of the namespaces that they are put into afterwards.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
+# Their functions have names, which do not reach the processes of a parallel runner.
+warnings.filterwarnings("ignore", message="The node producing outputs .* is made from a 'partial' function")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
-HOOKS = (RunHooks(), ManifestHooks())
+# Kedro calls the last first: what a run will do is said when all checks have passed.
+HOOKS = (ProgressHooks(), RunHooks(), ManifestHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 # An environment names only what differs from base; the loader merges parameters and experiments key by key.
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

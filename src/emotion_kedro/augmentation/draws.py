@@ -102,7 +102,8 @@ def draw_for(
     for number, draw in enumerate(draws, start=1):
         table = draw_candidates(config, contexts.context(draw, config), fitted, name=name)
         tables.append(_numbered(table, name, draw, contexts))
-        logger.info("generator %s: %d candidates of draw %d of %d", name, len(table), number, len(draws))
+        if len(draws) > 1:
+            logger.info("generator %s: %d candidates of draw %d of %d", name, len(table), number, len(draws))
     if not tables:
         return _numbered(no_rows().assign(ended=True), name, Draw(ALL_ROWS, 0), contexts)
     return pd.concat(tables, ignore_index=True)
@@ -213,7 +214,8 @@ def score_draws(candidates: pd.DataFrame, contexts: DrawContexts, scoring: Scori
     for number, (_, table) in enumerate(groups, start=1):
         draw = Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0]))
         tables.append(_score_draw(table.reset_index(drop=True), draw, contexts, scoring))
-        logger.info("filters: draw %d of %d is scored", number, len(groups))
+        if len(groups) > 1:
+            logger.info("filters: draw %d of %d is scored", number, len(groups))
     if not tables:
         return score_candidates(candidates, [])
     return pd.concat(tables, ignore_index=True)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emotion_kedro.bars import bar
 from emotion_kedro.config.augmentation import DecodingConfig
 from emotion_kedro.models.device import Device
 
@@ -69,7 +70,8 @@ def sample_answers(
     model.eval()
     answers = _Answers(len(requests), decoding.max_new_tokens, ends, device)
     _multiply_in_chunks(model, device)
-    with torch.inference_mode(), device.autocast():
+    watched = bar(f"drawing {len(requests)} texts, token by token", decoding.max_new_tokens)
+    with torch.inference_mode(), device.autocast(), watched as show:
         state = _State.read(model, [ids for rows in passes for ids in rows], decoding.max_new_tokens, device)
         for step in range(decoding.max_new_tokens):
             logits = _guided(state.logits, answers.rows, guidance)
@@ -77,6 +79,7 @@ def sample_answers(
                 logits[:, answers.ends] = float("-inf")
             tokens = draw_tokens(logits, decoding, random)
             answers.take(step, tokens)
+            show(step + 1)
             if step + 1 == decoding.max_new_tokens:
                 break
             # Looking makes a GPU wait: it is asked now and then, a CPU each time.

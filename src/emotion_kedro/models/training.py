@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_kedro.bars import bar, is_shown
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 
@@ -93,19 +94,21 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     """
     run = _Run(task, config, device, seed)
     run.resume(checkpoints)
-    while run.log.steps < len(task.plan) and not run.log.stopped_early:
-        started = time.perf_counter()
-        run.step()
-        if len(run.unread) >= device.steps_between_looks:
-            run.read()
-        last = run.log.steps == len(task.plan)
-        if last or run.log.steps % config.evaluate_every == 0:
-            run.evaluate()
-        run.log.seconds += time.perf_counter() - started
-        # By the clock alone: nothing that a step or an evaluation does depends on whether a checkpoint was written.
-        if time.perf_counter() - run.saved >= config.checkpoint_every:
-            run.save(checkpoints)
-        run.report(last=last or run.log.stopped_early)
+    with bar(task.name, len(task.plan)) as show:
+        while run.log.steps < len(task.plan) and not run.log.stopped_early:
+            started = time.perf_counter()
+            run.step()
+            if len(run.unread) >= device.steps_between_looks:
+                run.read()
+            last = run.log.steps == len(task.plan)
+            if last or run.log.steps % config.evaluate_every == 0:
+                run.evaluate()
+            run.log.seconds += time.perf_counter() - started
+            # By the clock alone: nothing that a step or an evaluation does depends on whether a checkpoint was written.
+            if time.perf_counter() - run.saved >= config.checkpoint_every:
+                run.save(checkpoints)
+            run.report(last=last or run.log.stopped_early)
+            show(run.log.steps)
     run.restore_best()
     run.assert_sound()
     return run.log
@@ -166,10 +169,8 @@ class _Run:
 
         if self.unread:
             losses = torch.stack(self.unread).tolist()
-            first = self.log.steps - len(losses) + 1
-            self.recent += losses
-            self.unread = []
-            for step, loss in enumerate(losses, start=first):
+            self.recent, self.unread = self.recent + losses, []
+            for step, loss in enumerate(losses, start=self.log.steps - len(losses) + 1):
                 self._assert_finite(loss, f"the loss is {loss} at step {step}")
 
     def _assert_finite(self, value: float, what: str) -> None:
@@ -267,16 +268,17 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def report(self, *, last: bool) -> None:
-        if not last and time.perf_counter() - self.reported < SECONDS_BETWEEN_LINES:
+        # The end of a short training is not worth a line, and a bar says how far a long one is.
+        since = self.log.seconds if last else time.perf_counter() - self.reported
+        if since < SECONDS_BETWEEN_LINES or (is_shown() and not last):
             return
         self.reported, log = time.perf_counter(), self.log
         self.read()
         done, total = log.steps, len(self.task.plan)
-        left = log.seconds / done * (total - done)
         loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
-        facts = (log.name, done, total, loss, log.rows / max(log.seconds, 1e-9), left)
-        end = ", stopped early" if log.stopped_early else ""
-        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s, %.0f s left%s", *facts, end)
+        left = "" if last else f", {log.seconds / done * (total - done):.0f} s left"
+        rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
+        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
 
 
 def _seed_of(seed: int, step: int) -> int:
