@@ -41,7 +41,7 @@ from emotion_kedro.guards import (
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import check_fit, require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
-from emotion_kedro.setting import describe_setting
+from emotion_kedro.setting import describe_setting, forget_peak_memory, peak_memory
 from emotion_kedro.whole_files import says_no_room
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ class RunHooks:
         OWNER.set(node.name)
         self.unsaved[node.name] = set(node.outputs)
         self.started[node.name] = time.perf_counter()
+        forget_peak_memory()
         logger.info("%s", node.name)
 
     @hook_impl
@@ -138,11 +139,13 @@ class RunHooks:
         seconds = round(time.perf_counter() - self.started.pop(node.name), 2)
         logger.info("%s: done in %.1f s", node.name, seconds)
         name = log_of(experiment_of(node))
+        # A node's stage is the only tag that it has.
+        entry = {"node": node.name, "stage": min(node.tags, default=None), "memory_mb": peak_memory()}
         # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
             if name in catalog and (log := _log_there_is(name, catalog)) is not None:
                 times = [entry for entry in log["times"] if entry["node"] != node.name]
-                catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
+                catalog.save(name, {**log, "times": [*times, {**entry, "seconds": seconds}]})
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:

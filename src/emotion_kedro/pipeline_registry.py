@@ -56,8 +56,7 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
             evaluator=experiment.evaluator.arm if added else None,
             unlabelled=unlabelled,
         ),
-        "evaluation": analysis.create_pipeline(experiment.analyses)
-        + evaluation.create_pipeline(experiment, tuned),
+        "evaluation": analysis.create_pipeline(experiment.analyses) + evaluation.create_pipeline(experiment, tuned),
     }
     if experiment.from_experiment is not None:
         return learned

@@ -202,7 +202,10 @@ def _text_sections(report: Report) -> list[Section]:
         for place, (label, table) in enumerate(texts)
     ]
     by_label = quality_by_label(report.text_quality).items()
-    return [*drawn, *(Section(f"Added text by label, real text in brackets: {arms}", table) for arms, table in by_label)]
+    return [
+        *drawn,
+        *(Section(f"Added text by label, real text in brackets: {arms}", table) for arms, table in by_label),
+    ]
 
 
 def _costs(report: Report) -> list[Section]:

@@ -15,7 +15,7 @@ DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE", "log_loss": "log loss"}
 ALL = "all"
-STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
+STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "analysis", "evaluation")
 LEAKAGE_NAMES = {
     "split_strategy": "how rows were split",
     "test_rows": "test rows",

@@ -177,7 +177,9 @@ def write_report(
     from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 
     log = run_log or {"setting": {}, "times": []}
-    tables: dict[str, Any] = {key: facts.get(key) for key in ("label_gains", "text_quality", "leakage", "sampled_texts")}
+    tables: dict[str, Any] = {
+        key: facts.get(key) for key in ("label_gains", "text_quality", "leakage", "sampled_texts")
+    }
     tables |= {key: facts.get(key, pd.DataFrame()) for key in ("scores", "comparisons", "label_scores")}
     report = Report(
         name=name,
