@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from emotion_kedro.report.plots import BLUE, INK, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 COLUMNS = {"model": "str", "part": "str", "step": "float64", "train": "float64", "validation": "float64"}
 COLUMNS_OF_PANELS = 3
@@ -50,29 +47,28 @@ def curves_plot(curves: pd.DataFrame) -> bytes:
     for axes in grid[len(models) :]:
         axes.set_visible(False)
     for axes, model in zip(grid, models, strict=False):
-        for part, kind, colour, table in _lines(curves[curves["model"] == model]):
-            label = kind if part == "" else None
+        for kind, colour, table in _lines(curves[curves["model"] == model]):
             style = "--" if kind == "train" else "-"
-            axes.plot(table["step"], table[kind], style, color=colour, label=label, linewidth=1.6, marker=".")
+            axes.plot(table["step"], table[kind], style, color=colour, linewidth=1.6, marker=".")
         axes.set_title(short(model), fontsize=10, color=INK)
         tidy(axes, "both")
     figure.supxlabel("step", fontsize=10, color=INK)
     figure.supylabel("loss, nats", fontsize=10, color=INK)
-    handles = [_handle(grid[0], "--", BLUE, "training"), _handle(grid[0], "-", VERMILION, "validation")]
+    handles = [_handle("--", BLUE, "training"), _handle("-", VERMILION, "validation")]
     figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     return png(figure)
 
 
-def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Yield part, kind of loss, colour and rows of each line; lines of further trainings are lighter."""
-    for number, (part, rows) in enumerate(table.groupby("part", sort=False)):
+def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield kind of loss, colour and rows of each line; lines of further trainings are lighter."""
+    for number, (_, rows) in enumerate(table.groupby("part", sort=False)):
         for kind, colours in (("train", (BLUE, SKY)), ("validation", (VERMILION, "#e8a37a"))):
             known = rows[rows[kind].notna()].sort_values("step")
             if len(known):
-                yield str(part), kind, colours[number > 0], known
+                yield kind, colours[number > 0], known
 
 
-def _handle(axes: Axes, style: str, colour: str, label: str) -> Any:
+def _handle(style: Any, colour: str, label: str) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], linestyle=style, color=colour, label=label, linewidth=1.6)
