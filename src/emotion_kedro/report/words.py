@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 WORDS = {
     "arm": "One way to make up the training rows: which real rows, and what is added to them.",
     "learner": "The kind of classifier that learns from these rows.",
@@ -25,5 +27,4 @@ WORDS = {
 
 def words_in(text: str) -> dict[str, str]:
     """Return the words that a text has, with their meanings."""
-    lowered = text.lower()
-    return {word: meaning for word, meaning in WORDS.items() if word.lower() in lowered}
+    return {word: meaning for word, meaning in WORDS.items() if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)}
