@@ -160,6 +160,7 @@ def test_a_run_logs_its_setting_and_the_time_of_every_node(tmp_path: Path) -> No
     log = catalog.load("run_log")
     assert timed(catalog) == ["read", "write"]
     assert all(0 <= entry["seconds"] < 5 for entry in log["times"])
+    assert {"stage", "memory_mb"} <= set(log["times"][0])
     assert log["setting"] == describe_setting()
 
 

@@ -41,7 +41,7 @@ from emotion_kedro.guards import (
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import check_fit, require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
-from emotion_kedro.setting import describe_setting
+from emotion_kedro.setting import describe_setting, forget_peak_memory, peak_memory
 from emotion_kedro.whole_files import says_no_room
 
 logger = logging.getLogger(__name__)
@@ -130,17 +130,20 @@ class RunHooks:
         OWNER.set(node.name)
         self.unsaved[node.name] = set(node.outputs)
         self.started[node.name] = time.perf_counter()
+        forget_peak_memory()
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
         """Enter the node's time in the log of the run."""
         seconds = round(time.perf_counter() - self.started.pop(node.name), 2)
         name = log_of(experiment_of(node))
+        # A node's stage is the only tag that it has.
+        entry = {"node": node.name, "stage": min(node.tags, default=None), "memory_mb": peak_memory()}
         # Nodes may run side by side, in threads: each adds a line to the same file.
         with self.lock:
             if name in catalog and (log := _log_there_is(name, catalog)) is not None:
                 times = [entry for entry in log["times"] if entry["node"] != node.name]
-                catalog.save(name, {**log, "times": [*times, {"node": node.name, "seconds": seconds}]})
+                catalog.save(name, {**log, "times": [*times, {**entry, "seconds": seconds}]})
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:

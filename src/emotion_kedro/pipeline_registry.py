@@ -42,6 +42,7 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
     # A grid of draws trains a generator for each: what they write is kept, they are not.
     single = len(experiment.design.sizes) == len(experiment.design.data_seeds) == 1
     trained = list(generators) if single and experiment.arms else []
+    tuned = [name for name in trained if generators[name].needs_training]
     unlabelled = experiment.unlabelled is not None
     added = {name for arm in experiment.arms.values() for name in arm.add}
     learned = {
@@ -55,7 +56,7 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
             evaluator=experiment.evaluator.arm if added else None,
             unlabelled=unlabelled,
         ),
-        "evaluation": analysis.create_pipeline(experiment.analyses) + evaluation.create_pipeline(experiment),
+        "evaluation": analysis.create_pipeline(experiment.analyses) + evaluation.create_pipeline(experiment, tuned),
     }
     if experiment.from_experiment is not None:
         return learned

@@ -298,6 +298,36 @@ class Comparisons(Table):
     verdict: Series[str] = pa.Field(isin=["helped", "harmed", "no difference shown"])
 
 
+class LabelGains(Table):
+    """The difference ``first`` minus ``second`` in the F1 of a label, paired over rows and runs."""
+
+    experiment: Series[str]
+    first: Series[str]
+    second: Series[str]
+    learner: Series[str]
+    size: Series[int]
+    label: Series[str]
+    difference: Series[float]
+    low: Series[float] = pa.Field(nullable=True)
+    high: Series[float] = pa.Field(nullable=True)
+    rows: Series[int]
+    """The label's test rows."""
+    runs: Series[int]
+
+
+class TrainingCurves(Table):
+    """What a training wrote down of its losses: a row for each look at them."""
+
+    model: Series[str]
+    """``classifier NAME`` or ``generator NAME``."""
+    part: Series[str]
+    """Of a generator with a model for each label: the label; else empty."""
+    step: Series[float]
+    train: Series[float] = pa.Field(nullable=True)
+    """Mean training loss since the look before, in nats."""
+    validation: Series[float] = pa.Field(nullable=True)
+
+
 class TextQuality(Table):
     """A figure of the text that an arm adds, for a label or ``all``, beside that of held-out real text."""
 

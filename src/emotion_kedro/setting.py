@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from emotion_kedro import __version__
 
+MEASURED = Path("/proc/self")
+"""Where Linux says how much memory a process has."""
 SHOWN_VERSIONS = ("kedro", "torch", "transformers", "peft", "pandas", "scikit-learn")
 
 
@@ -47,3 +50,21 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def forget_peak_memory() -> None:
+    """Begin anew to look for the most memory that this process has at a time; nothing happens where none looks."""
+    with contextlib.suppress(OSError):
+        (MEASURED / "clear_refs").write_text("5", encoding="utf-8")
+
+
+def peak_memory() -> float | None:
+    """Return the most memory that this process had since then, in MB; None where the system does not say.
+
+    Where :func:`forget_peak_memory` may not begin anew, it is the most since the process began.
+    """
+    with contextlib.suppress(OSError):
+        for line in (MEASURED / "status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return None

@@ -8,11 +8,12 @@ from scipy.stats import binomtest
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval
-from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, mcnemar, verdict_of
-from emotion_kedro.schemas import Comparisons
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, label_gains, mcnemar, verdict_of
+from emotion_kedro.schemas import Comparisons, LabelGains
 
 EVALUATION = EvaluationConfig(bootstrap_samples=300)
 Invent = Callable[..., pd.DataFrame]
+PAIR = (("real", 0.55), ("augmented", 0.85))
 
 
 def test_difference_of_two_arms(predictions: pd.DataFrame) -> None:
@@ -107,3 +108,15 @@ def test_holm_by_hand() -> None:
 )
 def test_verdict(low: float, high: float, verdict: str) -> None:
     assert verdict_of(Interval((low + high) / 2, low, high)) == verdict
+
+
+def test_gains_by_label_are_those_of_macro_f1_taken_apart(predictions_of: Invent) -> None:
+    table = pd.concat([predictions_of(arm, share, size=size) for arm, share in PAIR for size in (10, 20)])
+    gains = LabelGains.validate(label_gains(table, [("augmented", "real")], None, EVALUATION))
+    whole = compare(table, [("augmented", "real")], None, EVALUATION)
+    macro = whole[(whole["metric"] == "macro_f1") & (whole["size"] == 20)]["difference"].iloc[0]
+    assert set(gains["size"]) == {20}
+    assert gains["label"].tolist() == ["anger", "joy", "love"]
+    assert gains["difference"].mean() == pytest.approx(macro)
+    assert (gains["low"] < gains["difference"]).all()
+    assert gains["rows"].tolist() == [40, 40, 40]

@@ -51,3 +51,16 @@ def test_errors_name_the_fault(predictions: pd.DataFrame) -> None:
         score_table(predictions.iloc[1:], None, EVALUATION)
     with pytest.raises(ValueError, match="score_by has"):
         score_table(predictions, None, EVALUATION, ("label",))
+
+
+def test_where_all_rows_are_right_the_interval_still_has_a_width(predictions: pd.DataFrame) -> None:
+    """Wilson's for a share of 1: its low end is n / (n + z^2), with a near-duplicate group counted once."""
+    real = predictions[predictions["arm"] == "real"]
+    right = real.assign(predicted=real["label"])
+    groups = pd.Series({row: number // 2 for number, row in enumerate(sorted(set(right["record_id"])))})
+    for grouping, count in ((None, 120), (groups, 60)):
+        scores = score_table(right, grouping, EVALUATION).set_index("metric").loc["accuracy"]
+        assert (scores["value"], scores["high"]) == (1, pytest.approx(1))
+        assert scores["low"] == pytest.approx(count / (count + 1.959964**2))
+    wrong = score_table(real.assign(predicted="love", label="joy"), None, EVALUATION).set_index("metric")
+    assert wrong.loc["accuracy", "high"] == pytest.approx(1 - 120 / (120 + 1.959964**2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +18,16 @@ from emotion_kedro.pipelines.evaluation import create_overview_pipeline, create_
 from emotion_kedro.pipelines.evaluation.nodes import (
     compare_runs,
     data_note,
-    draw_plots,
     measure_text_quality,
     score_predictions,
     write_overview_page,
     write_reference_page,
     write_report,
 )
-from emotion_kedro.schemas import Comparisons, Scores, TextQuality
+from emotion_kedro.pipelines.evaluation.pictures import collect_curves, draw_plots
+from emotion_kedro.report.alt_texts import of_curves
+from emotion_kedro.report.curves import curves_plot
+from emotion_kedro.schemas import Comparisons, LabelGains, Scores, TextQuality, TrainingCurves
 
 EVALUATION = EvaluationConfig(bootstrap_samples=100, examples=2)
 LABELS = ("anger", "joy")
@@ -80,11 +83,15 @@ def test_wiring() -> None:
 def test_scores_differences_plots_and_pages(split_records: pd.DataFrame) -> None:
     tables = {f"predictions_{n}": predictions(arm, split_records) for n, arm in enumerate(("real", "mixed"))}
     scores, labels, confusion = score_predictions(split_records, EVALUATION, [], **tables)
-    comparisons = compare_runs(split_records, EVALUATION, [["mixed", "real"]], [], **tables)
+    pairs = [["mixed", "real"]]
+    comparisons, gains = compare_runs(split_records, EVALUATION, pairs, [], **tables)
+    LabelGains.validate(gains)
+    curves = collect_curves(arms=[], generators=[])
     Scores.validate(scores)
     Comparisons.validate(comparisons)
     assert len(labels) == 4
-    assert all(picture[1:4] == b"PNG" for picture in draw_plots(scores, comparisons, confusion, [["mixed", "real"]]))
+    drawn = draw_plots(scores, comparisons, confusion, gains, curves, pairs)
+    assert all(picture[1:4] == b"PNG" for picture in drawn)
     page = write_overview_page(scores_0=scores, comparisons_0=comparisons, scores_1=None)
     assert "invented: differences" in page
     page, figures = write_reference_page({"S1": {"title": "one"}}, scores_0=scores, quality_0=None)
@@ -112,8 +119,22 @@ def test_report_of_an_experiment(split_records: pd.DataFrame) -> None:
 
 
 def test_pairs_may_be_none(split_records: pd.DataFrame) -> None:
-    table = compare_runs(split_records, EVALUATION, [], [], predictions_0=predictions("real", split_records))
-    assert Comparisons.validate(table).empty
+    tables = compare_runs(split_records, EVALUATION, [], [], predictions_0=predictions("real", split_records))
+    assert Comparisons.validate(tables[0]).empty
+    assert LabelGains.validate(tables[1]).empty
+
+
+def test_curves_are_those_of_the_kept_classifiers_and_generators(tmp_path: Path) -> None:
+    looks = [{"step": 5.0, "train": 2.0, "validation": 1.9}, {"step": 10.0, "train": 1.0}]
+    for arm, losses in (("real", looks), ("linear", looks[:1])):
+        (tmp_path / arm).mkdir()
+        (tmp_path / arm / "classifier.json").write_text(json.dumps({"log": {"losses": losses}}))
+    parts = {"model_0": tmp_path / "real", "model_1": tmp_path / "linear", "log_0": [{"label": "joy", "losses": looks}]}
+    curves = TrainingCurves.validate(collect_curves(arms=["real", "linear"], generators=["g"], **parts))
+    # A model with a single look at its losses has no curve.
+    assert set(zip(curves["model"], curves["part"], strict=True)) == {("generator g", "joy"), ("classifier real", "")}
+    assert len(curves_plot(curves)) > len(curves_plot(curves.iloc[:0]))
+    assert of_curves(curves).startswith("Losses by step: generator g from 1.90 to 1.90 (validation);")
 
 
 def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +13,7 @@ import pytest
 from emotion_kedro.report.page import (
     NOT_COMPARED,
     UNFOLDED,
+    Picture,
     Report,
     html_page,
     markdown_page,
@@ -18,9 +22,9 @@ from emotion_kedro.report.page import (
     terminal_summary,
     verdict_of,
 )
-from emotion_kedro.report.tables import leakage_table, quality_by_label, quality_table
+from emotion_kedro.report.tables import leakage_table, nodes_table, quality_by_label, quality_table, stages_table
 
-PIXEL = b"\x89PNG invented"
+PIXEL = Picture(b"\x89PNG".ljust(16) + (1040).to_bytes(4) + (390).to_bytes(4), "three <dots>")
 
 
 def sampled(text: str, label: str = "joy") -> pd.DataFrame:
@@ -88,13 +92,69 @@ def test_a_text_in_a_markdown_table_is_shown_and_never_read() -> None:
     assert shown == " ".join(HOSTILE.splitlines())
 
 
-def test_at_most_eight_tables_are_unfolded(facts: dict[str, Any]) -> None:
+def test_what_answers_the_question_stands_open_and_the_rest_is_folded(facts: dict[str, Any]) -> None:
     report = Report(**facts, analyses={f"table {number}": pd.DataFrame({"x": [1]}) for number in range(12)})
-    folded = [section.folded for section in sections(report)]
-    assert folded.count(False) == UNFOLDED
-    assert html_page(report).count("<details>") == folded.count(True)
+    shown = sections(report)
+    assert [section.title for section in shown if section.answers] == [
+        *("Accuracy by real train rows per label", "Differences", "table 0", "table 1")
+    ]
+    assert html_page(report).count("<details>") == len(shown) - UNFOLDED + 1  # the words, too
     long = Report(**facts, analyses={"long": pd.DataFrame({"x": range(100)})})
-    assert [section.folded for section in sections(long) if section.title == "long"] == [True]
+    assert [section.answers for section in sections(long) if section.title == "long"] == [False]
+    drawn = pd.concat([sampled("one"), sampled("two", label="love")])
+    page = html_page(Report(**facts, sampled_texts=drawn))
+    assert page.count("<details open>") == 1
+    assert '<th scope="col">nearest real train text</th>' in page
+
+
+def test_pictures_and_header_cells_speak_to_those_who_do_not_see(facts: dict[str, Any]) -> None:
+    page = html_page(Report(**facts))
+    assert 'width="1040" height="390" alt="three &lt;dots&gt;"' in page
+    assert '<th scope="row">&lt;b&gt;</th><td data-column="learner">encoder</td>' in page
+    assert not re.search(r"<t[hd]>", page)
+
+
+def test_words_that_a_page_has_are_explained_once(facts: dict[str, Any]) -> None:
+    page = html_page(Report(**facts))
+    for word in ("arm", "ECE", "Holm"):
+        assert page.count(f"<dt>{word}</dt>") == 1
+    assert "<dt>temperature</dt>" not in page
+
+
+def test_time_and_memory_by_stage(facts: dict[str, Any]) -> None:
+    steps = [("b", 2.0, "evaluation", 300.0), ("a", 1.5, "sampling", 200.0), ("c", 3.0, "evaluation", None)]
+    times = pd.DataFrame(steps, columns=["node", "seconds", "stage", "memory_mb"])
+    table = stages_table(times)
+    assert table.to_numpy().tolist() == [["sampling", 1, "1.5", "200 MB"], ["evaluation", 2, "5.0", "300 MB"]]
+    # Logs of runs before stages were written down.
+    assert stages_table(times[["node", "seconds"]]).empty
+    assert len(nodes_table(times[["node", "seconds"]])) == 3
+
+
+WIDTHS = """<iframe src="page.html" style="width:390px;height:900px;border:0"></iframe><script>
+onload = () => { const page = document.querySelector("iframe").contentDocument;
+  document.title = [page.documentElement.scrollWidth, getComputedStyle(page.body).backgroundColor].join(" "); }
+</script>"""
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
+def test_nothing_is_wider_than_a_telephone_and_the_dark_is_dark(facts: dict[str, Any], tmp_path: Path) -> None:
+    many = pd.DataFrame([{f"column {number}": "word " * 5 for number in range(16)}])
+    page = html_page(Report(**facts, analyses={"wide": many}, sampled_texts=sampled("a" * 200)))
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    (tmp_path / "frame.html").write_text(WIDTHS, encoding="utf-8")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+        "--dump-dom",
+    ]
+    dark = "--blink-settings=preferredColorScheme=0"
+    command = ["chromium", *options, dark, f"--user-data-dir={tmp_path}/user", f"file://{tmp_path}/frame.html"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "<title>390 rgb(26, 26, 26)</title>" in shown
 
 
 def test_texts_of_others_stay_out_of_the_short_page(facts: dict[str, Any]) -> None:

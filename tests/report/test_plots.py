@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from emotion_kedro.report.plots import accuracy_plot, confusion_plot, differences_plot
+from emotion_kedro.report.plots import accuracy_plot, confusion_plot, differences_plot, labels_plot
 
 
 def size_of(picture: bytes) -> tuple[int, int]:
@@ -51,3 +51,11 @@ def test_tables_without_rows(scores: pd.DataFrame, comparisons: pd.DataFrame, co
 
 def test_same_tables_give_the_same_bytes(scores: pd.DataFrame) -> None:
     assert accuracy_plot(scores) == accuracy_plot(scores)
+
+
+def test_each_label_has_a_row_and_each_pair_a_panel(comparisons: pd.DataFrame) -> None:
+    pair = comparisons.iloc[[0]].assign(size=0)
+    gains = pd.concat([pair.assign(label=f"label {number}", difference=number / 10) for number in range(12)])
+    few, several = gains.iloc[:2], pd.concat([gains, *(gains.assign(first=f"arm {number}") for number in range(5))])
+    assert size_of(labels_plot(gains))[1] > size_of(labels_plot(few))[1] + 9 * 30
+    assert 1000 < size_of(labels_plot(several))[0] < 1300  # three panels, and no more

@@ -56,10 +56,14 @@ def _label_counts(runs: Runs, run: int, bins: int) -> NDArray[np.float32]:
     return np.concatenate([true * predicted, true + predicted], axis=1)
 
 
-def _macro_f1(totals: Floats, rows: Floats) -> Floats:
+def _label_f1(totals: Floats, rows: Floats) -> Floats:
     hits, counted = np.split(totals, 2, axis=-1)
     # A label neither true nor predicted has F1 0: with no hits any divisor will do.
-    return np.asarray((2 * hits / np.maximum(counted, 1)).mean(axis=-1))
+    return np.asarray(2 * hits / np.maximum(counted, 1))
+
+
+def _macro_f1(totals: Floats, rows: Floats) -> Floats:
+    return np.asarray(_label_f1(totals, rows).mean(axis=-1))
 
 
 def _confidence_gaps(runs: Runs, run: int, bins: int) -> NDArray[np.float32]:
@@ -87,6 +91,10 @@ METRICS: dict[str, Metric] = {
 }
 """Metric by name. ``ece``: Guo et al. 2017 (arXiv 1706.04599), equation 3, biased upwards on few rows. ``log_loss``:
 in nats; a true label given probability 0 costs -log(machine epsilon), about 36."""
+
+
+LABEL_F1 = Metric(_label_counts, _label_f1)
+"""F1 of each label, of which :func:`resample_labels` makes a metric each."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,12 @@ def resample(
     return {
         name: _resample_metric(runs, metric, name, member, counts, rows, evaluation) for name, metric in wanted.items()
     }
+
+
+def resample_labels(runs: Runs, groups: pd.Series | None, evaluation: EvaluationConfig) -> list[Resampled]:
+    """Return the F1 of each label, in the order of ``runs.labels``, of each run; arguments as in :func:`resample`."""
+    values = resample(runs, {"f1": LABEL_F1}, groups, evaluation)["f1"]
+    return [Resampled(values.estimate[:, label], values.samples[..., label]) for label in range(len(runs.labels))]
 
 
 def _resample_metric(
@@ -248,3 +262,32 @@ def interval(values: Resampled, data_seeds: ArrayLike, evaluation: EvaluationCon
     means = mean_over_runs(values, data_seeds, evaluation)
     low, high = np.quantile(means, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
     return Interval(estimate, float(low), float(high))
+
+
+def share_interval(
+    values: Resampled,
+    data_seeds: ArrayLike,
+    evaluation: EvaluationConfig,
+    record_ids: NDArray[np.object_],
+    groups: pd.Series | None,
+) -> Interval:
+    """Return the interval of a share of rows: Wilson's (1927) where every row counts, or none does.
+
+    No resample differs then, and a percentile interval would have no width, however few the rows are. Near-duplicates
+    count as one row, and runs on the same rows as one run: it is rather too wide than too narrow.
+
+    Args:
+        values: the share of each run.
+        data_seeds: of each run.
+        evaluation: level and seed.
+        record_ids: the rows that the share is of.
+        groups: near-duplicate group by record id, or None.
+    """
+    found = interval(values, data_seeds, evaluation)
+    if found.estimate not in {0.0, 1.0} or found.low != found.high:
+        return found
+    from statsmodels.stats.proportion import proportion_confint
+
+    count = int(clusters_of(record_ids, groups).max()) + 1
+    low, high = proportion_confint(found.estimate * count, count, 1 - evaluation.level, method="wilson")
+    return Interval(found.estimate, float(low), float(high))

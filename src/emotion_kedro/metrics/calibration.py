@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import Interval, Metric, interval, resample
+from emotion_kedro.metrics.bootstrap import Interval, Metric, resample, share_interval
 from emotion_kedro.metrics.runs import Runs, runs_of
 
 LOWEST, HIGHEST = 0.2, 5.0
@@ -84,7 +84,10 @@ def answered(
 
     metrics = {"answered": Metric(of_rows, _share), "accuracy": Metric(of_rows, _accuracy)}
     share, accuracy = resample(runs, metrics, groups, evaluation).values()
-    return interval(share, runs.data_seeds, evaluation), interval(accuracy, runs.data_seeds, evaluation)
+    given = runs.record_ids[(runs.probabilities.max(axis=-1) >= threshold).any(axis=0)]
+    of = ((share, runs.record_ids), (accuracy, given))
+    first, second = (share_interval(values, runs.data_seeds, evaluation, rows, groups) for values, rows in of)
+    return first, second
 
 
 def _share(totals: Floats, rows: Floats) -> Floats:

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
 from statsmodels.stats.multitest import multipletests
 
+from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import Interval, interval, resample
+from emotion_kedro.metrics.bootstrap import Interval, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
 
 LEARNER = "learner:"
@@ -28,6 +29,13 @@ COLUMNS = {
     **dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), "float64"),
     **dict.fromkeys(("rows", "runs"), "int64"),
     "verdict": "str",
+}
+LABEL_COLUMNS = {
+    **dict.fromkeys(("experiment", "first", "second", "learner"), "str"),
+    "size": "int64",
+    "label": "str",
+    **dict.fromkeys(("difference", "low", "high"), "float64"),
+    **dict.fromkeys(("rows", "runs"), "int64"),
 }
 Pair = tuple[str, str]
 NOT_SHOWN = "no difference shown"
@@ -80,6 +88,48 @@ def compare(
     # Accuracy comes first of each difference, and its p-value speaks for the rows below it.
     shown = p_holm.ffill() < 1 - evaluation.level
     return table.assign(p_holm=p_holm, verdict=table["verdict"].where(shown, NOT_SHOWN))
+
+
+def label_gains(
+    predictions: pd.DataFrame,
+    pairs: Iterable[Sequence[str]],
+    groups: pd.Series | None,
+    evaluation: EvaluationConfig,
+) -> pd.DataFrame:
+    """Return the differences in F1 of each label that has test rows, at the largest size that both of a pair have.
+
+    Intervals are paired, and not corrected for the number of labels. Arguments and errors as in :func:`compare`.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.LabelGains`; ``rows`` are the label's test rows.
+    """
+    designs = {runs.design: runs for runs in runs_of(predictions).values()}
+    rows: list[dict[str, object]] = []
+    for pair in pairs:
+        matches = list(_matches((pair[0], pair[1]), designs))
+        largest = max((first.size for first, _ in matches), key=lambda size: (size == ALL_ROWS, size))
+        for first, second in matches:
+            if first.size == largest:
+                rows += _label_gains(
+                    designs[first], designs[second], _names(pair[0], first, second), groups, evaluation
+                )
+    return table_of(rows, LABEL_COLUMNS)
+
+
+def _label_gains(
+    first: Runs, second: Runs, names: Mapping[str, object], groups: pd.Series | None, evaluation: EvaluationConfig
+) -> list[dict[str, object]]:
+    first, second = paired(first, second)
+    scores = [resample_labels(runs, groups, evaluation) for runs in (first, second)]
+    counts = np.bincount(first.truth, minlength=len(first.labels))
+    common = {"experiment": first.experiment, **names, "size": first.design.size, "runs": len(first.predicted)}
+    rows = []
+    for label, count, gained, had in zip(first.labels, counts, *scores, strict=True):
+        if count:
+            gain = interval(gained - had, first.data_seeds, evaluation)
+            found = {"difference": gain.estimate, "low": gain.low, "high": gain.high}
+            rows.append({**common, "label": label, **found, "rows": int(count)})
+    return rows
 
 
 def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Design, Design]]:

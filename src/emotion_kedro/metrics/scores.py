@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import METRICS, interval, resample
+from emotion_kedro.metrics.bootstrap import METRICS, interval, resample, share_interval
 from emotion_kedro.metrics.runs import Runs, parts_of, runs_of
 
 
@@ -42,6 +42,8 @@ def _scores(runs: Runs, source: str, groups: pd.Series | None, evaluation: Evalu
     rows: list[dict[str, object]] = []
     for metric, values in resample(runs, tuple(METRICS), groups, evaluation).items():
         score = interval(values, runs.data_seeds, evaluation)
+        if metric == "accuracy":
+            score = share_interval(values, runs.data_seeds, evaluation, runs.record_ids, groups)
         rows.append(
             {
                 "experiment": runs.experiment,

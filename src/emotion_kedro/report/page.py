@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,16 @@ import pandas as pd
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.report.html_tables import html_table
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import (
     accuracy_by_size,
     comparisons_table,
     decisions_table,
+    gains_table,
     label_table,
     leakage_table,
+    nodes_table,
     number,
     points,
     quality_by_label,
@@ -30,22 +33,41 @@ from emotion_kedro.report.tables import (
     shown_reference,
     size_name,
     sources_table,
+    stages_table,
 )
 from emotion_kedro.report.texts import samples_by_label
+from emotion_kedro.report.words import words_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
-UNFOLDED = 8
-SENTENCES = 6
-"""So many comparisons are said on the terminal; where there are more, the first alone."""
-"""Tables that are shown at once; the others are folded."""
+UNFOLDED = 4
+"""Tables that answer the question and are shown at once, at most; the others are folded."""
 LONGEST = 40
 """Rows of a table that is shown at once."""
+SENTENCES = 6
+"""So many comparisons are said on the terminal; where there are more, the first alone."""
 NOT_COMPARED = "Nothing was compared."
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "\\": "&#92;"})
 """By which Markdown shows a character without reading it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and what it shows in words."""
+
+    png: bytes
+    alt: str
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int.from_bytes(self.png[16:20])
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int.from_bytes(self.png[20:24])
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,6 @@ class Report:
     note: str = ""
     """What a reader of the page has to know."""
     level: float = 0.95
-    confusion: pd.DataFrame | None = None
     text_quality: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None
     """``arm, reason, candidates``."""
@@ -76,12 +97,13 @@ class Report:
     """Any columns."""
     runs: pd.DataFrame | None = None
     times: pd.DataFrame | None = None
-    """``node, seconds``."""
+    """``node, seconds``, and where they were measured ``stage`` and ``memory_mb``."""
     reference: pd.DataFrame | None = None
     """As :func:`emotion_kedro.report.reference.reference_table` returns it."""
     analyses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    plots: Mapping[str, bytes] = field(default_factory=dict)
-    """Caption -> PNG; the first is that of the short page."""
+    label_gains: pd.DataFrame | None = None
+    plots: Mapping[str, Picture] = field(default_factory=dict)
+    """By caption; the first is that of the short page."""
     sampled_texts: pd.DataFrame | None = None
     """As :func:`emotion_kedro.report.texts.sampled_texts` returns it."""
     recommended: Mapping[str, Any] | None = None
@@ -94,7 +116,9 @@ class Section:
 
     title: str
     table: pd.DataFrame
-    folded: bool = False
+    answers: bool = False
+    """Whether it answers the question: it then stands at the top, and is not folded."""
+    folded: bool = True
 
 
 def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str]:
@@ -136,47 +160,68 @@ def baselines(scores: pd.DataFrame) -> dict[str, str]:
 
 
 def sections(report: Report) -> list[Section]:
-    """Return the tables of the page, in order, without empty ones; at most :data:`UNFOLDED` are not folded."""
-    empty = pd.DataFrame()
-    curve = empty if report.equivalent_rows is None else report.equivalent_rows
-    listed = [
-        Section("Accuracy by real train rows per label", accuracy_by_size(report.scores)),
-        Section("Scores", scores_table(report.scores)),
-        Section("Differences", comparisons_table(report.comparisons)),
-        Section("Equivalent number of real rows per label", curve),
+    """Return the tables of the page, in order, without empty ones; at most :data:`UNFOLDED` answer the question."""
+    listed = [*_answers(report), *_details(report), *_text_sections(report), *_costs(report)]
+    shown = [section for section in listed if len(section.table)]
+    answering = [section for section in shown if section.answers and len(section.table) <= LONGEST][:UNFOLDED]
+    return [replace(section, answers=any(section is each for each in answering)) for section in shown]
+
+
+def _answers(report: Report) -> list[Section]:
+    by_size = accuracy_by_size(report.scores)
+    curve = pd.DataFrame() if report.equivalent_rows is None else report.equivalent_rows
+    return [
+        Section("Accuracy by real train rows per label", by_size, answers=True),
+        Section("Scores", scores_table(report.scores), answers=by_size.empty),
+        Section("Differences", comparisons_table(report.comparisons), answers=True),
+        Section("Equivalent number of real rows per label", curve, answers=True),
+        *(Section(title, table, answers=True) for title, table in report.analyses.items()),
+    ]
+
+
+def _details(report: Report) -> list[Section]:
+    reference = pd.DataFrame() if report.reference is None else shown_reference(report.reference)
+    chosen = report.recommended["table"] if report.recommended else pd.DataFrame()
+    return [
+        Section("Models that could be recommended", chosen),
         Section("Accuracy by source of the test rows", sources_table(report.scores)),
-        Section(
-            "Beside the reference report", empty if report.reference is None else shown_reference(report.reference)
-        ),
+        Section("Beside the reference report", reference),
+        Section("F1 by label", label_table(report.label_scores)),
+        Section("Differences in F1 by label", gains_table(report.label_gains)),
+        Section("Test rows that stand in train as well", leakage_table(report.leakage)),
         Section("Added text beside held-out real text", quality_table(report.text_quality)),
         Section("Candidates by reason", decisions_table(report.decisions)),
-        *(Section(title, table) for title, table in report.analyses.items()),
-        Section("F1 by label", label_table(report.label_scores)),
-        Section("Test rows that stand in train as well", leakage_table(report.leakage)),
-        *_text_sections(report),
-        Section("Runs", runs_table(report.runs), folded=True),
-        Section("Parameters that differ from the defaults", settings_table(report.parameters), folded=True),
-        Section("Seconds by node", empty if report.times is None else report.times, folded=True),
-    ]
-    shown = [section for section in listed if len(section.table)]
-    unfolded = [section for section in shown if not section.folded and len(section.table) <= LONGEST][:UNFOLDED]
-    return [
-        Section(section.title, section.table, folded=not any(section is each for each in unfolded)) for section in shown
     ]
 
 
 def _text_sections(report: Report) -> list[Section]:
-    """Return the folded tables of figures and of texts by label."""
-    by_label = quality_by_label(report.text_quality).items()
-    figures = [(f"Added text by label, real text in brackets: {arms}", table) for arms, table in by_label]
+    """Return the tables of texts and of figures by label; the texts of the first label are not folded."""
     texts = samples_by_label(report.sampled_texts).items()
-    drawn = [(f"Texts written for {label}, kept and refused, drawn at random", table) for label, table in texts]
-    return [Section(title, table, folded=True) for title, table in [*figures, *drawn]]
+    drawn = [
+        Section(f"Texts written for {label}, beside the nearest real ones, drawn at random", table, folded=place > 0)
+        for place, (label, table) in enumerate(texts)
+    ]
+    by_label = quality_by_label(report.text_quality).items()
+    return [
+        *drawn,
+        *(Section(f"Added text by label, real text in brackets: {arms}", table) for arms, table in by_label),
+    ]
+
+
+def _costs(report: Report) -> list[Section]:
+    return [
+        Section("Runs", runs_table(report.runs)),
+        Section("Time and memory by stage", stages_table(report.times)),
+        Section("Time and memory by node", nodes_table(report.times)),
+        Section("Parameters that differ from the defaults", settings_table(report.parameters)),
+    ]
 
 
 def html_page(report: Report) -> str:
     """Return the page of an experiment: one HTML file with its plots inside."""
     verdict, sentence = verdict_of(report.comparisons, report.level)
+    listed = sections(report)
+    said = [sentence, *(name for section in listed for name in (section.title, *map(str, section.table.columns)))]
     return render(
         "page.html.j2",
         title=report.name,
@@ -184,8 +229,9 @@ def html_page(report: Report) -> str:
         verdict=verdict.split(" ")[0],
         sentence=sentence if verdict else "",
         baselines=baselines(report.scores),
-        sections=sections(report),
+        sections=listed,
         plots=report.plots,
+        words=words_in(" ".join(said)),
     )
 
 
@@ -274,17 +320,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = {"html_table": html_table, "markdown_table": markdown_table, "plain": plain, "png": png_address}
+    filters = {"html_table": html_table, "markdown_table": markdown_table, "plain": plain, "address": png_address}
     environment.filters |= filters
     return environment
-
-
-def html_table(table: pd.DataFrame) -> Markup:
-    """Return a table as HTML, escaped, floats rounded."""
-    from markupsafe import Markup
-
-    rounded = table.map(lambda value: number(value) if isinstance(value, float) else value)
-    return Markup(rounded.to_html(index=False, border=0, justify="unset", na_rep="–", classes="figures"))
 
 
 def markdown_table(table: pd.DataFrame) -> str:

@@ -33,6 +33,9 @@ PANELS_IN_A_ROW = 4
 LABELS_WITH_NUMBERS = 13
 LONGEST_NAME = 34
 DPI = 130
+NARROW = 5.6
+"""Inches: of a plot whose letters can be read on a telephone."""
+PAIRS_BY_LABEL = 3
 
 
 def accuracy_plot(scores: pd.DataFrame) -> bytes:
@@ -43,7 +46,7 @@ def accuracy_plot(scores: pd.DataFrame) -> bytes:
     """
     shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == "all")]
     if shown.empty:
-        return _empty("no scores")
+        return empty_plot("no scores")
     arms = shown[shown["arm"] != BASELINE]
     if arms["size"].nunique() > 1:
         return _curves(arms[arms["size"] != ALL_ROWS], shown[shown["arm"] == BASELINE])
@@ -52,8 +55,8 @@ def accuracy_plot(scores: pd.DataFrame) -> bytes:
 
 def _dots(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     several = arms["learner"].nunique() > 1
-    names = [_short(row.arm) + (f", {row.learner}" if several else "") for row in rows_of(arms)]
-    figure = _figure(8.0, 1.5 + 0.32 * len(arms))
+    names = [short(row.arm) + (f", {row.learner}" if several else "") for row in rows_of(arms)]
+    figure = new_figure(NARROW, 1.5 + 0.32 * len(arms))
     axes = figure.subplots()
     palette = dict(zip(dict.fromkeys(arms["arm"]), cycle(COLOURS), strict=False))
     for place, row in enumerate(rows_of(arms)):
@@ -65,10 +68,10 @@ def _dots(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     axes.set_ylim(len(arms) - 0.4, -0.6)
     axes.set_xlabel("accuracy")
     axes.margins(x=0.06)
-    _tidy(axes, "x")
+    tidy(axes, "x")
     if len(baselines):
         figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
-    return _png(figure)
+    return png(figure)
 
 
 def _curves(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
@@ -77,13 +80,13 @@ def _curves(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     columns = min(len(panels), PANELS_IN_A_ROW if len(panels) > 2 else 2)
     rows = -(-len(panels) // columns)
     wide = len(panels) <= 2
-    figure = _figure((5.2 if wide else 3.1) * columns, (3.8 if wide else 2.4) * rows + 0.5)
+    figure = new_figure((5.2 if wide else 3.1) * columns, (3.8 if wide else 2.4) * rows + 0.5)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (title, learner, names) in zip(grid, panels, strict=False):
         _draw_panel(axes, arms[arms["learner"] == learner], names, many=not wide and len(names) <= 2)
         _draw_baselines(axes, baselines)
         axes.set_title(title, fontsize=10, color=INK)
-        _tidy(axes, "both")
+        tidy(axes, "both")
     for place in range(len(panels), len(grid)):
         grid[place].set_visible(False)
         grid[place - columns].tick_params(labelbottom=True)
@@ -94,7 +97,7 @@ def _curves(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     figure.supxlabel("real train rows per label", fontsize=10, color=INK)
     figure.supylabel("accuracy", fontsize=10, color=INK)
     _legend(figure, list(grid[: len(panels)]))
-    return _png(figure)
+    return png(figure)
 
 
 def _panels(arms: pd.DataFrame) -> Iterator[tuple[str, str, list[str]]]:
@@ -106,7 +109,7 @@ def _panels(arms: pd.DataFrame) -> Iterator[tuple[str, str, list[str]]]:
             continue
         several = arms["learner"].nunique() > 1
         for name in names[1:]:
-            yield _short(name) + (f", {learner}" if several else ""), str(learner), [names[0], name]
+            yield short(name) + (f", {learner}" if several else ""), str(learner), [names[0], name]
 
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, names: Sequence[str], *, many: bool) -> None:
@@ -135,11 +138,11 @@ def differences_plot(comparisons: pd.DataFrame) -> bytes:
     """
     shown = comparisons[comparisons["metric"] == "accuracy"]
     if shown.empty:
-        return _empty("nothing was compared")
+        return empty_plot("nothing was compared")
     shown = shown.assign(name=_pair_names(shown), panel=_panel_names(shown))
     names, panels = list(dict.fromkeys(shown["name"])), list(dict.fromkeys(shown["panel"]))
-    width = 3.0 + (5.0 if len(panels) == 1 else 2.0 * len(panels))
-    figure = _figure(width, 1.4 + 0.32 * len(names))
+    width = NARROW if len(panels) == 1 else 3.0 + 2.0 * len(panels)
+    figure = new_figure(width, 1.4 + 0.32 * len(names))
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         table = shown[shown["panel"] == panel]
@@ -150,12 +153,46 @@ def differences_plot(comparisons: pd.DataFrame) -> bytes:
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(panel, fontsize=10, color=INK)
         axes.set_xlabel("points of accuracy" if len(panels) < 4 else "points", fontsize=9)
-        _tidy(axes, "x")
+        tidy(axes, "x")
     grid[0].set_yticks(range(len(names)), names)
     grid[0].set_ylim(len(names) - 0.4, -0.6)
     handles = [_line(colour, verdict) for verdict, colour in VERDICT_COLOURS.items()]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
-    return _png(figure)
+    return png(figure)
+
+
+def labels_plot(gains: pd.DataFrame) -> bytes:
+    """Draw the gain in F1 of each label with its interval, the largest first; a panel for each of the first pairs.
+
+    Args:
+        gains: schema :class:`emotion_kedro.schemas.LabelGains`.
+    """
+    if gains.empty:
+        return empty_plot("nothing was compared")
+    shown = gains.assign(panel=_pair_names(gains))
+    panels = list(dict.fromkeys(shown["panel"]))[:PAIRS_BY_LABEL]
+    first = shown[shown["panel"] == panels[0]].sort_values("difference", ascending=False, kind="stable")
+    labels = list(dict.fromkeys([*first["label"], *shown["label"]]))
+    figure = new_figure(max(NARROW, 1.4 + 2.6 * len(panels)), 1.3 + 0.3 * len(labels))
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, panel in zip(grid, panels, strict=True):
+        for row in rows_of(shown[shown["panel"] == panel]):
+            _draw_gain(axes, labels.index(row.label), [100 * each for each in (row.low, row.difference, row.high)])
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.set_title(panel, fontsize=10, color=INK)
+        axes.set_xlabel("points of F1", fontsize=9)
+        tidy(axes, "x")
+    grid[0].set_yticks(range(len(labels)), [short(label) for label in labels])
+    grid[0].set_ylim(len(labels) - 0.4, -0.6)
+    return png(figure)
+
+
+def _draw_gain(axes: Axes, place: int, values: Sequence[float]) -> None:
+    """Draw an interval by its low end, middle and high end; its colour says on which side of zero it lies."""
+    low, middle, high = values
+    colour = GREEN if low > 0 else VERMILION if high < 0 else GREY
+    axes.plot([low, high], [place, place], color=colour, linewidth=2.2)
+    axes.plot([middle], [place], marker="o", markersize=6, color=colour)
 
 
 def _pair_names(comparisons: pd.DataFrame) -> list[str]:
@@ -165,10 +202,10 @@ def _pair_names(comparisons: pd.DataFrame) -> list[str]:
 
 def _pair_name(first: str, second: str, learner: str, *, several: bool) -> str:
     if learner != COMPARED_LEARNERS:
-        return _short(f"{first} − {second}", 2 * LONGEST_NAME) + (f" ({learner})" if several else "")
+        return short(f"{first} − {second}", 2 * LONGEST_NAME) + (f" ({learner})" if several else "")
     # Learners of one arm: ``arm/learner`` on both sides.
     arm, _, first_learner = first.rpartition("/")
-    return f"{first_learner} − {second.rpartition('/')[2]} ({_short(arm)})"
+    return f"{first_learner} − {second.rpartition('/')[2]} ({short(arm)})"
 
 
 def _panel_names(comparisons: pd.DataFrame) -> list[str]:
@@ -195,11 +232,11 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
     """
     tables = confusion[confusion["arm"] != BASELINE]
     if tables.empty:
-        return _empty("no predictions")
+        return empty_plot("no predictions")
     names = list(islice([arm for arm in arms if arm in set(tables["arm"])] or dict.fromkeys(tables["arm"]), 2))
     labels = list(dict.fromkeys(tables["label"]))
     side = max(0.42 * len(labels), 2.0)
-    figure = _figure((side + 0.4) * len(names) + 2.4, side + 1.7)
+    figure = new_figure((side + 0.4) * len(names) + 2.4, side + 1.7)
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, arm in zip(grid, names, strict=True):
         table = tables[tables["arm"] == arm]
@@ -207,13 +244,13 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
         table = table[table["size"] == _largest(table["size"])]
         counts = table.pivot(index="label", columns="predicted", values="rows").loc[labels, labels].to_numpy()
         image = _draw_confusion(axes, counts, labels)
-        axes.set_title(_short(arm), color=INK, fontsize=10)
+        axes.set_title(short(arm), color=INK, fontsize=10)
     grid[0].set_ylabel("true label")
     bar = figure.colorbar(image, ax=list(grid), shrink=0.8)
     bar.set_label("share of the true label", color=INK, fontsize=9)
     bar.ax.tick_params(colors=INK, labelsize=8)
     bar.outline.set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def _largest(sizes: pd.Series) -> int:
@@ -241,7 +278,8 @@ def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     return table.itertuples(index=False)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure; inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -258,7 +296,7 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
     entries = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(
         list(entries.values()),
-        [_short(label) for label in entries],
+        [short(label) for label in entries],
         loc="outside upper left",
         ncols=min(len(entries), 4),
         frameon=False,
@@ -267,7 +305,8 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
     )
 
 
-def _tidy(axes: Axes, grid: Any) -> None:
+def tidy(axes: Axes, grid: Any) -> None:
+    """Leave of the frame the line below, and draw the grid along ``x``, ``y`` or ``both``."""
     axes.grid(axis=grid, color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -276,17 +315,20 @@ def _tidy(axes: Axes, grid: Any) -> None:
     axes.xaxis.label.set_color(INK)
 
 
-def _short(name: str, longest: int = LONGEST_NAME) -> str:
+def short(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return the name, cut where it is too long."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _empty(text: str) -> bytes:
-    figure = _figure(4.0, 0.8)
+def empty_plot(text: str) -> bytes:
+    """Return a small picture that says why there is no plot."""
+    figure = new_figure(4.0, 0.8)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
-    return _png(figure)
+    return png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG file."""
     buffer = BytesIO()
     # Without the version of the library among the metadata: the same tables give the same bytes for longer.
     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})

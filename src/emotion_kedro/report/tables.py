@@ -15,6 +15,7 @@ DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE", "log_loss": "log loss"}
 ALL = "all"
+STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "analysis", "evaluation")
 LEAKAGE_NAMES = {
     "split_strategy": "how rows were split",
     "test_rows": "test rows",
@@ -147,6 +148,50 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
         return wide.T.rename_axis(columns=None).rename_axis("arm").reset_index()
     wide.insert(0, "test rows", shown.drop_duplicates("label").set_index("label")["support"].round().astype(int))
     return wide.rename_axis(columns=None).reset_index()
+
+
+def gains_table(gains: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the gain of each label in points of F1, a column for each pair, with its interval."""
+    if gains is None or gains.empty:
+        return pd.DataFrame()
+    cells = [f"{points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in rows_of(gains)]
+    names = [f"{row.first} − {row.second}, {row.learner}" for row in rows_of(gains)]
+    wide = gains.assign(cell=cells, pair=names).pivot(index="label", columns="pair", values="cell").fillna(DASH)
+    wide = wide.loc[list(dict.fromkeys(gains["label"])), list(dict.fromkeys(names))]
+    rows = gains.drop_duplicates("label").set_index("label")["rows"]
+    wide.insert(0, "test rows", rows)
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def stages_table(times: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the seconds that the nodes of each stage took together, and the most memory that one of them needed."""
+    if times is None or times.empty or "stage" not in times:
+        return pd.DataFrame()
+    known = times.assign(stage=times["stage"].fillna(DASH))
+    table = known.groupby("stage", sort=False).agg(
+        nodes=("node", "size"), seconds=("seconds", "sum"), memory=("memory_mb", "max")
+    )
+    order = [stage for stage in STAGES if stage in table.index]
+    table = table.loc[[*order, *(stage for stage in table.index if stage not in order)]].reset_index()
+    return table.assign(seconds=table["seconds"].map(_seconds), memory=table["memory"].map(_megabytes)).rename(
+        columns={"memory": "most memory"}
+    )
+
+
+def nodes_table(times: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the seconds of each node and, where it was measured, its memory."""
+    if times is None or times.empty:
+        return pd.DataFrame()
+    table = pd.DataFrame({"node": times["node"], "seconds": times["seconds"].map(_seconds)})
+    return table.assign(**{"most memory": times["memory_mb"].map(_megabytes)}) if "memory_mb" in times else table
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def _megabytes(value: float) -> str:
+    return DASH if pd.isna(value) else f"{value:,.0f} MB"
 
 
 def quality_table(quality: pd.DataFrame | None) -> pd.DataFrame:

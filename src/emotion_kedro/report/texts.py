@@ -124,9 +124,9 @@ def samples_by_label(samples: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     if samples is None or samples.empty:
         return {}
     read = {"evaluator_label": "evaluator reads", "probability": "its probability of the label"}
-    columns = {"text": "text", "outcome": "outcome", **read}
     near = {"nearest_train_text": "nearest real train text", "similarity": "similarity"}
     figures = {"probability": "evaluator_probability", "similarity": "nearest_train_similarity"}
     shown = samples.assign(**{name: [number(value, 2) for value in samples[of]] for name, of in figures.items()})
-    names = columns if samples["nearest_train_similarity"].isna().all() else columns | near
+    near = {} if samples["nearest_train_similarity"].isna().all() else near
+    names = {"text": "written text", **near, "outcome": "outcome", **read}
     return {str(label): part[list(names)].rename(columns=names) for label, part in shown.groupby("label")}

@@ -11,6 +11,7 @@ from emotion_kedro.config.base import Frame
 from emotion_kedro.config.data import IngestionConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
+from emotion_kedro.pipelines.evaluation.pictures import pictures_of
 from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
 
 SAMPLE = "sample"
@@ -40,17 +41,18 @@ def compare_runs(
     pairs: Sequence[Sequence[str]],
     score_by: Sequence[str],
     **predictions: Frame,
-) -> Frame:
-    """Return the differences of the pairs of arms or learners."""
+) -> tuple[Frame, Frame]:
+    """Return the differences of the pairs of arms or learners, and those by label."""
     import pandas as pd
 
-    from emotion_kedro.metrics.comparison import compare
+    from emotion_kedro.metrics.comparison import compare, label_gains
 
     table = pd.concat(predictions.values(), ignore_index=True)
     # An analysis may end before its last arm: rounds do, when one of them no longer gains.
     arms = set(table["arm"])
     made = [pair for pair in pairs if pair[0].startswith("learner:") or set(pair) <= arms]
-    return compare(table, made, groups_of(split_records), evaluation, score_by)
+    groups = groups_of(split_records)
+    return compare(table, made, groups, evaluation, score_by), label_gains(table, made, groups, evaluation)
 
 
 def count_equivalent_rows(split_records: Frame, evaluation: EvaluationConfig, **predictions: Frame) -> Frame:
@@ -156,20 +158,6 @@ def _predicted_texts(candidates: Frame, candidate_predictions: Frame, prediction
     return pd.concat([read[["text", "predicted"]], real[["text", "predicted"]]], ignore_index=True)
 
 
-def draw_plots(
-    scores: Frame, comparisons: Frame, confusion: Frame, pairs: Sequence[Sequence[str]]
-) -> tuple[bytes, bytes, bytes]:
-    """Return the plots of accuracy, of differences and of confusions, as PNG files."""
-    from emotion_kedro.report import plots
-
-    compared = list(reversed(pairs[0])) if pairs else []
-    return (
-        plots.accuracy_plot(scores),
-        plots.differences_plot(comparisons),
-        plots.confusion_plot(confusion, compared),
-    )
-
-
 def write_report(
     name: str,
     question: str,
@@ -192,7 +180,9 @@ def write_report(
     from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 
     log = run_log or {"setting": {}, "times": []}
-    tables: dict[str, Any] = {key: facts.get(key) for key in ("confusion", "text_quality", "leakage", "sampled_texts")}
+    tables: dict[str, Any] = {
+        key: facts.get(key) for key in ("label_gains", "text_quality", "leakage", "sampled_texts")
+    }
     tables |= {key: facts.get(key, pd.DataFrame()) for key in ("scores", "comparisons", "label_scores")}
     report = Report(
         name=name,
@@ -211,7 +201,7 @@ def write_report(
         reference=_reference_rows(reference, name, facts),
         analyses=_tables_of_analyses(facts),
         recommended=_recommended(name, evaluation, facts),
-        plots=_plots(facts),
+        plots=pictures_of(facts),
     )
     picture = f"{name}.png" if report.plots else None
     return html_page(report), markdown_page(report, picture), terminal_summary(report)
@@ -292,18 +282,6 @@ def _joined(facts: Mapping[str, Any], prefix: str) -> Frame | None:
 def _tables_of_analyses(facts: Mapping[str, Any]) -> dict[str, Frame]:
     tables = _with_prefix(facts, "tables_")
     return {str(title).replace("_", " "): table for part in tables for title, table in part.items()}
-
-
-def _plots(facts: Mapping[str, Any]) -> dict[str, bytes]:
-    captions = {
-        "accuracy_plot": "Accuracy with intervals",
-        "differences_plot": "Differences in accuracy with intervals",
-        "confusion_plot": "True and predicted labels, mean rows of a run",
-    }
-    shown = {caption: facts[key] for key, caption in captions.items() if key in facts}
-    if not len(facts.get("comparisons", ())):
-        shown.pop(captions["differences_plot"], None)
-    return shown
 
 
 def write_reference_page(reference_report: Mapping[str, Any], **tables: Frame | None) -> tuple[str, Frame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline, node
@@ -12,7 +13,6 @@ from emotion_kedro.config.analyses import ANALYSES
 from emotion_kedro.pipelines.evaluation.nodes import (
     compare_runs,
     count_equivalent_rows,
-    draw_plots,
     list_texts,
     measure_text_quality,
     score_predictions,
@@ -21,6 +21,7 @@ from emotion_kedro.pipelines.evaluation.nodes import (
     write_reference_page,
     write_report,
 )
+from emotion_kedro.pipelines.evaluation.pictures import collect_curves, draw_plots
 from emotion_kedro.pipelines.evaluation.recommendation import choose_model, recommend_model
 
 if TYPE_CHECKING:
@@ -30,22 +31,23 @@ REAL = "real"
 """The arm of real rows alone, whose learning curve the others are held against."""
 NAMESPACE, ARMS = "evaluation", "classifier"
 MACHINE = ("device", "cache")
-PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot")
+PLOTS = ("accuracy_plot", "differences_plot", "confusion_plot", "labels_plot", "curves_plot")
 
 
-def create_pipeline(experiment: Experiment) -> Pipeline:
+def create_pipeline(experiment: Experiment, tuned: Sequence[str] = ()) -> Pipeline:
     """Return the evaluation stage of an experiment, without a namespace.
 
     It takes ``predictions``, ``validation_predictions``, ``runs`` and ``decisions`` of all arms, of those that may be
     recommended ``rows`` and ``model``, ``candidates``, ``candidate_predictions``,
     ``split_records``, ``leakage``, ``run_log``, ``raw_folder``, and of every analysis ``<name>_tables`` (title ->
-    table); of those with arms of their own also ``<name>_predictions`` and ``<name>_runs``.
+    table); of those with arms of their own also ``<name>_predictions`` and ``<name>_runs``; and the ``log`` of the
+    generators ``tuned``, whose models are kept.
     """
     predictions = _predictions(experiment)
     adding = [name for name, arm in experiment.arms.items() if arm.add]
     nodes: list[Node] = []
     if predictions:
-        nodes += [_scoring(predictions), _comparing(predictions), _drawing()]
+        nodes += [_scoring(predictions), _comparing(predictions), _collecting(list(experiment.arms), tuned), _drawing()]
     if _has_curve(experiment):
         nodes.append(_counting(predictions))
     if adding:
@@ -94,7 +96,8 @@ def _scoring(predictions: Collection[str]) -> Node:
 
 def _comparing(predictions: Collection[str]) -> Node:
     inputs = _tables("split_records") | _parameters("evaluation") | {"pairs": "params:compare"}
-    return _node(compare_runs, inputs | _parameters("score_by") | _numbered(predictions, "predictions"), "comparisons")
+    inputs |= _parameters("score_by") | _numbered(predictions, "predictions")
+    return _node(compare_runs, inputs, ["comparisons", "label_gains"])
 
 
 def _counting(predictions: Collection[str]) -> Node:
@@ -133,13 +136,22 @@ def _recommending(arms: Sequence[str]) -> Node:
     return _node(recommend_model, inputs, ["recommendation", "recommended_model"])
 
 
+def _collecting(arms: Sequence[str], tuned: Sequence[str]) -> Node:
+    models = _numbered([f"{ARMS}.{arm}.model" for arm in arms], "model")
+    logs = _numbered([f"generator.{name}.log" for name in tuned], "log")
+    named = update_wrapper(partial(collect_curves, arms=arms, generators=tuned), collect_curves)
+    return _node(named, models | logs, "training_curves")
+
+
 def _drawing() -> Node:
-    inputs = _tables("scores", "comparisons", "confusion") | {"pairs": "params:compare"}
+    inputs = _tables("scores", "comparisons", "confusion", "label_gains", "training_curves")
+    inputs |= {"pairs": "params:compare"}
     return _node(draw_plots, inputs, list(PLOTS))
 
 
 def _writing(experiment: Experiment, adding: Collection[str], *, scored: bool) -> Node:
-    tables = ["scores", "comparisons", "label_scores", "confusion", *PLOTS] if scored else []
+    tables = ["scores", "comparisons", "label_scores", "label_gains", "confusion", "training_curves"] if scored else []
+    tables += PLOTS if scored else []
     tables += ["text_quality", "decision_counts", "sampled_texts"] if adding else []
     tables += ["equivalent_rows"] if _has_curve(experiment) else []
     recommended = ["recommendation", "recommended_model"] if experiment.recommend else []
