@@ -16,6 +16,9 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 # Stages are templates: their nodes name data sets of the namespaces that they are put into afterwards.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
+# `kedro viz` starts a process that loads its server before these settings.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:ORJSONResponse is deprecated")
 
 HOOKS = (RunHooks(), ManifestHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader

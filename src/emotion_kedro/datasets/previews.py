@@ -18,6 +18,7 @@ LAST = ("experiment", "size", "data_seed", "seed", "record_id", "candidate_id")
 """Columns that are the same in every row, or mean nothing to a reader: the side panel has room for three or four."""
 DIGITS = 4
 NOT_SHOWN = re.compile(r"<head>.*?</head>|<style.*?</style>|<!--.*?-->", re.DOTALL)
+CODE = re.compile(r"(<pre>.*?</pre>)", re.DOTALL)
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 PICTURE_BESIDE = re.compile(r"^!\[[^\]]*\]\((?!data:)[^)]*\)\n*", re.MULTILINE)
 
@@ -33,17 +34,22 @@ def preview_table(table: pd.DataFrame) -> TablePreview:
 def preview_text(text: str, suffix: str) -> HTMLPreview:
     """Return a page as kedro-viz draws it.
 
-    It reads Markdown, also within HTML: there a line's end would become a break, and names with underscores italics.
+    It reads Markdown, also within HTML: there a line's end would become a break, and two underscores italics.
 
     Args:
         text: of the page.
         suffix: of its file: ``.html``, ``.md``; all others are shown as they are typed.
     """
     if suffix == ".html":
-        return HTMLPreview(_without_markdown(" ".join(NOT_SHOWN.sub("", text).split())))
+        parts = CODE.split(NOT_SHOWN.sub("", text))
+        return HTMLPreview(_without_markdown("".join(_on_one_line(part) for part in parts)))
     if suffix == ".md":
         return HTMLPreview(PICTURE_BESIDE.sub("", FRONT_MATTER.sub("", text)).strip())
     return HTMLPreview(f"<pre>{_without_markdown(escape(text, quote=False))}</pre>")
+
+
+def _on_one_line(part: str) -> str:
+    return part if part.startswith("<pre>") else re.sub(r"\s+", " ", part)
 
 
 def _without_markdown(text: str) -> str:
