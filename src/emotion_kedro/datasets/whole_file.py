@@ -38,11 +38,11 @@ class _WholeFile:
 class _WholeTable(_WholeFile):
     """Mixin, before a dataset of a table."""
 
-    def preview(self) -> TablePreview:
+    def preview(self, nrows: int = PREVIEWED_ROWS) -> TablePreview:
         """Show the first rows in kedro-viz."""
         import pandas as pd
 
-        return preview_table(pd.DataFrame(**super().preview(PREVIEWED_ROWS)))  # type: ignore[misc]
+        return preview_table(pd.DataFrame(**super().preview(nrows)))  # type: ignore[misc]
 
 
 class ParquetDataset(_WholeTable, _ParquetDataset):
