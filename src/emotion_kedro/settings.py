@@ -19,6 +19,9 @@ warnings.filterwarnings("ignore", message="One or more dataset names contain '.'
 # Their functions have names, which do not reach the processes of a parallel runner.
 warnings.filterwarnings("ignore", message="The node producing outputs .* is made from a 'partial' function")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
+# `kedro viz` starts a process that loads its server before these settings.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:ORJSONResponse is deprecated")
 
 # Kedro calls the last first: what a run will do is said when all checks have passed.
 HOOKS = (ProgressHooks(), RunHooks(), ManifestHooks())

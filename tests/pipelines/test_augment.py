@@ -103,7 +103,7 @@ def test_all_that_was_written_lies_beside_its_card(augmented: tuple[Project, str
 def test_times_of_all_nodes_are_in_the_log(augmented: tuple[Project, str]) -> None:
     log = augmented[0].document(f"{REPORTING}/run_log.json")
     nodes = {entry["node"] for entry in log["times"]}
-    assert {"ingest_sources", "classifier.augmented.fit_arm", "classifier.fit_baselines"} <= nodes
+    assert {"records.ingest_sources", "classifier.augmented.fit_arm", "classifier.fit_baselines"} <= nodes
     assert log["setting"]["command"] == "kedro run --pipeline=augment"
 
 

@@ -9,12 +9,11 @@ from urllib.parse import quote, unquote
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import TablePreview
 
+from emotion_kedro.datasets.previews import preview_table
 from emotion_kedro.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PREVIEWED_ROWS = 20
 
 
 class TableFolder(AbstractVersionedDataset["dict[str, pd.DataFrame]", "dict[str, pd.DataFrame]"]):
@@ -57,8 +56,7 @@ class TableFolder(AbstractVersionedDataset["dict[str, pd.DataFrame]", "dict[str,
         """Show the first rows of the first table in kedro-viz."""
         import pandas as pd
 
-        rows = pd.read_parquet(self._files()[0]).head(PREVIEWED_ROWS)
-        return TablePreview(rows.to_dict(orient="split"))
+        return preview_table(pd.read_parquet(self._files()[0]))
 
     def _files(self) -> list[Path]:
         directory = Path(self._get_load_path())

@@ -11,16 +11,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
-from kedro_datasets._typing import ImagePreview, TablePreview
+from kedro_datasets._typing import HTMLPreview, ImagePreview, TablePreview
 from kedro_datasets.json import JSONDataset as _JSONDataset
 from kedro_datasets.pandas import CSVDataset as _CSVDataset
 from kedro_datasets.pandas import ParquetDataset as _ParquetDataset
 from kedro_datasets.text import TextDataset as _TextDataset
 
 from emotion_kedro.chunks import Chunks, write_parquet
+from emotion_kedro.datasets.previews import PREVIEWED_ROWS, preview_table, preview_text
 from emotion_kedro.whole_files import aside, written_whole
-
-PREVIEWED_ROWS = 5
 
 
 class _WholeFile:
@@ -36,7 +35,17 @@ class _WholeFile:
         return PurePosixPath(aside(Path(super()._get_save_path())))  # type: ignore[misc]
 
 
-class ParquetDataset(_WholeFile, _ParquetDataset):
+class _WholeTable(_WholeFile):
+    """Mixin, before a dataset of a table."""
+
+    def preview(self, nrows: int = PREVIEWED_ROWS) -> TablePreview:
+        """Show the first rows in kedro-viz."""
+        import pandas as pd
+
+        return preview_table(pd.DataFrame(**super().preview(nrows)))  # type: ignore[misc]
+
+
+class ParquetDataset(_WholeTable, _ParquetDataset):
     """A table as one parquet file."""
 
 
@@ -50,15 +59,15 @@ class _Chunked(_ParquetDataset):
     def save(self, data: Chunks) -> None:
         write_parquet(Path(self._get_save_path()), data)
 
-    def preview(self, nrows: int = PREVIEWED_ROWS) -> TablePreview:
+    def preview(self, nrows: int) -> TablePreview:
         return TablePreview(next(iter(self.load())).head(nrows).to_dict(orient="split"))
 
 
-class ChunkedParquetDataset(_WholeFile, _Chunked):
+class ChunkedParquetDataset(_WholeTable, _Chunked):
     """A table as one parquet file that is never in memory as a whole: :class:`emotion_kedro.chunks.Chunks`."""
 
 
-class CSVDataset(_WholeFile, _CSVDataset):
+class CSVDataset(_WholeTable, _CSVDataset):
     """A table as one CSV file, for readers of other programs."""
 
 
@@ -68,6 +77,11 @@ class JSONDataset(_WholeFile, _JSONDataset):
 
 class TextDataset(_WholeFile, _TextDataset):
     """A page of text: HTML, Markdown."""
+
+    def preview(self) -> HTMLPreview:
+        """Show the page in kedro-viz."""
+        file = Path(self._get_load_path())
+        return preview_text(file.read_text(encoding="utf-8"), file.suffix)
 
 
 class PlotDataset(AbstractVersionedDataset[bytes, bytes]):

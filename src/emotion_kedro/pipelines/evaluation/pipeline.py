@@ -77,8 +77,10 @@ def _numbered(names: Collection[str], prefix: str) -> dict[str, str]:
     return {f"{prefix}_{number}": name for number, name in enumerate(names)}
 
 
-def _node(function: Callable[..., Any], inputs: dict[str, str], outputs: str | list[str]) -> Node:
-    return node(function, inputs=inputs, outputs=outputs, name=function.__name__, namespace=NAMESPACE)
+def _node(
+    function: Callable[..., Any], inputs: dict[str, str], outputs: str | list[str], namespace: str = NAMESPACE
+) -> Node:
+    return node(function, inputs=inputs, outputs=outputs, name=function.__name__, namespace=namespace)
 
 
 def _tables(*names: str) -> dict[str, str]:
@@ -123,9 +125,8 @@ def _describing() -> Node:
 
 
 def _choosing() -> Node:
-    return _node(
-        choose_model, _tables("runs", "validation_predictions") | _parameters("recommend", "evaluation"), "choices"
-    )
+    inputs = _tables("runs", "validation_predictions") | _parameters("recommend", "evaluation")
+    return _node(choose_model, inputs, "choices", ARMS)
 
 
 def _recommending(arms: Sequence[str]) -> Node:
@@ -133,7 +134,7 @@ def _recommending(arms: Sequence[str]) -> Node:
     inputs |= _parameters("evaluation", "arms", "latest")
     inputs |= _numbered([f"{ARMS}.{arm}.rows" for arm in arms], "rows")
     inputs |= _numbered([f"{ARMS}.{arm}.model" for arm in arms], "model")
-    return _node(recommend_model, inputs, ["recommendation", "recommended_model"])
+    return _node(recommend_model, inputs, ["recommendation", "recommended_model"], ARMS)
 
 
 def _collecting(arms: Sequence[str], tuned: Sequence[str]) -> Node:

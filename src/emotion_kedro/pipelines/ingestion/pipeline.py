@@ -6,6 +6,9 @@ from kedro.pipeline import Pipeline, node
 
 from emotion_kedro.pipelines.ingestion.nodes import ingest_sources, read_unlabelled
 
+NAMESPACE = "records"
+"""Of all that is done before a model learns: one box of the flowchart."""
+
 
 def create_pipeline(*, unlabelled: bool = False) -> Pipeline:
     """Return the ingestion stage; ``unlabelled``: with the texts without labels."""
@@ -16,6 +19,7 @@ def create_pipeline(*, unlabelled: bool = False) -> Pipeline:
                 inputs=["raw_folder", "params:ingestion"],
                 outputs=["records", "ingestion_report"],
                 name="ingest_sources",
+                namespace=NAMESPACE,
             )
         ],
         tags="ingestion",
@@ -32,6 +36,7 @@ def create_unlabelled_pipeline() -> Pipeline:
                 inputs=["raw_folder", "params:unlabelled"],
                 outputs=["unlabelled_texts", "unlabelled_report"],
                 name="read_unlabelled",
+                namespace=NAMESPACE,
             )
         ],
         tags="ingestion",
