@@ -106,6 +106,8 @@ class ScoredCandidates(Candidates):
     """The label that the filter's classifier reads; empty where no arm asks for it."""
     probability: Series[float] = pa.Field(nullable=True)
     """The probability that it gives to the candidate's label."""
+    review: Series[str] | None
+    """What a person decided about it; empty: nothing. There where an arm's filters name ``reviewed``."""
 
 
 class Reviews(Table):

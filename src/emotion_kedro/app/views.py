@@ -7,8 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
@@ -16,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, load_model, models_in
+from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +44,7 @@ def experiments(pattern: str = "report.html") -> list[str]:
 
 def model_choices() -> list[tuple[str, str]]:
     """Return what a model is called and its folder, the recommended one first."""
-    return [(f"{path.parent.name}/{path.name}", str(path)) for path in (model.path for model in models_in())]
+    return [(str(model.path.relative_to(latest_models())), str(model.path)) for model in models_in()]
 
 
 def reading(model: str, text: str) -> Iterator[str]:
@@ -77,7 +76,7 @@ def bars(prediction: Prediction) -> str:
         for label, value in ordered
     )
     cut = "<p class='note'>Longer than the model reads: its end was left out.</p>" if prediction.cut else ""
-    return f"<table class='bars'>{''.join(rows)}</table>{cut}"
+    return f"<table class='own bars'>{''.join(rows)}</table>{cut}"
 
 
 def coloured(explanation: Explanation) -> str:
@@ -93,7 +92,7 @@ def coloured(explanation: Explanation) -> str:
     return (
         f"<h3>The words that <q>{label}</q> rests on</h3><p class='words'>{words}</p>"
         f"<p class='note'>Each word was left out once. Green ones speak for {label}, red ones against it, by so many "
-        f"points of its probability:</p><table class='plain'>{rows}</table>"
+        f"points of its probability:</p><table class='own'>{rows}</table>"
     )
 
 
@@ -143,7 +142,7 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
         candidates = generate(catalog, label, int(count), experiment=experiment, generator=name, seed=int(seed))
     cards = (
-        f"<li class='{'kept' if each.kept else 'refused'}'><b>{'kept' if each.kept else escape(each.reason)}</b> "
+        f"<li class='{'kept' if each.kept else ''}'><b>{'kept' if each.kept else escape(each.reason)}</b> "
         f"<span class='figure'>{each.probability:.2f}</span><br>{escape(each.text)}</li>"
         for each in candidates
     )
@@ -156,7 +155,11 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
 
 
 def compared(experiment: str) -> str:
-    """Return what an experiment found: its comparisons, its plot, its scores, and where the whole report is."""
+    """Return what an experiment found: verdicts, differences, scores, its plot, and where the whole report is.
+
+    Raises:
+        ValueError: if it has not run.
+    """
     import pandas as pd
 
     from emotion_kedro.report.tables import comparisons_table, scores_table
@@ -164,24 +167,25 @@ def compared(experiment: str) -> str:
     if experiment not in experiments():
         raise ValueError("no experiment has run here yet: make augment")
     results = REPORTS / "results"
-    tables = [
-        ("Differences", "Of two arms on the same test rows; in brackets the 95 % interval.", comparisons_table),
-        ("Scores", "With 95 % intervals over the test rows and runs.", scores_table),
-    ]
-    files = [results / f"{experiment}_comparisons.csv", results / f"{experiment}.csv"]
-    parts = [
-        f"<h3>{title}</h3><p class='note'>{note}</p>{html_table(make(pd.read_csv(file)))}"
-        for (title, note, make), file in zip(tables, files, strict=True)
-        if file.is_file() and len(file.read_text("utf-8").splitlines()) > 1
-    ]
-    plot = results / f"{experiment}.png"
-    if plot.is_file():
-        data = base64.b64encode(plot.read_bytes()).decode()
-        parts.append(
-            f"<img class='plot' alt='Accuracy of each arm with its interval' src='data:image/png;base64,{data}'>"
-        )
+    scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
+    differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    verdicts = (
+        f"<p><b>{escape(row['first'])}</b> against <b>{escape(row['second'])}</b>: {escape(row['verdict'])}</p>"
+        for row in differences.to_dict(orient="records")
+    )
     link = f"<p><a href='/report/{escape(experiment)}' target='_blank'>The whole report</a></p>"
-    return link + "".join(parts)
+    note = "<p class='note'>In brackets: 95 % intervals over the test rows and runs.</p>"
+    tables = {"Differences": differences, "Scores": scores}
+    parts = [f"<h3>{title}</h3>{html_table(table)}" for title, table in tables.items() if len(table)]
+    return "".join([*verdicts, link, *parts, note, _plot(results / f"{experiment}.png")])
+
+
+def _plot(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    data = base64.b64encode(file.read_bytes()).decode()
+    alt = "Accuracy of each arm with its interval, as in the table of scores"
+    return f"<img class='plot' alt='{alt}' src='data:image/png;base64,{data}'>"
 
 
 def html_table(table: pd.DataFrame) -> str:
@@ -191,7 +195,7 @@ def html_table(table: pd.DataFrame) -> str:
         "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
         for row in table.itertuples(index=False, name=None)
     )
-    return f"<div class='wide'><table class='plain'><tr>{head}</tr>{''.join(rows)}</table></div>"
+    return f"<div class='wide'><table class='own'><tr>{head}</tr>{''.join(rows)}</table></div>"
 
 
 # --- your table -----------------------------------------------------------------------------------------------------
@@ -207,28 +211,14 @@ def profile(dropped: str | None, text: str, label: str) -> str:
     import pandas as pd
 
     from emotion_kedro.config.data import SourceConfig
-    from emotion_kedro.data.readers import read_source
+    from emotion_kedro.data.tables import read_columns
 
     file = _kept_table(dropped)
     source = SourceConfig(file=file.name, text_column=text, label_column=label)
-    pieces = _Reader(read_source(file.parent, file.stem, source, ()))
-    deque(pieces, maxlen=0)
-    counts = pd.DataFrame(pieces.report["labels"].items(), columns=["label", "rows"])
+    rows = pd.concat(read_columns(file, source, (text, label)))
+    counts = rows[label].value_counts().rename_axis("label").reset_index(name="rows")
     command = f"<pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>" if can_try() else ""
-    return (
-        f"<p>{pieces.report['rows']:,} rows, of which {pieces.report['kept']:,} can be used.</p>"
-        f"{html_table(counts.sort_values('rows', ascending=False))}{command}"
-    )
-
-
-class _Reader:
-    """Pieces of a source, and the report that comes after them."""
-
-    def __init__(self, pieces: Generator[Any, None, dict[str, Any]]) -> None:
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[Any]:
-        self.report = yield from self._pieces
+    return f"<p>{len(rows):,} rows, {len(counts)} labels.</p>{html_table(counts)}{command}"
 
 
 def _kept_table(dropped: str | None) -> Path:
@@ -330,7 +320,7 @@ def shown_at(experiment: str, show: str, number: int | None) -> tuple[int, str, 
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(fact)}</td></tr>" for name, fact in facts.items())
     about = f"<p class='note'>{number} of {len(table)}{f' ({counts})' if counts else ''}</p>"
     text = str(row["edited_text"] or row["text"])
-    return number, f"{about}<table class='plain'>{rows}</table>", text, (str(row["text"]), str(row["label"]))
+    return number, f"{about}<table class='own'>{rows}</table>", text, (str(row["text"]), str(row["label"]))
 
 
 def decide(experiment: str, text: str, label: str, decision: str, edited_text: str = "") -> pd.DataFrame:

@@ -20,27 +20,28 @@ POLICY = (
 )
 """The browser loads nothing from elsewhere, and sends nothing there."""
 CSS = """
-.gradio-container h3 {margin: 1.2em 0 .3em; font-size: 1.05em}
-.note {color: var(--body-text-color-subdued); margin: .3em 0}
-.figure {font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap}
-table.bars {width: 100%; border-collapse: collapse; margin: .3em 0}
-table.bars th {text-align: left; font-weight: 500; padding: .2em .8em .2em 0; width: 1%; white-space: nowrap}
-table.bars td.figure {width: 3em}
-table.bars .bar div {height: 1em; min-width: 2px; border-radius: 3px; background: var(--color-accent)}
+.gradio-container {max-width: 1120px !important; margin: 0 auto !important}
+.gradio-container button {white-space: nowrap}
+.gradio-container p a {padding: 0}
+.gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
+.note {opacity: .75; margin: .3em 0}
+.figure {font-variant-numeric: tabular-nums; white-space: nowrap}
+.wide {overflow-x: auto}
+.wide :is(th, td) {white-space: nowrap}
+.gradio-container table.own {border: none !important; border-collapse: collapse; margin: .3em 0}
+.gradio-container table.own :is(tr, th, td) {border: none; text-align: left; vertical-align: top}
+.gradio-container table.own :is(th, td) {padding: .3em 1em .3em 0; border-bottom: 1px solid var(--border-color-primary)}
+.gradio-container table.bars {width: 100%}
+.gradio-container table.bars :is(th, td) {border: none; vertical-align: middle; width: 1%}
+.gradio-container table.bars .bar {width: 98%}
+.bar div {height: 1em; min-width: 2px; border-radius: 3px; background: var(--color-accent)}
 .words {line-height: 2; font-size: 1.1em; overflow-wrap: anywhere}
 .words span {padding: .15em .3em; border-radius: 4px}
-.wide {overflow-x: auto}
-table.plain {border-collapse: collapse; margin: .3em 0}
-table.plain th, table.plain td {text-align: left; padding: .3em .8em .3em 0; vertical-align: top;
-  border-bottom: 1px solid var(--border-color-primary)}
-table.plain th {white-space: nowrap}
-.wide table.plain td {min-width: 4.5em}
 ul.cards {list-style: none; padding: 0}
-ul.cards li {margin: .5em 0; padding: .5em .8em; border-left: 4px solid; overflow-wrap: anywhere;
+ul.cards li {margin: .5em 0; padding: .5em .8em; border-left: 4px solid #d73027; overflow-wrap: anywhere;
   background: var(--background-fill-secondary)}
 ul.cards li.kept {border-color: #1a9850}
-ul.cards li.refused {border-color: #d73027}
-img.plot {max-width: 100%; background: white}
+img.plot {width: 100%; background: white}
 """
 DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save edit"}
 REVIEWED = (
@@ -224,9 +225,9 @@ def _review(gr: Any) -> Refresh:
     # What is decided on, whatever other windows do to the list meanwhile.
     text, key = gr.Textbox(label="Text", lines=3), gr.State(("", ""))
     with gr.Row():
-        decisions = {decision: gr.Button(title, min_width=90) for decision, title in DECIDE.items()}
+        decisions = {decision: gr.Button(title, min_width=90, size="md") for decision, title in DECIDE.items()}
     with gr.Row():
-        moves = {-1: gr.Button("Previous", min_width=90), 1: gr.Button("Next", min_width=90)}
+        moves = {-1: gr.Button("Previous", min_width=90, size="md"), 1: gr.Button("Next", min_width=90, size="md")}
     gr.HTML(f"<p class='note'>{REVIEWED}</p>")
     where, here = [experiment, show, number], [number, about, text, key]
 
