@@ -35,6 +35,7 @@ from emotion_kedro.data.lexicon import cue_words, has_cue_word
 from emotion_kedro.data.near_duplicates import NearIndex, shingles
 from emotion_kedro.metrics.diversity import is_cut_off, repetition, words
 from emotion_kedro.metrics.novelty import exact_copies
+from emotion_kedro.schemas import Reviews
 
 KEPT = "kept"
 TOO_SHORT = "too short"
@@ -316,7 +317,7 @@ def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.D
     """
     if reviews is None:
         return candidates.assign(review=pd.Series("", index=candidates.index, dtype="str"))
-    decided = candidates[["text", "label"]].merge(reviews, on=["text", "label"], how="left").fillna("")
+    decided = candidates[["text", "label"]].merge(Reviews.validate(reviews), on=["text", "label"], how="left").fillna("")
     edited = (decided["decision"] == "edit").to_numpy()
     text = candidates["text"].mask(edited, decided["edited_text"].set_axis(candidates.index))
     return candidates.assign(text=text, review=decided["decision"].astype("str").set_axis(candidates.index))
