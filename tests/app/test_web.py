@@ -170,7 +170,7 @@ def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else() -> None:
         page.locator(".words").get_by_text("<b>dancing</b>").wait_for()
         page.get_by_role("tab", name="Compare").click()
         page.get_by_text("against real: helped").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.wait_for_function("document.documentElement.scrollWidth == 390")
         assert page.request.get(f"{address}/report/augment").text() == "<h1>the report</h1>"
         assert page.request.get(f"{address}/report/..%2Fresults").status == 404
         assert page.request.get(address, headers={"Host": "elsewhere.example"}).status == 400

@@ -47,14 +47,16 @@ def model_choices() -> list[tuple[str, str]]:
     return [(str(model.path.relative_to(latest_models())), str(model.path)) for model in models_in()]
 
 
-def reading(model: str, text: str) -> Iterator[str]:
-    """Yield what a model reads in a text: first the probabilities, then the words that they rest on as well.
+def reading(model: str | None, text: str) -> Iterator[str]:
+    """Yield what a model (None: the first) reads in a text: probabilities, then the words that they rest on as well.
 
     Raises:
         ValueError: if there is no such model, or nothing to read.
     """
-    if model not in (path for _, path in model_choices()):
+    known = [path for _, path in model_choices()]
+    if not known or model not in (None, *known):
         raise ValueError("no model was trained here yet: make augment")
+    model = model or known[0]
     opened = _opened(model, (Path(model) / NOTES).stat().st_mtime_ns)
     [prediction] = opened.predict([text])
     yield bars(prediction)
@@ -118,10 +120,12 @@ def _candidates(experiment: str, generator: str) -> Path:
     return SYNTHETIC / experiment / "candidates" / f"{generator}.parquet"
 
 
-def labels_of(generator: str) -> list[str]:
+def labels_of(generator: str | None) -> list[str]:
     """Return the labels that a generator has written for."""
     import pandas as pd
 
+    if generator is None:
+        return []
     return sorted(pd.read_parquet(_candidates(*generator.split("/")), columns=["label"])["label"].unique())
 
 

@@ -21,7 +21,6 @@ POLICY = (
 """The browser loads nothing from elsewhere, and sends nothing there."""
 CSS = """
 .gradio-container {max-width: 1120px !important; margin: 0 auto !important}
-.gradio-container button {white-space: nowrap}
 .gradio-container p a {padding: 0}
 .gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
 .note {opacity: .75; margin: .3em 0}
@@ -43,7 +42,7 @@ ul.cards li {margin: .5em 0; padding: .5em .8em; border-left: 4px solid #d73027;
 ul.cards li.kept {border-color: #1a9850}
 img.plot {width: 100%; background: white}
 """
-DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save edit"}
+DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save"}
 REVIEWED = (
     "An arm obeys at its next run if its filters name <code>reviewed</code>: what is rejected is refused, what is "
     "edited takes its new text. The arm's other filters look at all texts, accepted ones too."

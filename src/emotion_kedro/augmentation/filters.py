@@ -317,7 +317,9 @@ def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.D
     """
     if reviews is None:
         return candidates.assign(review=pd.Series("", index=candidates.index, dtype="str"))
-    decided = candidates[["text", "label"]].merge(Reviews.validate(reviews), on=["text", "label"], how="left").fillna("")
+    decided = (
+        candidates[["text", "label"]].merge(Reviews.validate(reviews), on=["text", "label"], how="left").fillna("")
+    )
     edited = (decided["decision"] == "edit").to_numpy()
     text = candidates["text"].mask(edited, decided["edited_text"].set_axis(candidates.index))
     return candidates.assign(text=text, review=decided["decision"].astype("str").set_axis(candidates.index))
