@@ -25,6 +25,7 @@ COMMANDS = {
         "emotion_kedro.app.commands:generate",
         "Write texts of a label, and say what the filters make of each.",
     ),
+    "app": ("emotion_kedro.app.web:app", "Open a page to try models, compare experiments and review texts."),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
     "run": ("emotion_kedro.app.running:run", "Run a pipeline: the same as kedro run."),
     "status": (
@@ -33,7 +34,7 @@ COMMANDS = {
     ),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("try", "generate", "run", "status")
+IN_PROJECT = ("try", "app", "generate", "run", "status")
 """Commands that read the project's configuration."""
 
 

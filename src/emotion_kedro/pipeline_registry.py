@@ -45,10 +45,14 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
     tuned = [name for name in trained if generators[name].needs_training]
     unlabelled = experiment.unlabelled is not None
     added = {name for arm in experiment.arms.values() for name in arm.add}
+    named = {name for arm in experiment.arms.values() for name in arm.filters}
     learned = {
         "generation": generation.create_pipeline(generators, trained, unlabelled=unlabelled),
         "synthesis": synthesis.create_pipeline(
-            {name: config for name, config in generators.items() if name in added}, trained, unlabelled=unlabelled
+            {name: config for name, config in generators.items() if name in added},
+            trained,
+            unlabelled=unlabelled,
+            reviewed=any(experiment.filters[name]["kind"] == "reviewed" for name in named),
         ),
         "classification": classification.create_pipeline(
             experiment.arms,

@@ -106,6 +106,25 @@ class ScoredCandidates(Candidates):
     """The label that the filter's classifier reads; empty where no arm asks for it."""
     probability: Series[float] = pa.Field(nullable=True)
     """The probability that it gives to the candidate's label."""
+    review: Series[str] | None
+    """What a person decided about it; empty: nothing. There where an arm's filters name ``reviewed``."""
+
+
+class Reviews(Table):
+    """What a person decided about a text that was written for a label; the filter ``reviewed`` reads it."""
+
+    text: Series[str]
+    label: Series[str]
+    decision: Series[str] = pa.Field(isin=["accept", "reject", "edit"])
+    edited_text: Series[str]
+    """What takes the text's place; empty where it was not edited."""
+    time: Series[str]
+    """ISO 8601, UTC."""
+
+    @pa.dataframe_check(error="a text of a label is decided twice")
+    def one_decision_each(cls, table: Any) -> bool:  # noqa: N805
+        """The last decision is the only one."""
+        return not bool(table.duplicated(["text", "label"]).any())
 
 
 class Texts(pa.DataFrameModel):

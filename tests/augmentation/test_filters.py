@@ -16,15 +16,17 @@ from emotion_kedro.augmentation.filters import (
     NEAR_COPY,
     REPETITION,
     RESEMBLES,
+    REVIEWED,
     SURPLUS,
     TOO_SHORT,
     TYPICAL,
     UNSURE,
     apply_filters,
     score_candidates,
+    with_reviews,
 )
 from emotion_kedro.config.augmentation import filter_configs
-from emotion_kedro.schemas import ScoredCandidates
+from emotion_kedro.schemas import Reviews, ScoredCandidates
 
 TRAIN = ["I couldn't stop smiling on the way home, what a day!", "so long so long so long my friend"]
 ON_TEXT = ("length", "repetition", "leftovers", "complete", "novel")
@@ -234,3 +236,33 @@ def test_words_that_give_the_label_away_are_no_more_common_than_in_train_texts()
     assert (found[4:].count(KEPT), found[4:].count(RESEMBLES)) == (2, 1)
     # Where there are too few others, fewer are kept.
     assert reasons(candidates(*typical, plain[0]), "diverse", train=train, quota=4).count(KEPT) == 3
+
+
+def test_what_a_person_rejected_is_refused_and_what_they_edited_is_measured_anew() -> None:
+    table = pd.concat(
+        [
+            candidates("a bus went by today", "the kettle sang", "the kettle sang"),
+            candidates("the kettle sang", label="fear"),
+        ],
+        ignore_index=True,
+    )
+    rows = [
+        ("a bus went by today", "joy", "reject", ""),
+        ("the kettle sang", "joy", "edit", "the kettle sang for both of us"),
+        ("nobody wrote this", "joy", "accept", ""),
+    ]
+    reviews = pd.DataFrame(rows, columns=["text", "label", "decision", "edited_text"]).assign(
+        time="2026-01-01T00:00:00"
+    )
+    reviewed = with_reviews(table, Reviews.validate(reviews.astype("str")))
+    scored = score_candidates(reviewed, TRAIN)
+
+    assert reasons(scored, "reviewed", "length") == [REVIEWED, KEPT, KEPT, TOO_SHORT]
+    assert scored["text"].tolist()[1:] == [*["the kettle sang for both of us"] * 2, "the kettle sang"]
+    assert scored["words"].tolist()[1:] == [7, 7, 3]
+    ScoredCandidates.validate(
+        scored.assign(candidate_id=[str(row) for row in range(4)]).astype({"candidate_id": "str"})
+    )
+    assert reasons(with_reviews(table, None), "reviewed") == [KEPT] * 4
+    with pytest.raises(ValueError, match="know no reviews"):
+        reasons(table, "reviewed")

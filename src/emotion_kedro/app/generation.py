@@ -59,7 +59,9 @@ def generate(
     fitted = GENERATORS[config.kind].load()(config).load(catalog.load(f"{prefix}generator.{name}.model"), device)
     drawn = fitted.sample(label, count, seed)
     texts = pd.DataFrame({"text": [str(text) for text in drawn]}, dtype="str")
-    texts = texts.assign(label=label, generator=name, ended=[not isinstance(text, Unfinished) for text in drawn])
+    texts = texts.assign(
+        label=label, generator=name, review="", ended=[not isinstance(text, Unfinished) for text in drawn]
+    )
     texts = texts[texts["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
     return _filtered(
         texts, parameters, name, records, Path(latest_folder(str(latest_models()), experiment), RECOMMENDED)

@@ -29,11 +29,13 @@ from emotion_kedro.config.filters import (
     LengthFilter,
     NovelFilter,
     RepetitionFilter,
+    ReviewedFilter,
 )
 from emotion_kedro.data.lexicon import cue_words, has_cue_word
 from emotion_kedro.data.near_duplicates import NearIndex, shingles
 from emotion_kedro.metrics.diversity import is_cut_off, repetition, words
 from emotion_kedro.metrics.novelty import exact_copies
+from emotion_kedro.schemas import Reviews
 
 KEPT = "kept"
 TOO_SHORT = "too short"
@@ -48,6 +50,7 @@ UNSURE = "classifier unsure"
 RESEMBLES = "resembles others"
 TYPICAL = "one more with a typical word"
 SURPLUS = "beyond the quota"
+REVIEWED = "reviewed"
 PASSED = ""
 
 FIGURES = ("words", "repetition", "train_similarity", "predicted", "probability")
@@ -293,6 +296,33 @@ def _pieces(text: str, *, opening: int) -> list[str]:
     told = words(text)
     pairs = [f"{first} {second}" for first, second in pairwise(told)]
     return [*told, *pairs, "^ " + " ".join(told[:opening])]
+
+
+def reviewed(candidates: pd.DataFrame, config: ReviewedFilter, context: FilterContext) -> pd.Series:
+    """Refuse what a person rejected."""
+    if "review" not in candidates:
+        raise ValueError(
+            "these candidates know no reviews: the filter reviewed works in the experiment that writes them, "
+            "not where they are taken from another"
+        )
+    return _where(candidates["review"] == "reject", REVIEWED)
+
+
+def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the candidates with the decision on each as ``review``; what was edited has its new text.
+
+    Args:
+        candidates: with ``text`` and ``label``.
+        reviews: schema :class:`emotion_kedro.schemas.Reviews`; None: nobody has decided anything.
+    """
+    if reviews is None:
+        return candidates.assign(review=pd.Series("", index=candidates.index, dtype="str"))
+    decided = (
+        candidates[["text", "label"]].merge(Reviews.validate(reviews), on=["text", "label"], how="left").fillna("")
+    )
+    edited = (decided["decision"] == "edit").to_numpy()
+    text = candidates["text"].mask(edited, decided["edited_text"].set_axis(candidates.index))
+    return candidates.assign(text=text, review=decided["decision"].astype("str").set_axis(candidates.index))
 
 
 def _where(failed: pd.Series, reason: str) -> pd.Series:

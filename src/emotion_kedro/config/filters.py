@@ -101,6 +101,12 @@ class DiverseFilter(Config):
     """Words most typical of each label's train texts that count as cue words; 0: their share is left alone."""
 
 
+class ReviewedFilter(Config):
+    """Refuses what a person rejected; a text that they edited was replaced before anything was measured."""
+
+    kind: Literal["reviewed"] = "reviewed"
+
+
 FILTERS = {
     "length": Kind(LengthFilter, "emotion_kedro.augmentation.filters:length"),
     "repetition": Kind(RepetitionFilter, "emotion_kedro.augmentation.filters:loops"),
@@ -109,6 +115,7 @@ FILTERS = {
     "novel": Kind(NovelFilter, "emotion_kedro.augmentation.filters:novel"),
     "diverse": Kind(DiverseFilter, "emotion_kedro.augmentation.filters:diverse"),
     "label_agreement": Kind(LabelAgreementFilter, "emotion_kedro.augmentation.filters:label_agreement"),
+    "reviewed": Kind(ReviewedFilter, "emotion_kedro.augmentation.filters:reviewed"),
 }
 """A new kind of filter is a function, its entry here, and its test."""
 

@@ -52,12 +52,17 @@ def filter_candidates(
     design: DesignConfig,
     device: str,
     cache: str,
-    *tables: Frame,
+    *tables: Any,
+    reviewed: bool = False,
 ) -> Frame:
-    """Return the candidates of all generators with what the filters measure in them."""
+    """Return the candidates of all generators with what the filters measure in them.
+
+    Where they are ``reviewed``, the first of the tables holds a person's decisions, or is None.
+    """
     import pandas as pd
 
     from emotion_kedro.augmentation.draws import Scoring, assert_written_for, score_draws
+    from emotion_kedro.augmentation.filters import with_reviews
 
     scoring = Scoring(
         _arms(arms),
@@ -66,8 +71,9 @@ def filter_candidates(
         tuple(name for name, raw in generators.items() if generator_config(raw).right_by_making),
     )
     contexts = _contexts(split_records, taxonomy, design, device, cache)
-    candidates = pd.concat(tables, ignore_index=True)
+    candidates = pd.concat(tables[1:] if reviewed else tables, ignore_index=True)
     assert_written_for(contexts, candidates)
+    candidates = with_reviews(candidates, tables[0]) if reviewed else candidates
     return score_draws(candidates, contexts, scoring)
 
 

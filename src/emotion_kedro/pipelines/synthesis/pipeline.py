@@ -12,7 +12,11 @@ from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, filter_cand
 
 
 def create_pipeline(
-    generators: Mapping[str, Any], trained: Collection[str] = (), *, unlabelled: bool = False
+    generators: Mapping[str, Any],
+    trained: Collection[str] = (),
+    *,
+    unlabelled: bool = False,
+    reviewed: bool = False,
 ) -> Pipeline:
     """Return the synthesis stage; without generators it has no node.
 
@@ -20,6 +24,7 @@ def create_pipeline(
         generators: the parameters of the generators, by name.
         trained: those whose model the generation stage keeps.
         unlabelled: whether the experiment has texts without labels of its own.
+        reviewed: whether a filter asks for what a person decided about the candidates.
     """
     if not generators:
         return Pipeline([])
@@ -27,7 +32,7 @@ def create_pipeline(
         _draw(name, config.needs_training and name in trained, unlabelled and config.reads_unlabelled)
         for name, config in generators.items()
     ]
-    return Pipeline([*nodes, _filter(generators)], tags="synthesis")
+    return Pipeline([*nodes, _filter(generators, reviewed)], tags="synthesis")
 
 
 def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
@@ -53,14 +58,15 @@ def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
     )
 
 
-def _filter(generators: Mapping[str, Any]) -> Any:
+def _filter(generators: Mapping[str, Any], reviewed: bool) -> Any:
     parameters = ["generators", "arms", "filters", "learners", "design", "device", "cache"]
     return node(
-        filter_candidates,
+        update_wrapper(partial(filter_candidates, reviewed=True), filter_candidates) if reviewed else filter_candidates,
         inputs=[
             "split_records",
             "taxonomy",
             *(f"params:{name}" for name in parameters),
+            *(["reviews"] if reviewed else []),
             *(f"generator.{name}.candidates" for name in generators),
         ],
         outputs="candidates",

@@ -1,0 +1,352 @@
+"""What the web page shows, made of models and saved tables. HTML in which every text is escaped; no gradio here."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATA = Path("data")
+"""Of the project's folder, in which the page works."""
+REPORTS, SYNTHETIC = DATA / "08_reporting", DATA / "07_synthetic"
+DROPPED = DATA / "01_raw" / "dropped"
+PERCENT = 100
+FULL_COLOUR = 0.3
+"""A word without which the probability falls by so much has the strongest colour."""
+FAINTEST = 0.01
+SHOWN_WORDS = 6
+UNDECIDED = "undecided"
+SAID = 20_000
+"""Characters of a run's log that are shown: the last ones."""
+
+
+def experiments(pattern: str = "report.html") -> list[str]:
+    """Return the experiments that have left such a file among their reports."""
+    return sorted(file.relative_to(REPORTS).parts[0] for file in REPORTS.glob(f"*/{pattern}"))
+
+
+# --- read -----------------------------------------------------------------------------------------------------------
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """Return what a model is called and its folder, the recommended one first."""
+    return [(str(model.path.relative_to(latest_models())), str(model.path)) for model in models_in()]
+
+
+def reading(model: str | None, text: str) -> Iterator[str]:
+    """Yield what a model (None: the first) reads in a text: probabilities, then the words that they rest on as well.
+
+    Raises:
+        ValueError: if there is no such model, or nothing to read.
+    """
+    known = [path for _, path in model_choices()]
+    if not known or model not in (None, *known):
+        raise ValueError("no model was trained here yet: make augment")
+    model = model or known[0]
+    opened = _opened(model, (Path(model) / NOTES).stat().st_mtime_ns)
+    [prediction] = opened.predict([text])
+    yield bars(prediction)
+    yield bars(prediction) + coloured(opened.explain(text))
+
+
+@lru_cache(maxsize=2)
+def _opened(path: str, changed: int) -> EmotionModel:
+    """Open a model once, until a run leaves another in its place."""
+    return load_model(path)
+
+
+def bars(prediction: Prediction) -> str:
+    """Return a bar for each label, the likeliest first."""
+    ordered = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
+    rows = (
+        f"<tr><th scope='row'>{escape(label)}</th><td class='bar'><div style='width:{PERCENT * value:.1f}%'></div></td>"
+        f"<td class='figure'>{value:.2f}</td></tr>"
+        for label, value in ordered
+    )
+    cut = "<p class='note'>Longer than the model reads: its end was left out.</p>" if prediction.cut else ""
+    return f"<table class='own bars'>{''.join(rows)}</table>{cut}"
+
+
+def coloured(explanation: Explanation) -> str:
+    """Return the text with each word in the colour of what it does to the label, and the heaviest words as a list."""
+    label = escape(str(explanation.prediction.label))
+    words = " ".join(_word(word, fall) for word, fall in explanation.words)
+    heaviest = sorted(explanation.words, key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
+    rows = "".join(
+        f"<tr><td class='figure'>{PERCENT * fall:+.0f}</td><td>{escape(word)}</td></tr>"
+        for word, fall in heaviest
+        if abs(fall) >= FAINTEST
+    )
+    return (
+        f"<h3>The words that <q>{label}</q> rests on</h3><p class='words'>{words}</p>"
+        f"<p class='note'>Each word was left out once. Green ones speak for {label}, red ones against it, by so many "
+        f"points of its probability:</p><table class='own'>{rows}</table>"
+    )
+
+
+def _word(word: str, fall: float) -> str:
+    if abs(fall) < FAINTEST:
+        return escape(word)
+    strength = 15 + 45 * min(abs(fall) / FULL_COLOUR, 1.0)
+    colour = "#1a9850" if fall > 0 else "#d73027"
+    style = f"background:color-mix(in srgb, {colour} {strength:.0f}%, transparent)"
+    return f"<span style='{style}' title='{PERCENT * fall:+.1f} points'>{escape(word)}</span>"
+
+
+# --- write ----------------------------------------------------------------------------------------------------------
+
+
+def kept_generators() -> list[str]:
+    """Return the generators that runs have kept and written with, as ``<experiment>/<generator>``."""
+    kept = (folder.parts[-3::2] for folder in sorted(DATA.glob("06_models/*/generator/*")))
+    return [f"{experiment}/{name}" for experiment, name in kept if _candidates(experiment, name).is_file()]
+
+
+def _candidates(experiment: str, generator: str) -> Path:
+    return SYNTHETIC / experiment / "candidates" / f"{generator}.parquet"
+
+
+def labels_of(generator: str | None) -> list[str]:
+    """Return the labels that a generator has written for."""
+    import pandas as pd
+
+    if generator is None:
+        return []
+    return sorted(pd.read_parquet(_candidates(*generator.split("/")), columns=["label"])["label"].unique())
+
+
+def written(generator: str, label: str, count: int, seed: int) -> str:
+    """Let a generator write, and return each text with what the filters make of it.
+
+    Raises:
+        ValueError: if there is no such generator.
+    """
+    from kedro.framework.session import KedroSession
+
+    from emotion_kedro.app.generation import generate
+
+    if generator not in kept_generators():
+        raise ValueError("no run has kept a generator here yet: make augment")
+    experiment, name = generator.split("/")
+    with KedroSession.create(project_path=Path.cwd()) as session:
+        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
+        candidates = generate(catalog, label, int(count), experiment=experiment, generator=name, seed=int(seed))
+    cards = (
+        f"<li class='{'kept' if each.kept else ''}'><b>{'kept' if each.kept else escape(each.reason)}</b> "
+        f"<span class='figure'>{each.probability:.2f}</span><br>{escape(each.text)}</li>"
+        for each in candidates
+    )
+    kept = sum(each.kept for each in candidates)
+    note = f"{kept} of {len(candidates)} kept. The figure is the probability that the classifier gives to {label}."
+    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{''.join(cards)}</ul>"
+
+
+# --- compare --------------------------------------------------------------------------------------------------------
+
+
+def compared(experiment: str) -> str:
+    """Return what an experiment found: verdicts, differences, scores, its plot, and where the whole report is.
+
+    Raises:
+        ValueError: if it has not run.
+    """
+    import pandas as pd
+
+    from emotion_kedro.report.tables import comparisons_table, scores_table
+
+    if experiment not in experiments():
+        raise ValueError("no experiment has run here yet: make augment")
+    results = REPORTS / "results"
+    scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
+    differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    verdicts = (
+        f"<p><b>{escape(row['first'])}</b> against <b>{escape(row['second'])}</b>: {escape(row['verdict'])}</p>"
+        for row in differences.to_dict(orient="records")
+    )
+    link = f"<p><a href='/report/{escape(experiment)}' target='_blank'>The whole report</a></p>"
+    note = "<p class='note'>In brackets: 95 % intervals over the test rows and runs.</p>"
+    tables = {"Differences": differences, "Scores": scores}
+    parts = [f"<h3>{title}</h3>{html_table(table)}" for title, table in tables.items() if len(table)]
+    return "".join([*verdicts, link, *parts, note, _plot(results / f"{experiment}.png")])
+
+
+def _plot(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    data = base64.b64encode(file.read_bytes()).decode()
+    alt = "Accuracy of each arm with its interval, as in the table of scores"
+    return f"<img class='plot' alt='{alt}' src='data:image/png;base64,{data}'>"
+
+
+def html_table(table: pd.DataFrame) -> str:
+    """Return a table as HTML, escaped, that scrolls by itself where the screen is narrow."""
+    head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in table.columns)
+    rows = (
+        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in table.itertuples(index=False, name=None)
+    )
+    return f"<div class='wide'><table class='own'><tr>{head}</tr>{''.join(rows)}</table></div>"
+
+
+# --- your table -----------------------------------------------------------------------------------------------------
+
+
+def profile(dropped: str | None, text: str, label: str) -> str:
+    """Return what is in a table that was dropped on the page, and the command that makes a classifier of it.
+
+    Raises:
+        SourceError: if it cannot be read; the message names file, row and fix.
+        ValueError: if there is none.
+    """
+    import pandas as pd
+
+    from emotion_kedro.config.data import SourceConfig
+    from emotion_kedro.data.tables import read_columns
+
+    file = _kept_table(dropped)
+    source = SourceConfig(file=file.name, text_column=text, label_column=label)
+    rows = pd.concat(read_columns(file, source, (text, label)))
+    counts = rows[label].value_counts().rename_axis("label").reset_index(name="rows")
+    command = f"<pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>" if can_try() else ""
+    return f"<p>{len(rows):,} rows, {len(counts)} labels.</p>{html_table(counts)}{command}"
+
+
+def _kept_table(dropped: str | None) -> Path:
+    """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
+    from emotion_kedro.whole_files import written_whole
+
+    if dropped is None:
+        raise ValueError("drop a table first")
+    place = DROPPED / Path(dropped).name
+    with written_whole(place) as staging:
+        shutil.copyfile(dropped, staging)
+    return place
+
+
+def can_try() -> bool:
+    """Whether there is ``emotion try``."""
+    return find_spec("emotion_kedro.app.trying") is not None
+
+
+def _try_words(file: Path, text: str, label: str) -> list[str]:
+    return ["emotion", "try", str(file), "--text", text, "--label", label, "--yes"]
+
+
+def tried(dropped: str | None, text: str, label: str) -> Iterator[str]:
+    """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
+    words = _try_words(_kept_table(dropped), text, label)[1:]
+    program = "import sys; from emotion_kedro.cli import cli; cli(sys.argv[1:], prog_name='emotion')"
+    said = ""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                said = (said + line)[-SAID:]
+                yield said
+            code = process.wait()
+        finally:  # whoever closes the page ends the run
+            process.terminate()
+    yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
+
+
+# --- review ---------------------------------------------------------------------------------------------------------
+
+
+def reviews_of(experiment: str) -> pd.DataFrame:
+    """Return the decisions on an experiment's texts, schema :class:`emotion_kedro.schemas.Reviews`."""
+    import pandas as pd
+
+    from emotion_kedro.schemas import Reviews
+
+    file = SYNTHETIC / experiment / "reviews.parquet"
+    if file.is_file():
+        return pd.read_parquet(file)
+    return pd.DataFrame({name: pd.Series(dtype="str") for name in Reviews.to_schema().columns})
+
+
+def texts_of(experiment: str, show: str = "") -> pd.DataFrame:
+    """Return the texts that were written in an experiment, each once, with the ``decision`` on it.
+
+    Args:
+        experiment: its name.
+        show: a decision, or :data:`UNDECIDED`: those alone; empty: all.
+    """
+    import pandas as pd
+
+    from emotion_kedro.report.texts import as_written
+
+    table = pd.read_csv(REPORTS / experiment / "texts" / "texts.csv", keep_default_na=False, dtype=str)
+    table = table.assign(text=table["text"].map(as_written)).drop_duplicates(["text", "label"], ignore_index=True)
+    reviews = reviews_of(experiment)
+    # A run after an edit has written down the edited text.
+    known = pd.concat([reviews, reviews[reviews["edited_text"] != ""].assign(text=reviews["edited_text"])])
+    known = known.drop_duplicates(["text", "label"])[["text", "label", "decision", "edited_text"]]
+    table = table.merge(known, on=["text", "label"], how="left")
+    table = table.assign(decision=table["decision"].fillna(UNDECIDED), edited_text=table["edited_text"].fillna(""))
+    return table[table["decision"] == show].reset_index(drop=True) if show else table
+
+
+def shown_at(experiment: str, show: str, number: int | None) -> tuple[int, str, str, tuple[str, str]]:
+    """Return the number of a text (the nearest there is, from 1), what is known of it, the text, and what names it."""
+    table = texts_of(experiment, show) if experiment in experiments("texts/texts.csv") else None
+    if table is None or table.empty:
+        return (
+            1,
+            f"<p class='note'>{'No text is left here.' if experiment else 'No texts yet: make augment'}</p>",
+            "",
+            ("", ""),
+        )
+    number = min(max(int(number or 1), 1), len(table))
+    row = table.iloc[number - 1]
+    arms = {name.removeprefix("arm_"): row[name] for name in table.columns if name.startswith("arm_") and row[name]}
+    facts = {
+        "label": f"{row['label']} (read as {row['evaluator_label']})",
+        "filters": ", ".join(f"{arm}: {reason}" for arm, reason in arms.items()),
+        "nearest train text": row["nearest_train_text"],
+        "decision": f"{row['decision']}, was: {row['text']}" if row["edited_text"] else row["decision"],
+    }
+    counts = ", ".join(f"{name} {count}" for name, count in reviews_of(experiment)["decision"].value_counts().items())
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{escape(fact)}</td></tr>" for name, fact in facts.items())
+    about = f"<p class='note'>{number} of {len(table)}{f' ({counts})' if counts else ''}</p>"
+    text = str(row["edited_text"] or row["text"])
+    return number, f"{about}<table class='own'>{rows}</table>", text, (str(row["text"]), str(row["label"]))
+
+
+def decide(experiment: str, text: str, label: str, decision: str, edited_text: str = "") -> pd.DataFrame:
+    """Write a decision on a text down, in place of one that there may be; return all of them.
+
+    Raises:
+        ValueError: for an edited text in which there is nothing.
+    """
+    import pandas as pd
+
+    from emotion_kedro.schemas import Reviews
+    from emotion_kedro.whole_files import written_whole
+
+    if decision == "edit" and not edited_text.strip():
+        raise ValueError("nothing is left of the text; reject it instead")
+    reviews = reviews_of(experiment)
+    same = (reviews["label"] == label) & ((reviews["text"] == text) | (reviews["edited_text"] == text))
+    original = reviews.loc[same, "text"].iloc[0] if same.any() else text
+    row: dict[str, Any] = {"text": original, "label": label, "decision": decision, "edited_text": ""}
+    row |= {"edited_text": edited_text.strip() if decision == "edit" else ""}
+    row |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+    table = pd.concat([reviews[~same], pd.DataFrame([row])], ignore_index=True).astype("str")
+    with written_whole(SYNTHETIC / experiment / "reviews.parquet") as staging:
+        Reviews.validate(table).to_parquet(staging, index=False)
+    return table

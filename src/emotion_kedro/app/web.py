@@ -1,0 +1,256 @@
+"""``emotion app``: a page on this machine to try models, compare experiments and review texts (needs gradio)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import click
+
+from emotion_kedro.app import views
+
+HOSTS = ["127.0.0.1", "localhost"]
+"""What the page may be called by: a site elsewhere whose name leads here is refused."""
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
+)
+"""The browser loads nothing from elsewhere, and sends nothing there."""
+CSS = """
+.gradio-container {max-width: 1120px !important; margin: 0 auto !important}
+.gradio-container p a {padding: 0}
+.gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
+.note {opacity: .75; margin: .3em 0}
+.figure {font-variant-numeric: tabular-nums; white-space: nowrap}
+.wide {overflow-x: auto}
+.wide :is(th, td) {white-space: nowrap}
+.gradio-container table.own {border: none !important; border-collapse: collapse; margin: .3em 0}
+.gradio-container table.own :is(tr, th, td) {border: none; text-align: left; vertical-align: top}
+.gradio-container table.own :is(th, td) {padding: .3em 1em .3em 0; border-bottom: 1px solid var(--border-color-primary)}
+.gradio-container table.bars {width: 100%}
+.gradio-container table.bars :is(th, td) {border: none; vertical-align: middle; width: 1%}
+.gradio-container table.bars .bar {width: 98%}
+.bar div {height: 1em; min-width: 2px; border-radius: 3px; background: var(--color-accent)}
+.words {line-height: 2; font-size: 1.1em; overflow-wrap: anywhere}
+.words span {padding: .15em .3em; border-radius: 4px}
+ul.cards {list-style: none; padding: 0}
+ul.cards li {margin: .5em 0; padding: .5em .8em; border-left: 4px solid #d73027; overflow-wrap: anywhere;
+  background: var(--background-fill-secondary)}
+ul.cards li.kept {border-color: #1a9850}
+img.plot {width: 100%; background: white}
+"""
+DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save"}
+REVIEWED = (
+    "An arm obeys at its next run if its filters name <code>reviewed</code>: what is rejected is refused, what is "
+    "edited takes its new text. The arm's other filters look at all texts, accepted ones too."
+)
+SHOW = [("all", ""), ("undecided", views.UNDECIDED), ("accepted", "accept"), ("rejected", "reject"), ("edited", "edit")]
+
+
+@click.command()
+@click.option("--host", type=click.Choice(HOSTS), default=HOSTS[0], show_default=True, help="This machine alone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: any that is free.")
+def app(host: str, port: int) -> None:
+    """Open a page to try models, compare experiments and review texts.
+
+    \b
+    emotion app
+    emotion app --port 8000
+    """  # noqa: D301 - click wants the character itself
+    try:
+        served = page()
+    except ImportError:
+        raise click.ClickException("the page needs gradio: pip install 'emotion-kedro[app]'") from None
+    import uvicorn
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"port {port} cannot be used ({error.strerror}); give another: emotion app --port {port + 1}"
+            ) from None
+        click.echo(f"Open http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)")
+        uvicorn.Server(uvicorn.Config(served, log_level="warning")).run(sockets=[listener])
+
+
+def page() -> Any:
+    """Return the page as an ASGI application.
+
+    Raises:
+        ImportError: without gradio.
+    """
+    # Read when gradio is loaded.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.responses import FileResponse, PlainTextResponse, Response
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    served = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    served.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+
+    @served.middleware("http")
+    async def guarded(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        response = await call_next(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @served.get("/report/{experiment}", response_model=None)
+    def report(experiment: str) -> Response:
+        if experiment not in views.experiments():
+            return PlainTextResponse("there is no such report", status_code=404)
+        return FileResponse(views.REPORTS / experiment / "report.html")
+
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    theme = gr.themes.Default(**fonts)  # its own fonts come from the internet
+    return gr.mount_gradio_app(
+        served,
+        _blocks(gr),
+        path="/",
+        theme=theme,
+        css=CSS,
+        footer_links=[],
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+    )
+
+
+def _blocks(gr: Any) -> Any:
+    with gr.Blocks(title="emotion-kedro", analytics_enabled=False) as blocks:
+        gr.HTML("<h1>emotion-kedro</h1>")
+        for name, make in TABS.items():
+            with gr.Tab(name):
+                # What runs have left is looked up whenever the page is opened.
+                refresh, outputs = make(gr)
+                blocks.load(_plainly(gr, refresh), None, outputs, api_visibility="private")
+    return blocks
+
+
+def _plainly(gr: Any, work: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+    """Return the work as steps to show; of an error the message is shown alone."""
+
+    def steps(*given: Any) -> Iterator[Any]:
+        try:
+            result = work(*given)
+            yield from result if isinstance(result, Iterator) else (result,)
+        except (ValueError, OSError) as error:
+            raise gr.Error(views.escape(str(error)), duration=None, print_exception=False) from None
+
+    return steps
+
+
+def _chosen(gr: Any, choices: list[Any]) -> Any:
+    """Return a dropdown's new choices, the first of them chosen."""
+    first = choices[0] if choices else None
+    return gr.update(choices=choices, value=first[1] if isinstance(first, tuple) else first)
+
+
+Refresh = tuple[Callable[[], Any], list[Any]]
+"""What a tab shows when the page is opened: values, and the parts of the page that take them."""
+
+
+def _read(gr: Any) -> Refresh:
+    text = gr.Textbox(label="Text", value="what a day, everything went right", lines=3, max_length=5000)
+    model = gr.Dropdown([], label="Model")
+    button = gr.Button("Read", variant="primary")
+    shown = gr.HTML()
+    for event in (button.click, text.submit):
+        event(_plainly(gr, views.reading), [model, text], shown, api_visibility="private")
+    return lambda: _chosen(gr, views.model_choices()), [model]
+
+
+def _write(gr: Any) -> Refresh:
+    generator = gr.Dropdown([], label="Generator")
+    with gr.Row():
+        label = gr.Dropdown([], label="Label")
+        count = gr.Slider(1, 40, value=8, step=1, label="Texts")
+        seed = gr.Number(1, precision=0, minimum=0, maximum=2**32 - 1, label="Seed")
+    button = gr.Button("Write", variant="primary")
+    shown = gr.HTML()
+    generator.change(
+        lambda name: _chosen(gr, views.labels_of(name)),
+        generator,
+        label,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    inputs = [generator, label, count, seed]
+    button.click(_plainly(gr, views.written), inputs, shown, api_visibility="private")
+    return lambda: _chosen(gr, views.kept_generators()), [generator]
+
+
+def _compare(gr: Any) -> Refresh:
+    experiment = gr.Dropdown([], label="Experiment")
+    shown = gr.HTML()
+    experiment.change(_plainly(gr, views.compared), experiment, shown, api_visibility="private")
+    return lambda: _chosen(gr, views.experiments()), [experiment]
+
+
+def _table(gr: Any) -> Refresh:
+    file = gr.File(label="A table of texts and labels: csv, tsv, json, jsonl, parquet, xlsx", height=140)
+    with gr.Row():
+        text = gr.Textbox("text", label="Column of the texts")
+        label = gr.Textbox("label", label="Column of the labels")
+    look = gr.Button("Profile", variant="primary")
+    shown = gr.HTML()
+    run = gr.Button("Run it here", visible=False)
+    said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
+
+    def profiled(dropped: str | None, texts: str, labels: str) -> Any:
+        return views.profile(dropped, texts, labels), gr.update(visible=views.can_try())
+
+    def tried(dropped: str | None, texts: str, labels: str) -> Iterator[Any]:
+        for lines in views.tried(dropped, texts, labels):
+            yield gr.update(value=lines, visible=True)
+
+    look.click(_plainly(gr, profiled), [file, text, label], [shown, run], api_visibility="private")
+    run.click(_plainly(gr, tried), [file, text, label], said, api_visibility="private")
+    return lambda: gr.update(visible=False), [run]
+
+
+def _review(gr: Any) -> Refresh:
+    with gr.Row():
+        experiment = gr.Dropdown([], label="Experiment")
+        show = gr.Dropdown(SHOW, value=views.UNDECIDED, label="Show")
+        number = gr.Number(1, precision=0, minimum=1, label="Number")
+    about = gr.HTML()
+    # What is decided on, whatever other windows do to the list meanwhile.
+    text, key = gr.Textbox(label="Text", lines=3), gr.State(("", ""))
+    with gr.Row():
+        decisions = {decision: gr.Button(title, min_width=90, size="md") for decision, title in DECIDE.items()}
+    with gr.Row():
+        moves = {-1: gr.Button("Previous", min_width=90, size="md"), 1: gr.Button("Next", min_width=90, size="md")}
+    gr.HTML(f"<p class='note'>{REVIEWED}</p>")
+    where, here = [experiment, show, number], [number, about, text, key]
+
+    def decided(decision: str, name: str, shown: str, place: int, edited: str, decided_on: tuple[str, str]) -> Any:
+        views.decide(name, *decided_on, decision, edited)
+        # The next one takes its number where what is decided leaves the list.
+        return views.shown_at(name, shown, place if shown else place + 1)
+
+    def moved(step: int, name: str, shown: str, place: int) -> Any:
+        return views.shown_at(name, shown, place + step)
+
+    for decision, button in decisions.items():
+        button.click(_plainly(gr, partial(decided, decision)), [*where, text, key], here, api_visibility="private")
+    for step, button in moves.items():
+        button.click(_plainly(gr, partial(moved, step)), where, here, api_visibility="private")
+    for changed in (experiment.change, show.change, number.submit):
+        changed(_plainly(gr, views.shown_at), where, here, api_visibility="private")
+    return lambda: _chosen(gr, views.experiments("texts/texts.csv")), [experiment]
+
+
+TABS: dict[str, Callable[[Any], Refresh]] = {
+    "Read": _read,
+    "Write": _write,
+    "Compare": _compare,
+    "Your table": _table,
+    "Review": _review,
+}
