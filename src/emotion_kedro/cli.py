@@ -20,7 +20,9 @@ COMMANDS = {
         "emotion_kedro.app.commands:generate",
         "Write texts of a label, and say what the filters make of each.",
     ),
+    "export": ("emotion_kedro.app.export:export", "Write a classifier as ONNX, for programs without torch."),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
+    "push": ("emotion_kedro.app.push:push", "Put a model, or generated texts, on a hub; --dry-run shows what."),
     "run": ("emotion_kedro.app.running:run", "Run a pipeline: the same as kedro run."),
     "status": (
         "emotion_kedro.runners.incremental.commands:status",

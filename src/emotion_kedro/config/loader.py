@@ -55,6 +55,8 @@ class Settings(Config):
     device: Literal["auto", "cpu", "cuda"]
     cache: str
     latest: str
+    licences: dict[str, str] | None = None
+    """Source -> the licence that lets texts which were written after it be handed on."""
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
