@@ -15,7 +15,7 @@ STUDIES := label_noise few_rows few_rows_all study_eit study_goemotions study_ed
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test chaos lint viz clean
+.PHONY: help install augment reference study quick test chaos lint viz mlflow clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -61,6 +61,11 @@ lint: $(READY) ## ruff, mypy, and the direction of imports
 
 viz: $(READY) ## the picture of the pipelines, in a browser
 	$(BIN)/kedro viz run
+
+mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in a browser on this machine alone
+	test -x $(BIN)/mlflow || $(BIN)/python -m pip install --quiet --editable '.[mlflow]'
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
+	    --backend-store-uri sqlite:///data/09_mlflow/mlflow.db
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .viz .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,6 +6,7 @@ import warnings
 from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks import RunHooks
 from emotion_kedro.runners.incremental import ManifestHooks
+from emotion_kedro.tracking import TrackingHooks
 
 # Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -17,7 +18,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
-HOOKS = (RunHooks(), ManifestHooks())
+HOOKS = (RunHooks(), ManifestHooks(), TrackingHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 # An environment names only what differs from base; the loader merges parameters and experiments key by key.
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

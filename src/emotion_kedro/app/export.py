@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from emotion_kedro.whole_files import written_whole
 
 if TYPE_CHECKING:
     from emotion_kedro.app.model import EmotionModel
+    from emotion_kedro.models.classifiers.encoder import EncoderClassifier
 
 TEXTS = ("", "yes", "what a day, everything went right", "nobody wrote, and nobody came, for a very long time. " * 8)
 """Of several lengths: read by both before the export counts as done."""
@@ -104,15 +105,16 @@ def _checked(model: EmotionModel, file: Path) -> str:
 
     from emotion_kedro.models.classifiers.exporting import WHOLE, open_onnx
 
-    difference = np.abs(open_onnx(model.classifier, file)(TEXTS) - model.probabilities(TEXTS)).max()
+    classifier: Any = model.classifier
+    difference = np.abs(open_onnx(classifier, file)(TEXTS) - model.probabilities(TEXTS)).max()
     if file.name == WHOLE and difference > CLOSE:
         raise ValueError(f"the exported model's probabilities are up to {difference:.1e} from torch's: it is not kept")
     megabytes = file.stat().st_size / 1e6
     return f"{file.name}: {megabytes:.1f} MB; probabilities of {len(TEXTS)} texts within {difference:.1e} of torch's"
 
 
-def _card(classifier: object, files: list[Path]) -> str:
-    notes, labels = classifier.notes, classifier.labels  # type: ignore[attr-defined]
+def _card(classifier: EncoderClassifier, files: list[Path]) -> str:
+    notes, labels = classifier.notes, classifier.labels
     kinds = ["32-bit weights", "weights in 8 bits: smaller, and less exact"]
     listed = "\n".join(f"- `{file.name}`: {kind}" for file, kind in zip(files, kinds, strict=False))
     return USAGE.format(
