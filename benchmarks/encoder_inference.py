@@ -1,7 +1,7 @@
 """Texts a second that a fine-tuned encoder classifies: ours, transformers' pipeline, and onnxruntime.
 
 All read the same texts with the same weights, in turns: those of the project's sample, half of which the encoder is
-tuned on first. onnxruntime is in the extra ``bench``.
+tuned on first. onnxruntime is in the extra ``onnx``.
 
     OMP_NUM_THREADS=1 python benchmarks/encoder_inference.py --write docs/benchmarks/encoder_inference.md
 """
@@ -12,13 +12,13 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from measuring import in_turns, machine, markdown_table, rates_table
-from scipy.special import softmax
 
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
@@ -28,8 +28,8 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.data.readers import read_sources
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.encoder import INFERENCE_ROWS, EncoderClassifier
+from emotion_kedro.models.classifiers.exporting import QUANTISED, WHOLE, open_onnx, write_int8, write_onnx
 from emotion_kedro.models.device import Device, choose_device
-from emotion_kedro.models.training import by_length
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 SOURCE = SourceConfig(file="eit/Emotion_final.csv", text_column="Text", label_column="Emotion")
@@ -71,55 +71,6 @@ def through_pipeline(classifier: EncoderClassifier, texts: Sequence[str], device
     return way
 
 
-def exported(classifier: EncoderClassifier, file: Path) -> Path:
-    """Write the model as ONNX, with batches and lengths left open."""
-    import torch
-
-    batch = classifier.batch(classifier.encode(["one text of some words", "another"]))
-    open_shape = {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens", max=MAX_TOKENS)}
-    torch.onnx.export(
-        classifier.model,
-        kwargs=batch,
-        f=file,
-        dynamo=True,
-        external_data=False,
-        dynamic_shapes=dict.fromkeys(batch, open_shape),
-        output_names=["logits"],
-        verbose=False,
-    )
-    return file
-
-
-def quantised(file: Path) -> Path:
-    """Write the model with weights of linear layers in 8 bits; activations are quantised as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    small = file.with_name("int8.onnx")
-    quantize_dynamic(file, small, weight_type=QuantType.QInt8)
-    return small
-
-
-def through_onnxruntime(classifier: EncoderClassifier, texts: Sequence[str], file: Path) -> Way:
-    """Batches by length, as ours are: what differs is what computes them."""
-    import onnxruntime
-    import torch
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-
-    def way() -> np.ndarray:
-        encoded = classifier.encode(texts)
-        result = np.empty((len(texts), len(classifier.labels)))
-        for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
-            batch = classifier.batch([encoded[row] for row in rows])
-            (logits,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in batch.items()})
-            result[rows] = softmax(logits, axis=-1)
-        return result
-
-    return way
-
-
 def ways_of(classifier: EncoderClassifier, texts: Sequence[str], device: Device, folder: Path) -> dict[str, Way]:
     ways = {
         "ours": ours(classifier, texts, device),
@@ -127,21 +78,32 @@ def ways_of(classifier: EncoderClassifier, texts: Sequence[str], device: Device,
         "pipeline, one text at a time": through_pipeline(classifier, texts, device, 1),
     }
     if device.place.type == "cpu":
-        file = exported(classifier, folder / "fp32.onnx")
-        ways["onnxruntime, fp32"] = through_onnxruntime(classifier, texts, file)
-        ways["onnxruntime, int8"] = through_onnxruntime(classifier, texts, quantised(file))
+        file = write_onnx(classifier, folder / WHOLE)
+        small = write_int8(file, folder / QUANTISED)
+        ways |= {
+            "onnxruntime, fp32": partial(open_onnx(classifier, file), texts),
+            "onnxruntime, int8": partial(open_onnx(classifier, small), texts),
+        }
     return ways
 
 
-def agreement(ways: dict[str, Way]) -> str:
-    """Compare what the ways answer with what ours does, as a Markdown table."""
+def agreement(ways: dict[str, Way], places: np.ndarray) -> str:
+    """Compare what the ways answer with what ours does, and with the labels, as a Markdown table.
+
+    Args:
+        ways: by name.
+        places: of each text's label among the classifier's.
+    """
     reference = ways["ours"]()
     rows = []
     for name, way in ways.items():
         answers = way()
-        same = (answers.argmax(axis=1) == reference.argmax(axis=1)).mean()
-        rows.append((name, f"{np.abs(answers - reference).max():.1e}", f"{same:.1%}"))
-    return markdown_table(("", "largest difference of a probability", "same label"), rows)
+        read = answers.argmax(axis=1)
+        same = (read == reference.argmax(axis=1)).mean()
+        right = (read == places)[1::2].mean()
+        rows.append((name, f"{np.abs(answers - reference).max():.1e}", f"{same:.1%}", f"{right:.1%}"))
+    head = ("", "largest difference of a probability", "same label", "right, of texts that it was not tuned on")
+    return markdown_table(head, rows)
 
 
 def page(rates: str, agreements: str, options: argparse.Namespace) -> str:
@@ -157,7 +119,7 @@ Written by `benchmarks/encoder_inference.py`, not by hand.
 `{options.base}`, tuned for {STEPS} steps on half of the sample, in fp32, reads {options.texts} texts of the sample.
 Every way gets texts and returns probabilities: tokenizing counts. Ways are timed in turns, {options.rounds} rounds,
 by {options.clock} time, on {torch.get_num_threads()} thread(s). Ours and onnxruntime read batches of {INFERENCE_ROWS}
-texts of about the same length; the pipeline reads texts in their order. int8: weights of linear layers in 8 bits.
+texts of about the same length; the pipeline reads texts in their order. int8: weights in 8 bits.
 
 {rates}
 
@@ -189,7 +151,8 @@ def main(arguments: list[str] | None = None) -> int:
         ways = ways_of(classifier, texts, device, Path(folder))
         seconds = in_turns(ways, rounds=options.rounds, clock=options.clock)
         rates = rates_table(seconds, work=len(texts), unit="texts", baseline=BASELINE)
-        agreements = agreement(ways)
+        places = records["label"].map(classifier.labels.index).to_numpy()[: len(texts)]
+        agreements = agreement(ways, places)
     print(rates, agreements, sep="\n\n")
     if options.write:
         options.write.write_text(page(rates, agreements, options), encoding="utf-8")

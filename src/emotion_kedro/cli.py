@@ -26,7 +26,9 @@ COMMANDS = {
         "Write texts of a label, and say what the filters make of each.",
     ),
     "app": ("emotion_kedro.app.web:app", "Open a page to try models, compare experiments and review texts."),
+    "export": ("emotion_kedro.app.export:export", "Write a classifier as ONNX, for programs without torch."),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
+    "push": ("emotion_kedro.app.push:push", "Put a model, or generated texts, on a hub; --dry-run shows what."),
     "run": ("emotion_kedro.app.running:run", "Run a pipeline: the same as kedro run."),
     "status": (
         "emotion_kedro.runners.incremental.commands:status",

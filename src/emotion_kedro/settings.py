@@ -7,6 +7,7 @@ from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks import RunHooks
 from emotion_kedro.progress import ProgressHooks
 from emotion_kedro.runners.incremental import ManifestHooks
+from emotion_kedro.tracking import TrackingHooks
 
 # Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -23,8 +24,8 @@ warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
 # `kedro viz` starts a process that loads its server before these settings.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:ORJSONResponse is deprecated")
 
-# Kedro calls the last first: what a run will do is said when all checks have passed.
-HOOKS = (ProgressHooks(), RunHooks(), ManifestHooks())
+# Kedro calls the last first: what a run will do is said, and tracked, when all checks have passed.
+HOOKS = (TrackingHooks(), ProgressHooks(), RunHooks(), ManifestHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 # An environment names only what differs from base; the loader merges parameters and experiments key by key.
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

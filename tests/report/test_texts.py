@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import FeatureConfig
@@ -120,8 +121,12 @@ def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
     }
     arms = {"real": {}, "mixed": {"add": ["g"], "filters": ["length"]}}
     filters = {"length": {"min_words": 7}}
-    card = dataset_card("x", "Why?", "eit 3 rows", generators, arms, filters, candidates, decisions, pd.DataFrame())
+    card = dataset_card(
+        "x", "Why?", "eit 3 rows", ["eit"], generators, arms, filters, candidates, decisions, pd.DataFrame()
+    )
     head = yaml.safe_load(card.split("---")[1])
+    assert DatasetCard(card, ignore_metadata_errors=False).data.to_dict().items() == head.items()
+    assert head["sources"] == ["eit"]
     assert head["configs"][0]["data_files"] == "texts.csv"
     assert head["size_categories"] == ["n<1K"]
     assert "min_words 7" in card

@@ -20,10 +20,10 @@ model_option = click.option(
 )
 
 
-def opened(model: Path | None) -> Any:
+def opened(model: Path | None, *, device: str = "auto") -> Any:
     """Open a model, or end with one line."""
     try:
-        return load_model(model)
+        return load_model(model, device=device)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

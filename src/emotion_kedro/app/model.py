@@ -53,6 +53,11 @@ class EmotionModel:
         self.path = path
 
     @property
+    def classifier(self) -> Classifier:
+        """What it asks."""
+        return self._classifier
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The labels that it knows."""
         return self._classifier.labels

@@ -55,6 +55,10 @@ class Settings(Config):
     device: Literal["auto", "cpu", "cuda"]
     cache: str
     latest: str
+    mlflow: bool | None = None
+    """Whether runs are tracked: :mod:`emotion_kedro.tracking`."""
+    licences: dict[str, str] | None = None
+    """Source -> the licence that lets texts which were written after it be handed on."""
 
 
 class ProjectConfigLoader(OmegaConfigLoader):

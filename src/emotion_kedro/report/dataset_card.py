@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ def dataset_card(
     name: str,
     question: str,
     data_note: str,
+    sources: Sequence[str],
     generators: Mapping[str, Any],
     arms: Mapping[str, Any],
     filters: Mapping[str, Any],
@@ -34,6 +36,7 @@ def dataset_card(
         name: of the experiment.
         question: that it asks.
         data_note: sources and rows of the real text.
+        sources: their names, which ``emotion push`` reads.
         generators: parameters by name.
         arms: parameters by name.
         filters: settings that differ from the defaults, by name.
@@ -48,6 +51,7 @@ def dataset_card(
         name=name,
         question=question,
         data_note=data_note,
+        sources=json.dumps(list(sources)),
         size_category=next((size for limit, size in SIZES.items() if rows < limit), "1M<n<10M"),
         generators=_generators(generators),
         filters=_filters(arms, filters),

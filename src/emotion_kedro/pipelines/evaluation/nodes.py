@@ -142,7 +142,8 @@ def write_dataset_card(
     from emotion_kedro.report.dataset_card import dataset_card
 
     note = data_note(raw_folder, split_records, ingestion)
-    return dataset_card(name, question, note, generators, arms, filters, candidates, decisions, text_quality)
+    sources = sorted(split_records["source"].unique())
+    return dataset_card(name, question, note, sources, generators, arms, filters, candidates, decisions, text_quality)
 
 
 def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:
