@@ -93,16 +93,19 @@ def test_what_an_experiment_found_is_its_verdict_and_its_tables() -> None:
 
 
 def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text('text,mood\n"a, b",<i>\nc,sad\nd,sad\n')
-    html = views.profile(str(tmp_path / "mine.csv"), "text", "mood")
-    assert "3 rows, 2 labels" in html
-    assert "<td>sad</td><td>2</td>" in html
+    rows = [f'"what a day, number {number}",{"sad" if number % 3 else "<i>"}' for number in range(30)]
+    (tmp_path / "mine.csv").write_text("\n".join(["said,mood", *rows]))
+    html = views.profile(str(tmp_path / "mine.csv"))
+    assert "<th scope='row'>labels</th><td>2: " in html
+    assert "<td>sad</td><td>20</td>" in html
     assert "<i>" not in html
+    assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
+    assert "--text said --label mood --yes" in views.profile(str(tmp_path / "mine.csv"), "said", "mood")
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
     with pytest.raises(SourceError, match="there is no column 'label'"):
         views.profile(str(tmp_path / "mine.csv"), "text", "label")
     with pytest.raises(ValueError, match="drop a table first"):
-        views.profile(None, "text", "label")
+        views.profile(None)
 
 
 def test_decisions_are_kept_one_for_each_text() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,8 +204,13 @@ def html_table(table: pd.DataFrame) -> str:
 # --- your table -----------------------------------------------------------------------------------------------------
 
 
-def profile(dropped: str | None, text: str, label: str) -> str:
-    """Return what is in a table that was dropped on the page, and the command that makes a classifier of it.
+def profile(dropped: str | None, text: str = "", label: str = "") -> str:
+    """Return what a table is like that was dropped on the page, and the command that makes a classifier of it.
+
+    Args:
+        dropped: where the page has put it.
+        text: the column of the texts; empty: it is guessed.
+        label: the column of the labels; empty: it is guessed.
 
     Raises:
         SourceError: if it cannot be read; the message names file, row and fix.
@@ -214,15 +218,21 @@ def profile(dropped: str | None, text: str, label: str) -> str:
     """
     import pandas as pd
 
-    from emotion_kedro.config.data import SourceConfig
-    from emotion_kedro.data.tables import read_columns
+    from emotion_kedro.app.guessing import guess_source
+    from emotion_kedro.app.profile import profile_source
 
     file = _kept_table(dropped)
-    source = SourceConfig(file=file.name, text_column=text, label_column=label)
-    rows = pd.concat(read_columns(file, source, (text, label)))
-    counts = rows[label].value_counts().rename_axis("label").reset_index(name="rows")
-    command = f"<pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>" if can_try() else ""
-    return f"<p>{len(rows):,} rows, {len(counts)} labels.</p>{html_table(counts)}{command}"
+    guess = guess_source(file.resolve(), text=text or None, label=label or None)
+    known = profile_source(guess.source)
+    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items() if names]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
+    lines = (line.partition("  ") for line in known.lines())
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(said.strip())}</td></tr>" for name, _, said in lines
+    )
+    counts = pd.DataFrame({"label": list(known.labels), "rows": list(known.labels.values())})
+    command = f"<pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>"
+    return f"{notes}<table class='own'>{rows}</table>{html_table(counts)}{command}"
 
 
 def _kept_table(dropped: str | None) -> Path:
@@ -237,13 +247,10 @@ def _kept_table(dropped: str | None) -> Path:
     return place
 
 
-def can_try() -> bool:
-    """Whether there is ``emotion try``."""
-    return find_spec("emotion_kedro.app.trying") is not None
-
-
 def _try_words(file: Path, text: str, label: str) -> list[str]:
-    return ["emotion", "try", str(file), "--text", text, "--label", label, "--yes"]
+    columns = {"--text": text, "--label": label}
+    named = [word for option, column in columns.items() if column for word in (option, column)]
+    return ["emotion", "try", str(file), *named, "--yes"]
 
 
 def tried(dropped: str | None, text: str, label: str) -> Iterator[str]:

@@ -196,15 +196,15 @@ def _compare(gr: Any) -> Refresh:
 def _table(gr: Any) -> Refresh:
     file = gr.File(label="A table of texts and labels: csv, tsv, json, jsonl, parquet, xlsx", height=140)
     with gr.Row():
-        text = gr.Textbox("text", label="Column of the texts")
-        label = gr.Textbox("label", label="Column of the labels")
+        text = gr.Textbox("", label="Column of the texts (empty: it is guessed)")
+        label = gr.Textbox("", label="Column of the labels (empty: it is guessed)")
     look = gr.Button("Profile", variant="primary")
     shown = gr.HTML()
     run = gr.Button("Run it here", visible=False)
     said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
     def profiled(dropped: str | None, texts: str, labels: str) -> Any:
-        return views.profile(dropped, texts, labels), gr.update(visible=views.can_try())
+        return views.profile(dropped, texts, labels), gr.update(visible=True)
 
     def tried(dropped: str | None, texts: str, labels: str) -> Iterator[Any]:
         for lines in views.tried(dropped, texts, labels):
