@@ -15,7 +15,7 @@ STUDIES := label_noise few_rows few_rows_all study_eit study_goemotions study_ed
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test chaos lint viz site mlflow clean
+.PHONY: help install augment reference study quick test chaos lint viz site app mlflow clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,6 +72,10 @@ site: $(READY) ## the same as a static page, with previews of tables, plots and 
 	    -e 's#("filepath": ")/([^"]*/)?([^/"]+/[^/"]+")#\1\3#' {} +
 	find build/api -name '*.bak' -delete
 	@echo "Look at it with: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build"
+
+app: $(READY) ## a page to try models, compare experiments, bring a table and review texts, on this machine alone
+	$(BIN)/python -c "import gradio" 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[app]'
+	$(BIN)/emotion app
 
 mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in a browser on this machine alone
 	test -x $(BIN)/mlflow || $(BIN)/python -m pip install --quiet --editable '.[mlflow]'

@@ -97,12 +97,12 @@ def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("\n".join(["said,mood", *rows]))
     html = views.profile(str(tmp_path / "mine.csv"))
     assert "<th scope='row'>labels</th><td>2: " in html
-    assert "<td>sad</td><td>20</td>" in html
+    assert "sad 20" in html
     assert "<i>" not in html
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
     assert "--text said --label mood --yes" in views.profile(str(tmp_path / "mine.csv"), "said", "mood")
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
-    with pytest.raises(SourceError, match="there is no column 'label'"):
+    with pytest.raises(SourceError, match="there is no column"):
         views.profile(str(tmp_path / "mine.csv"), "text", "label")
     with pytest.raises(ValueError, match="drop a table first"):
         views.profile(None)

@@ -216,23 +216,17 @@ def profile(dropped: str | None, text: str = "", label: str = "") -> str:
         SourceError: if it cannot be read; the message names file, row and fix.
         ValueError: if there is none.
     """
-    import pandas as pd
-
     from emotion_kedro.app.guessing import guess_source
     from emotion_kedro.app.profile import profile_source
 
     file = _kept_table(dropped)
     guess = guess_source(file.resolve(), text=text or None, label=label or None)
     known = profile_source(guess.source)
-    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items() if names]
+    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
     notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
-    lines = (line.partition("  ") for line in known.lines())
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(said.strip())}</td></tr>" for name, _, said in lines
-    )
-    counts = pd.DataFrame({"label": list(known.labels), "rows": list(known.labels.values())})
-    command = f"<pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>"
-    return f"{notes}<table class='own'>{rows}</table>{html_table(counts)}{command}"
+    lines = (escape(line).partition("  ") for line in known.lines())
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
+    return f"{notes}<table class='own'>{rows}</table><pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>"
 
 
 def _kept_table(dropped: str | None) -> Path:
@@ -255,12 +249,9 @@ def _try_words(file: Path, text: str, label: str) -> list[str]:
 
 def tried(dropped: str | None, text: str, label: str) -> Iterator[str]:
     """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
-    words = _try_words(_kept_table(dropped), text, label)[1:]
-    program = "import sys; from emotion_kedro.cli import cli; cli(sys.argv[1:], prog_name='emotion')"
-    said = ""
-    with subprocess.Popen(
-        [sys.executable, "-c", program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    words, said = _try_words(_kept_table(dropped), text, label)[1:], ""
+    command = [sys.executable, "-m", "emotion_kedro", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             for line in process.stdout or ():
                 said = (said + line)[-SAID:]
