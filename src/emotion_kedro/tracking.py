@@ -1,19 +1,18 @@
 """Runs in MLflow, where the parameter ``mlflow`` is true; off by default, and then nothing of MLflow is imported.
 
-One run: ``kedro run --params=mlflow=true``. All runs: ``mlflow: true`` in ``conf/local/parameters.yml``.
-``make mlflow`` shows them. It needs the extra ``mlflow``.
+One run: ``kedro run --params=mlflow=true``. All runs: ``mlflow: true`` in ``conf/local/parameters.yml``. What was
+tracked is shown by ``make mlflow``. It needs the extra ``mlflow``.
 
 A run that ended well and left something new becomes one MLflow run in each of its experiments, with
 
 - the parameters, those that defaults fill in too, one for each leaf (``learners.encoder.training.steps``);
-- scores and differences with their intervals, as ``<arm>/<learner>/<source>/<metric>``, ``..._low`` and ``..._high``;
-  the step is the number of real rows per label (0: all of them), so that sizes make a curve;
-- the losses of classifiers and generators, as ``loss/<name>/train`` and ``.../validation``; the step is the
-  optimiser's;
+- scores and differences, as ``<arm>/<learner>/<source>/<metric>``, and the ends of their intervals, which have ``_low``
+  and ``_high`` at the end; the step is the number of real rows per label (0: all), so that sizes make a curve;
+- the losses of classifiers and generators, as ``loss/<name>/train`` and ``validation``, by optimiser step;
 - pages, plots, tables of figures and the recommended model.
 
-They lie in ``09_mlflow`` below the data root (SQLite, and a folder of artifacts), or where ``MLFLOW_TRACKING_URI``
-says.
+They lie in ``09_mlflow`` below the data root (SQLite, and a folder of artifacts), or where ``MLFLOW_TRACKING_URI`` is.
+Pages have real sentences on them: mind that where it is another machine.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import math
 import os
 import re
 import time
@@ -139,6 +139,8 @@ def open_store(folder: Path, experiment: str) -> tuple[Any, str]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
+    # It tells of every table that it makes.
+    logging.getLogger("mlflow.store").setLevel(logging.WARNING)
     address, place = os.environ.get("MLFLOW_TRACKING_URI"), None
     if not address:
         folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +217,7 @@ def log_figures(client: Any, run: str, figures: list[Figure]) -> None:
     entries = [
         Metric(UNNAMEABLE.sub("_", each.name), each.value, now, each.step)
         for each in figures
-        if each.value == each.value
+        if not math.isnan(each.value)
     ]
     for start in range(0, len(entries), AT_ONCE):
         client.log_batch(run, metrics=entries[start : start + AT_ONCE])
