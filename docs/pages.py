@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import json
 import pkgutil
 import re
@@ -34,11 +35,12 @@ OF_THE_ROOT = {
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 INTRODUCTION = """# Every parameter
 
-Made from the types that check each file of `conf/`: an unknown key, or a value out of bounds, stops a command before any work. Where a
-default is *to be given*, there is none.
+Made from the types that check each file of `conf/`: an unknown key, or a value out of bounds, stops a command before
+any work. Where a default is *to be given*, there is none.
 
-An experiment (`conf/base/experiments/*.yml`) is an [ExperimentFile](#experimentfile), a source a [SourceConfig](#sourceconfig), a label set a
-[TaxonomyConfig](#taxonomyconfig). A generator, filter, learner or analysis says its `kind`:
+An experiment (`conf/base/experiments/*.yml`) is an [ExperimentFile](#experimentfile), a source a
+[SourceConfig](#sourceconfig), a label set a [TaxonomyConfig](#taxonomyconfig). A generator,
+filter, learner or analysis says its `kind`:
 
 """
 
@@ -87,9 +89,12 @@ def _tables(module: Any) -> Iterator[tuple[str, Mapping[str, Kind]]]:
     """Yield the tables of kinds that a module defines."""
     text = inspect.getsource(module)
     for name, value in vars(module).items():
-        if name.isupper() and f"\n{name} = {{" in text and isinstance(value, dict):
-            if value and all(isinstance(entry, Kind) for entry in value.values()):
-                yield name, value
+        if name.isupper() and f"\n{name} = {{" in text and isinstance(value, dict) and _is_of_kinds(value):
+            yield name, value
+
+
+def _is_of_kinds(table: dict[str, Any]) -> bool:
+    return bool(table) and all(isinstance(entry, Kind) for entry in table.values())
 
 
 def _kinds(name: str, table: Mapping[str, Kind]) -> str:
@@ -114,8 +119,8 @@ def _model(model: type[Config]) -> str:
         f"| `{name}` | {_cell(_type(schema[name]))} | {_default(field)} | {_cell(notes.get(name, ''))} |"
         for name, field in model.model_fields.items()
     ]
-    head = f"\n### {model.__name__}\n\n{_plain(inspect.getdoc(model) or '')}\n\n| Parameter | Type | Default | |\n|---|---|---|---|\n"
-    return head + "\n".join(rows) + "\n"
+    head = f"\n### {model.__name__}\n\n{_plain(inspect.getdoc(model) or '')}\n\n"
+    return head + "\n".join(["| Parameter | Type | Default | |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _notes(model: type[Config]) -> dict[str, str]:
@@ -123,7 +128,7 @@ def _notes(model: type[Config]) -> dict[str, str]:
     notes: dict[str, str] = {}
     for parent in reversed([part for part in model.__mro__ if issubclass(part, Config) and part is not Config]):
         body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0].body  # type: ignore[attr-defined]
-        for field, below in zip(body, body[1:], strict=False):
+        for field, below in itertools.pairwise(body):
             if (
                 isinstance(field, ast.AnnAssign)
                 and isinstance(below, ast.Expr)
