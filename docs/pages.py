@@ -89,7 +89,12 @@ def _tables(module: Any) -> Iterator[tuple[str, Mapping[str, Kind]]]:
     """Yield the tables of kinds that a module defines."""
     text = inspect.getsource(module)
     for name, value in vars(module).items():
-        if name.isupper() and f"\n{name} = {{" in text and isinstance(value, dict) and _is_of_kinds(value):
+        if (
+            name.isupper()
+            and re.search(rf"^{name}\b[^\n]*= \{{", text, re.MULTILINE)
+            and isinstance(value, dict)
+            and _is_of_kinds(value)
+        ):
             yield name, value
 
 
