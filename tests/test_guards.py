@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -280,7 +279,7 @@ def test_an_error_gives_the_folder_back(tmp_path: Path, monkeypatch: pytest.Monk
         pass
     hooks.on_pipeline_error(KeyError("a fault"))
     hooks._begin()
-    hooks.after_pipeline_run(SimpleNamespace(all_outputs=set), DataCatalog())
+    hooks.after_pipeline_run()
     with alone_in(tmp_path):
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

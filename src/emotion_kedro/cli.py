@@ -16,7 +16,7 @@ from emotion_kedro.app.model import project_folder
 
 COMMANDS = {
     "try": (
-        "emotion_kedro.app.trying:try_table",
+        "emotion_kedro.app.own_table.command:try_table",
         "Train a classifier on a table of your own, and measure whether added text helps.",
     ),
     "predict": ("emotion_kedro.app.commands:predict", "Say which emotion a text has, or each text of a file."),

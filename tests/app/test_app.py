@@ -191,4 +191,6 @@ def test_help_imports_nothing_heavy() -> None:
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert process.stdout.strip() == "[]"
-    assert set(COMMANDS) == {"try", "predict", "explain", "generate", "models", "run", "status"}
+    assert set(COMMANDS) == {
+        *("try", "predict", "explain", "generate", "app", "export", "models", "push", "run", "status"),
+    }

@@ -13,10 +13,16 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from emotion_kedro.app.experiment_file import BUDGET, estimated_seconds, experiment_for, name_for, write_experiment
-from emotion_kedro.app.guessing import guess_source
-from emotion_kedro.app.profile import Profile, profile_source
-from emotion_kedro.app.trying import _chosen, lines_of
+from emotion_kedro.app.own_table.command import _chosen, lines_of
+from emotion_kedro.app.own_table.experiment_file import (
+    BUDGET,
+    estimated_seconds,
+    experiment_for,
+    name_for,
+    write_experiment,
+)
+from emotion_kedro.app.own_table.guessing import guess_source
+from emotion_kedro.app.own_table.profile import Profile, profile_source
 from emotion_kedro.cli import cli
 from emotion_kedro.config.data import SourceConfig, SplitConfig
 from emotion_kedro.config.resolution import resolve

@@ -216,8 +216,8 @@ def profile(dropped: str | None, text: str = "", label: str = "") -> str:
         SourceError: if it cannot be read; the message names file, row and fix.
         ValueError: if there is none.
     """
-    from emotion_kedro.app.guessing import guess_source
-    from emotion_kedro.app.profile import profile_source
+    from emotion_kedro.app.own_table.guessing import guess_source
+    from emotion_kedro.app.own_table.profile import profile_source
 
     file = _kept_table(dropped)
     guess = guess_source(file.resolve(), text=text or None, label=label or None)

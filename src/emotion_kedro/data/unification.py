@@ -50,8 +50,7 @@ def unify_labels(
     _check_all_present(inside, counts, taxonomy)
     by_label = sum((Counter(labels) for labels in outside.values()), Counter[str]())
     if by_label:
-        # No warning: it is what `outside_taxonomy: drop` asks for, and `max_lost` stops a run that loses too much.
-        logger.info(
+        logger.warning(
             "%d of %d rows are left out: their labels are not in the taxonomy (%s)",
             by_label.total(),
             _rows(counts),

@@ -290,4 +290,6 @@ def share_interval(
 
     count = int(clusters_of(record_ids, groups).max()) + 1
     low, high = proportion_confint(found.estimate * count, count, 1 - evaluation.level, method="wilson")
+    # It ends at the share itself, but for what rounding leaves.
+    low, high = (found.estimate, high) if found.estimate == 0.0 else (low, found.estimate)
     return Interval(found.estimate, float(low), float(high))

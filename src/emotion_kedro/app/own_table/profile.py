@@ -102,7 +102,7 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
     """Return the profile of a source, its file named by an absolute path.
 
     Args:
-        source: as :func:`emotion_kedro.app.guessing.guess_source` has it.
+        source: as :func:`emotion_kedro.app.own_table.guessing.guess_source` has it.
         cleaning: steps that are done to the texts before.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from emotion_kedro.app.profile import Profile
+from emotion_kedro.app.own_table.profile import Profile
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.whole_files import written_whole
 
@@ -40,7 +40,7 @@ SENTENCES = {
     "other": "{label}",
 }
 QUESTION = "Does added text help here, and how well are the labels read?"
-SHAPES = Path(__file__).with_name("trying.yml")
+SHAPES = Path(__file__).with_name("experiments.yml")
 HEADER = "# Written by emotion try. Change what you like; run it again: kedro run --pipelines={name}\n"
 
 

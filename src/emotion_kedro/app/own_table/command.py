@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from emotion_kedro.app.guessing import Guess
-    from emotion_kedro.app.profile import Profile
+    from emotion_kedro.app.own_table.guessing import Guess
+    from emotion_kedro.app.own_table.profile import Profile
     from emotion_kedro.config.data import SourceConfig
 
 FOLDER = Path("conf/local/experiments")
@@ -53,8 +53,8 @@ def try_table(
     emotion try posts.csv --text body --label mood --quick
     emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
     """  # noqa: D301 - click wants the character itself
-    from emotion_kedro.app.experiment_file import name_for, write_experiment
-    from emotion_kedro.app.profile import profile_source
+    from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
+    from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.config.loader import PAGES, STAGES, current_loader
 
     start = click.get_current_context().find_object(Path) or Path.cwd()
@@ -87,7 +87,7 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
     Raises:
         ValueError: if it is in doubt and there is nobody to ask.
     """
-    from emotion_kedro.app.guessing import guess_source
+    from emotion_kedro.app.own_table.guessing import guess_source
 
     columns = {"text": text, "label": label}
     guess = guess_source(file, **columns)
@@ -136,7 +136,7 @@ def _checked(
     Raises:
         ValueError: if there is nothing to tell apart, or the words do not fit.
     """
-    from emotion_kedro.app.experiment_file import experiment_for
+    from emotion_kedro.app.own_table.experiment_file import experiment_for
     from emotion_kedro.config.base import reasons
     from emotion_kedro.config.experiment import ExperimentFile
 
@@ -153,7 +153,7 @@ def _checked(
 
 
 def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
-    from emotion_kedro.app.experiment_file import estimated_seconds
+    from emotion_kedro.app.own_table.experiment_file import estimated_seconds
 
     minutes = math.ceil(estimated_seconds(experiment, profile) / 60)
     click.echo(f"\nExperiment  {file}")

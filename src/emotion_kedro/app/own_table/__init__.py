@@ -1,0 +1,1 @@
+"""``emotion try``: a table of one's own, from its columns to a classifier."""
