@@ -191,4 +191,4 @@ def test_help_imports_nothing_heavy() -> None:
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert process.stdout.strip() == "[]"
-    assert set(COMMANDS) == {"predict", "explain", "generate", "models", "run", "status"}
+    assert set(COMMANDS) == {"predict", "explain", "generate", "export", "models", "push", "run", "status"}
