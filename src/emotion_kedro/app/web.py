@@ -109,7 +109,7 @@ def page() -> Any:
         return FileResponse(views.REPORTS / experiment / "report.html")
 
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    theme = gr.themes.Default(**fonts)  # its own fonts come from the internet
+    theme = gr.themes.Default(**fonts)  # type: ignore[arg-type]  # its own fonts come from the internet
     return gr.mount_gradio_app(
         served,
         _blocks(gr),

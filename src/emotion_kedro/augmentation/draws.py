@@ -12,7 +12,7 @@ from zlib import crc32
 import pandas as pd
 
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
-from emotion_kedro.augmentation.filters import score_candidates
+from emotion_kedro.augmentation.filters import score_candidates, with_reviews
 from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, no_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.augmentation import GeneratorConfig
@@ -140,6 +140,22 @@ def assert_written_for(splits: DesignSplits, candidates: pd.DataFrame) -> None:
                     "have learned from rows that are test rows now; run the whole experiment that wrote it again: "
                     "kedro run --pipelines=<experiment>"
                 )
+
+
+def reviewed_candidates(splits: DesignSplits, candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.DataFrame:
+    """Return candidates that were written for these splits with the reviews of them; edited ones get their own ids.
+
+    Raises:
+        LeakError: as :func:`assert_written_for`; a person's edit does not hide for which rows a text was written.
+    """
+    assert_written_for(splits, candidates)
+    table = with_reviews(candidates, reviews)
+    for _, part in table[table["text"] != candidates["text"]].groupby(["size", "data_seed"]):
+        rows = _rows_of(Draw(int(part["size"].iloc[0]), int(part["data_seed"].iloc[0])), splits)
+        names = [name.rpartition(":")[0] for name in part["candidate_id"]]
+        sums = [_check_sum(text, rows) for text in part["text"]]
+        table.loc[part.index, "candidate_id"] = [f"{name}:{end}" for name, end in zip(names, sums, strict=True)]
+    return table
 
 
 def _rows_of(draw: Draw, splits: DesignSplits) -> str:

@@ -61,8 +61,7 @@ def filter_candidates(
     """
     import pandas as pd
 
-    from emotion_kedro.augmentation.draws import Scoring, assert_written_for, score_draws
-    from emotion_kedro.augmentation.filters import with_reviews
+    from emotion_kedro.augmentation.draws import Scoring, assert_written_for, reviewed_candidates, score_draws
 
     scoring = Scoring(
         _arms(arms),
@@ -72,8 +71,10 @@ def filter_candidates(
     )
     contexts = _contexts(split_records, taxonomy, design, device, cache)
     candidates = pd.concat(tables[1:] if reviewed else tables, ignore_index=True)
-    assert_written_for(contexts, candidates)
-    candidates = with_reviews(candidates, tables[0]) if reviewed else candidates
+    if reviewed:
+        candidates = reviewed_candidates(contexts, candidates, tables[0])
+    else:
+        assert_written_for(contexts, candidates)
     return score_draws(candidates, contexts, scoring)
 
 
