@@ -119,7 +119,7 @@ def test_what_cannot_be_had_is_said_and_the_rest_comes(world: World, monkeypatch
     result = world.run()
     assert "kaggle_table: somebody/a-table has no table.csv; did you mean tables.csv?" in result.output
     assert (world.root / "two/train.tsv").is_file()
-    assert "there is no table webtable; did you mean web_table?" in world.run("webtable").output
+    assert "there is no table webtable; did you mean web_table" in world.run("webtable").output
     world.asked.clear()
     assert world.run("--list").exit_code == 0
     assert world.asked == []
