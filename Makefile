@@ -15,7 +15,7 @@ STUDIES := label_noise few_rows few_rows_all study_eit study_goemotions study_ed
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test chaos lint viz site app mlflow docs clean
+.PHONY: help install augment reference study quick test chaos lint viz site app mlflow data docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -80,6 +80,11 @@ mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in 
 	test -x $(BIN)/mlflow || $(BIN)/python -m pip install --quiet --editable '.[mlflow]'
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
 	    --backend-store-uri sqlite:///data/09_mlflow/mlflow.db
+
+data: TO = data/01_raw/real
+data: $(READY) ## the real tables that can be had, and what to put where: make data TO=FOLDER
+	$(BIN)/python -c "import kagglehub" 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[data]'
+	$(BIN)/emotion data --to "$(TO)"
 
 docs: $(READY) ## the documents as a site, build/docs/index.html; a link that leads nowhere is an error
 	test -x $(BIN)/mkdocs || $(BIN)/python -m pip install --quiet --editable '.[docs]'

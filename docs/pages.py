@@ -33,6 +33,13 @@ OF_THE_ROOT = {
 }
 """Documents of the project's folder -> their pages."""
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
+ORDER = ("experiment", "data", "taxonomy", "augmentation", "filters", "models", "training", "evaluation")
+"""Modules of parameters that come first."""
+SIGNS = {
+    **{"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "minLength": "length ≥"},
+    # Where something looks at a value before its bounds do, pydantic leaves their names as they are.
+    **{"ge": "≥", "gt": ">", "le": "≤", "lt": "<"},
+}
 INTRODUCTION = """# Every parameter
 
 Made from the types that check each file of `conf/`: an unknown key, or a value out of bounds, stops a command before
@@ -77,10 +84,8 @@ def _moved(text: str) -> str:
 
 def parameter_page() -> str:
     """Return the page that says of every parameter its name, its type, its default and what it does."""
-    modules = [
-        importlib.import_module(f"{parameters.__name__}.{part.name}")
-        for part in pkgutil.iter_modules(parameters.__path__)
-    ]
+    names = {part.name: None for part in pkgutil.iter_modules(parameters.__path__)}
+    modules = [importlib.import_module(f"{parameters.__name__}.{name}") for name in dict.fromkeys([*ORDER, *names])]
     kinds = [_kinds(name, table) for module in modules for name, table in _tables(module)]
     return INTRODUCTION + "\n".join(kinds) + "\n\n" + "\n".join(filter(None, map(_module, modules)))
 
@@ -125,7 +130,7 @@ def _model(model: type[Config]) -> str:
         for name, field in model.model_fields.items()
     ]
     head = f"\n### {model.__name__}\n\n{_plain(inspect.getdoc(model) or '')}\n\n"
-    return head + "\n".join(["| Parameter | Type | Default | |", "|---|---|---|---|", *rows]) + "\n"
+    return head + "\n".join(["| Parameter | Type | Default | What it is |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _notes(model: type[Config]) -> dict[str, str]:
@@ -174,8 +179,7 @@ def _list(schema: Mapping[str, Any]) -> str:
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "minLength": "length ≥"}
-    found = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    found = [f"{sign} {schema[key]}" for key, sign in SIGNS.items() if key in schema]
     return f" {', '.join(found)}" if found else ""
 
 

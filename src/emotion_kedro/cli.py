@@ -26,6 +26,7 @@ COMMANDS = {
         "Write texts of a label, and say what the filters make of each.",
     ),
     "app": ("emotion_kedro.app.web:app", "Open a page to try models, compare experiments and review texts."),
+    "data": ("emotion_kedro.app.fetching:data", "Get the public tables, or say what to put where."),
     "export": ("emotion_kedro.app.export:export", "Write a classifier as ONNX, for programs without torch."),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
     "push": ("emotion_kedro.app.push:push", "Put a model, or generated texts, on a hub; --dry-run shows what."),

@@ -192,5 +192,5 @@ def test_help_imports_nothing_heavy() -> None:
 
     assert process.stdout.strip() == "[]"
     assert set(COMMANDS) == {
-        *("try", "predict", "explain", "generate", "app", "export", "models", "push", "run", "status"),
+        *("try", "predict", "explain", "generate", "app", "data", "export", "models", "push", "run", "status"),
     }

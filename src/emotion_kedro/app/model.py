@@ -140,7 +140,7 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
     path = latest_models() / RECOMMENDED if path is None else Path(path)
     if not (path / NOTES).is_file():
         known = ", ".join(str(model.path) for model in models_in())
-        there = f"there are: {known}" if known else "none was trained here yet: make augment"
+        there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
     from emotion_kedro.models.classifiers import load_classifier
     from emotion_kedro.models.device import choose_device
