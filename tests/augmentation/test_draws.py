@@ -11,7 +11,15 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation import draws, generators
-from emotion_kedro.augmentation.draws import Draw, DrawContexts, Scoring, draw_for, score_draws
+from emotion_kedro.augmentation.draws import (
+    Draw,
+    DrawContexts,
+    Scoring,
+    assert_written_for,
+    draw_for,
+    reviewed_candidates,
+    score_draws,
+)
 from emotion_kedro.config.augmentation import GENERATORS, filter_configs, generator_config
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.models import learner_config
@@ -250,6 +258,15 @@ def test_the_nodes_take_parameters_as_they_come(
     assert len(scored) == len(kept) + len(named)
     assert scored.loc[scored["generator"] == "named", "probability"].isna().all()
     assert scored.loc[scored["generator"] == "kept", "probability"].notna().all()
+    # What a person edited stays a candidate of its draw.
+    text, label = str(kept["text"].iloc[0]), str(kept["label"].iloc[0])
+    decision = {"decision": "edit", "edited_text": "what they meant", "time": "2026-01-01T00:00:00"}
+    reviews = pd.DataFrame([{"text": text, "label": label, **decision}]).astype("str")
+    edited = reviewed_candidates(contexts, kept, reviews)
+    assert edited["text"].iloc[0] == "what they meant"
+    assert_written_for(contexts, edited)
+    with pytest.raises(LeakError, match="was not written for"):
+        assert_written_for(contexts, edited.assign(text=kept["text"]))
     # A new split: what yesterday's rows made is neither sampled from, nor scored.
     train = split["split"] == "train"
     changed = split.drop(split.index[train][:1])
