@@ -17,7 +17,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.experiments.run import prediction_columns
 from emotion_kedro.experiments.validation import choose_arm
 from emotion_kedro.metrics.calibration import measure_choices
-from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, load_classifier
+from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 from emotion_kedro.report.recommended import (
@@ -128,7 +128,7 @@ def test_the_card_is_one_that_a_hub_reads_with_the_figures_of_this_very_model(
         assert said in text, said
 
 
-def test_the_code_on_the_card_of_a_linear_model_runs_from_the_project(saved: Path, cpu: Device) -> None:
+def test_the_code_on_the_card_of_a_linear_model_runs_from_the_project(saved: Path) -> None:
     card = (saved / "README.md").read_text(encoding="utf-8")
     code = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)[0].strip()
     *before, last = code.splitlines()
@@ -137,8 +137,7 @@ def test_the_code_on_the_card_of_a_linear_model_runs_from_the_project(saved: Pat
     exec("\n".join(before), names)
     with contextlib.redirect_stdout(printed):
         given = eval(last, names)
-    answer = load_classifier(saved, cpu).labels[int(given[0].argmax())]
-    assert f"the answer is right: {answer} ({given.max():.2f})" in card
+    assert f"the answer is right: {given[0].label} ({given[0].probability:.2f})" in card
 
 
 def test_the_example_is_right_and_sure_where_one_is(tested: pd.DataFrame, split_records: pd.DataFrame) -> None:
@@ -162,7 +161,7 @@ def test_pages_and_summary_have_the_model_the_reason_and_the_line(
     for page in (html_page(report), markdown_page(report), terminal_summary(report)):
         assert "mixed: chosen by 64 validation rows" in page
         assert "models/recommended" in page
-    assert 'load_classifier(Path("models/recommended"), device)' in terminal_summary(report)
+    assert 'load_model("models/recommended").predict(' in terminal_summary(report)
     # Texts of others stay in the data folder.
     texts = split_records.loc[split_records["split"] == "test", "text"]
     assert not [text for text in texts if text in markdown_page(report)]

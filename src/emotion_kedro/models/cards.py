@@ -84,19 +84,14 @@ def usage_line(directory: Path, path: str, text: str = EXAMPLE) -> str:
     given, place = json.dumps(text, ensure_ascii=False), json.dumps(path)
     if _has_head(directory):
         return PIPELINE.format(path=place, text=given)
-    return f"load_classifier(Path({place}), device).probabilities([{given}], device=device)"
+    return f"load_model({place}).predict([{given}])"
 
 
 def usage_imports(directory: Path) -> str:
     """Return what stands before :func:`usage_line`: of ``transformers`` where it opens the directory, else ours."""
     if _has_head(directory):
         return "from transformers import pipeline"
-    return """from pathlib import Path
-
-from emotion_kedro.models.classifiers import load_classifier
-from emotion_kedro.models.device import choose_device
-
-device = choose_device("auto")"""
+    return "from emotion_kedro.app import load_model"
 
 
 def _has_head(directory: Path) -> bool:

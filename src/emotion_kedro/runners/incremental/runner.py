@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from kedro.io import CatalogProtocol
@@ -11,7 +12,7 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from emotion_kedro.runners.incremental.code import Sources
-from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, is_kept
+from emotion_kedro.runners.incremental.fingerprints import MISSING, MadeFrom, UnknownError, is_kept
 from emotion_kedro.runners.incremental.status import contents_kept_nowhere, kept_outputs, states_of_node
 
 
@@ -60,7 +61,9 @@ class _Run:
         """Run a node if it has to be; return whether it was run."""
         reason = self._reason(node)
         if reason:
-            self.logger.info("%s runs: %s", node.name, reason)
+            # That nothing is there yet is no news in a first run.
+            level = logging.DEBUG if reason.endswith(f" is {MISSING}") else logging.INFO
+            self.logger.log(level, "%s runs: %s", node.name, reason)
             self._execute(node)
         elif kept_outputs(node, self.catalog):
             self.logger.info("%s is skipped: nothing that it depends on has changed", node.name)
