@@ -37,7 +37,7 @@ def test_what_comes_from_this_project_is_the_same_and_nothing_is_left_to_fill_in
 
 
 @pytest.mark.slow
-def test_it_runs_and_predicts(project: Path) -> None:
+def test_it_runs_and_leaves_a_model(project: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
     def called(*words: str) -> str:
@@ -51,4 +51,4 @@ def test_it_runs_and_predicts(project: Path) -> None:
     assert (project / "data/08_reporting/augment/report.html").is_file()
     program = "from my_moods.cli import cli; cli()"
     environment["PYTHONPATH"] += os.pathsep + str(project / "src")
-    assert '"label": "' in called("-c", program, "predict", "--json", "what a day")
+    assert "recommended\n" in called("-c", program, "models")
