@@ -124,6 +124,14 @@ def test_other_separators_and_plain_lines_are_read(model: EmotionModel, tmp_path
     assert pd.read_csv(tmp_path / "b.csv")["label"].tolist() == ["fear", "joy"]
 
 
+def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:
+    source = tmp_path / "mine.csv"
+    source.write_text("text,mood\nwhat a day,joy\n")
+    with pytest.raises(ValueError, match="is the file that is read"):
+        predict_file(model, source, tmp_path / "." / "mine.csv")
+    assert source.read_text() == "text,mood\nwhat a day,joy\n"
+
+
 def test_a_file_that_cannot_be_read_leaves_nothing(model: EmotionModel, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("post\nhello\n")
     with pytest.raises(SourceError, match=r"in\.csv: there is no column 'text'; the columns are: 'post'"):

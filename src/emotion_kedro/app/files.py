@@ -52,8 +52,10 @@ def predict_file(
 
     Raises:
         SourceError: if the file cannot be read; the message names file, row and fix.
-        ValueError: for a format that is not written.
+        ValueError: for a format that is not written, or if the target is the source.
     """
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
     write = _WRITERS.get(target.suffix.lower())
     if write is None:
         raise ValueError(f"{target}: predictions are written as {', '.join(_WRITERS)}, by the file's ending")
