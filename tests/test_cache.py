@@ -84,7 +84,28 @@ def test_rows_change_the_fingerprint(base: Path, rows: pd.DataFrame) -> None:
 def test_parameters_seeds_and_the_version_change_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {whole(base), whole(base, seed=1), whole(base, training=TRAINING.model_copy(update={"patience": 2}))}
     monkeypatch.setattr(emotion_kedro, "__version__", "999")
+    module._code.cache_clear()
     assert len({*seen, whole(base)}) == 4
+    module._code.cache_clear()
+
+
+@pytest.mark.parametrize("room", module.COMPUTING)
+def test_code_that_long_work_runs_changes_it_and_other_code_does_not(
+    room: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    for name in (room, "report"):
+        (package / name / "inner").mkdir(parents=True)
+        (package / name / "inner" / "helper.py").write_text("LIMIT = 1")
+    monkeypatch.setattr(emotion_kedro, "__file__", str(package / "__init__.py"))
+    seen = []
+    for name in ("nothing", "report", room):
+        if name != "nothing":
+            (package / name / "inner" / "helper.py").write_text("LIMIT = 2")
+        module._code.cache_clear()
+        seen.append(whole(base))
+    module._code.cache_clear()
+    assert seen[0] == seen[1] != seen[2]
 
 
 def test_the_files_of_a_model_change_it_and_notes_beside_them_do_not(base: Path) -> None:

@@ -1,12 +1,13 @@
 """What long work leaves behind, by content: the identity of an entry is a hash of everything that it depends on.
 
-Other parameters or other data make another identity, so that nothing made from something else is ever picked up. An
-entry is there whole or not at all: it is written beside its place, flushed to the disk and renamed, whatever kills the
-process and whoever else is writing the same.
+Other parameters, other data or other code make another identity, so that nothing made from something else is ever
+picked up. An entry is there whole or not at all: it is written beside its place, flushed to the disk and renamed,
+whatever kills the process and whoever else is writing the same.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
+COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metrics", "models")
+"""Rooms whose code decides what long work comes to."""
 CHECK_SUMS = ".sha256"
 """The file of a kept directory in which the check sum of each of its files stands."""
 WORK = "work"
@@ -47,12 +50,24 @@ def fingerprint(*parts: object) -> str:
     """Return 16 hexadecimal digits that change when any part does.
 
     Parts may be parameters, data frames, directories of a model (weights, configuration, tokenizer), and whatever
-    JSON can hold.
+    JSON can hold. The code that long work runs is always one of them.
     """
-    digest = hashlib.sha256(emotion_kedro.__version__.encode())
+    digest = hashlib.sha256(_code().encode())
     for part in parts:
         digest.update(b"\x00" + _bytes_of(part))
     return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _code() -> str:
+    """Return a digest of the version and of all source that long work may run, read once in a process.
+
+    Not of what a piece of work reaches alone: a change too many costs time, one too few a wrong result.
+    """
+    package = Path(emotion_kedro.__file__).parent
+    files = sorted(file for room in COMPUTING for file in (package / room).rglob("*.py"))
+    parts = [f"{file.relative_to(package)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+    return hashlib.sha256("\n".join([emotion_kedro.__version__, *parts]).encode()).hexdigest()
 
 
 def contents_of(name: str) -> Path | str:

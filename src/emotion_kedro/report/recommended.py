@@ -78,6 +78,11 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
     if pd.isna(row["threshold"]):
         return f"From no probability on are {wanted} of the answers right on the validation rows."
     share, accuracy = (_interval(row, name) for name in ("answered", "answered_accuracy"))
+    if row["threshold"] == 0:
+        return (
+            f"On the validation rows {wanted} of all answers are right already, so they name no probability to abstain "
+            f"below. Of the test rows {accuracy} are read right."
+        )
     return (
         f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "
         f"on. Of the test rows {share} reach it, and of these {accuracy} are read right."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import subprocess
 import sys
 import textwrap
@@ -76,6 +77,8 @@ def try_table(
         raise click.ClickException(str(error)) from None
     _announce(written, experiment, profile, quick)
     ended = _run(written.stem)
+    if ended < 0:
+        raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
     if ended:
         raise SystemExit(ended)
     click.echo("\n".join(results(written.stem)))
@@ -167,9 +170,10 @@ def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick
 
 
 def _run(name: str) -> int:
-    """Run the experiment as anyone would; return how it ended. Ctrl-C reaches it as well."""
+    """Run the experiment as anyone would; return how it ended. Ctrl-C and a request to end reach it as well."""
     words = [sys.executable, "-m", "kedro", "run", f"--pipelines={name}", f"--runner={RUNNER}"]
     with subprocess.Popen(words) as process:
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
         except KeyboardInterrupt:
