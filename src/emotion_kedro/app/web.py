@@ -20,7 +20,7 @@ POLICY = (
 )
 """The browser loads nothing from elsewhere, and sends nothing there."""
 CSS = """
-.gradio-container {max-width: min(1120px, 100vw) !important; margin: 0 auto !important}
+.gradio-container {width: 100%; max-width: min(1120px, 100vw) !important; margin: 0 auto !important}
 .gradio-container :is(main, div) {min-width: 0}
 .gradio-container p a {padding: 0}
 .gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
