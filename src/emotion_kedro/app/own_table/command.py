@@ -205,7 +205,7 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
     chosen = recommendation[recommendation["chosen"]].iloc[0]
     others = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
-    rows = {"best model": (chosen["arm"], chosen["learner"]), **others}
+    rows = {"recommended": (chosen["arm"], chosen["learner"]), **others}
     table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
     lines = [f"Model       {model} ({chosen['arm']})", f"{'':12}{'accuracy':22}macro-F1"]
     for what, run in rows.items():
