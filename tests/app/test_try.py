@@ -279,7 +279,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
     assert "Added text  augmented, 0 texts: none passed the filters" in none
     assert lines[2:] == [
-        "recommended    0.800 [0.700, 0.900]  0.800",
+        "recommended   0.800 [0.700, 0.900]  0.800",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",

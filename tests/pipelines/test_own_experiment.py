@@ -94,7 +94,7 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     written = yaml.safe_load((project.path / "conf/local/experiments/my_diary_quick.yml").read_text(encoding="utf-8"))
     labels = written["my_diary_quick"]["records"]["taxonomy"]["labels"]
     assert labels == {"cross": {}, "glad": {}, "low": {"words": ["sad", "down"]}, "mixed": {}}
-    [best] = [line for line in printed.splitlines() if line.startswith("best model")]
+    [best] = [line for line in printed.splitlines() if line.startswith("recommended ")]
     chosen = project.csv("08_reporting/results/my_diary_quick_recommendation.csv").query("chosen")["arm"].item()
     scores = project.csv("08_reporting/results/my_diary_quick.csv").set_index(["arm", "learner", "metric"])
     assert f" {scores.loc[(chosen, 'frozen', 'accuracy'), 'value']:.3f} [" in best
