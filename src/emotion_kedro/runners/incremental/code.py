@@ -2,8 +2,9 @@
 
 Source is read, not run. From a definition the names that it uses are followed: to definitions of its own module,
 through imports (those within functions and for type checkers too) to those of other modules of the project, and through
-strings such as ``"package.module:name"``, which tables of kinds hold. Comments, docstrings and layout do not count.
-What is looked up by a name that is only made while running cannot be seen.
+strings such as ``"package.module:name"``, which tables of kinds hold. What importing a module does counts with each of
+its names. Comments, docstrings and layout do not count. What is looked up by a name that is only made while running
+cannot be seen.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.util
 import inspect
 import re
 import sysconfig
@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emotion_kedro.runners.incremental.package_files import data_named, file_of
+
 MODULE = "<module>"
 """Name of what a module does when it is imported, beside defining names."""
 WHOLE = "*"
@@ -27,6 +29,8 @@ WHOLE = "*"
 
 Reference = tuple[str, str]
 """A module and a name in it."""
+_Imports = dict[str, set[Reference]]
+"""What a name may stand for: it may be imported from one place or, in another branch, from another."""
 
 LIKE_A_NAME = re.compile(r"\w+(?:\.\w+)+(?::\w+)?")
 INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -41,6 +45,12 @@ class Code:
     """A digest of what is reached in each module of the project."""
     libraries: frozenset[str]
     """Names of the other packages that are imported on the way, the standard library's included."""
+    data: dict[str, Path]
+    """Files in the project's packages that are no code, and that what is reached names."""
+
+    def files(self) -> list[Path]:
+        """Return all files that it stands in."""
+        return [*filter(None, map(file_of, self.modules)), *self.data.values()]
 
 
 @dataclass
@@ -49,7 +59,7 @@ class _Definition:
     names: set[tuple[str, ...]] = field(default_factory=set)
     """Dotted names that it uses, each in parts."""
     strings: set[str] = field(default_factory=set)
-    imports: dict[str, Reference] = field(default_factory=dict)
+    imports: _Imports = field(default_factory=dict)
     """Of its own; those of the module stand there."""
     _import_statements: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
 
@@ -58,13 +68,14 @@ class _Definition:
         shape = [self.digest]
         self._take(node, shape)
         for part in self._import_statements:
-            self.imports.update(_imports(part, module, package=package))
+            _imports(self.imports, part, module, package=package)
         self.digest = _digest(*shape)
 
     def _take(self, part: Any, shape: list[str]) -> None:
         if isinstance(part, list):
-            shape.append(f"[{len(part)}")
-            for each in part:
+            parts = [each for each in part if not _is_docstring(each)]
+            shape.append(f"[{len(parts)}")
+            for each in parts:
                 self._take(each, shape)
             return
         if not isinstance(part, ast.AST):
@@ -81,8 +92,7 @@ class _Definition:
         elif isinstance(part, ast.Import | ast.ImportFrom):
             self._import_statements.append(part)
         for name in part._fields:
-            value = getattr(part, name, None)
-            self._take(_without_docstring(value) if name == "body" else value, shape)
+            self._take(getattr(part, name, None), shape)
 
 
 class _Module:
@@ -92,20 +102,18 @@ class _Module:
         self.name = name
         self.package = file.name == "__init__.py"
         self.definitions: dict[str, _Definition] = {MODULE: _Definition()}
-        self.imports: dict[str, Reference] = {}
-        self.starred: list[str] = []
+        self.imports: _Imports = {}
         self._read(ast.parse(file.read_bytes(), str(file)).body)
 
     def _read(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
-                imports = _imports(statement, self.name, package=self.package)
-                self.starred += [module for name, (module, _) in imports.items() if name == WHOLE]
-                self.imports.update(imports)
+                _imports(self.imports, statement, self.name, package=self.package)
             elif isinstance(statement, ast.If | ast.Try | ast.With):
                 self._read_block(statement)
-            else:
-                for name in _names_defined(statement) or (MODULE,):
+            elif not _is_docstring(statement):
+                names = _names_defined(statement)
+                for name in names if names and not self._acts(statement) else (*names, MODULE):
                     self._define(name, statement)
 
     def _read_block(self, block: ast.If | ast.Try | ast.With) -> None:
@@ -118,6 +126,17 @@ class _Module:
                     self._read([part])
                 elif isinstance(part, ast.AST):
                     self._define(MODULE, part)
+
+    def _acts(self, statement: ast.stmt) -> bool:
+        """Whether a definition does more than that: a decorator may enter it elsewhere, or a part of another is set."""
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            return any(isinstance(part, ast.Attribute | ast.Subscript) for part in _parts_set(statement))
+        return not all(map(self._is_of_library, getattr(statement, "decorator_list", ())))
+
+    def _is_of_library(self, decorator: ast.expr) -> bool:
+        first, *_ = _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) or ("",)
+        modules = {_top(module) for module, _ in self.imports.get(first, ())}
+        return bool(modules) and _top(self.name) not in modules and first not in self.definitions
 
     def _define(self, name: str, node: ast.AST) -> None:
         self.definitions.setdefault(name, _Definition()).add(node, self.name, package=self.package)
@@ -141,11 +160,14 @@ class Sources:
         starts = [(origin.__module__, origin.__qualname__.partition(".")[0]) for origin in origins]
         digests: dict[str, list[str]] = {}
         libraries: set[str] = set()
+        data: dict[str, Path] = {}
         for module, name, definition in self._reachable(starts, libraries):
             digests.setdefault(module, []).append(f"{name} {definition.digest}")
-        if starts[0][0] not in digests and _file_of(starts[0][0]) is None:  # of a console, or made by exec
+            data |= data_named(module, file_of(module) or Path(), definition.strings)
+        if starts[0][0] not in digests and file_of(starts[0][0]) is None:  # of a console, or made by exec
             digests[starts[0][0]] = [_source(origins[0])]
-        return Code({module: _digest(*sorted(digests[module])) for module in sorted(digests)}, frozenset(libraries))
+        modules = {module: _digest(*sorted(digests[module])) for module in sorted(digests)}
+        return Code(modules, frozenset(libraries), dict(sorted(data.items())))
 
     def _reachable(self, starts: list[Reference], libraries: set[str]) -> Iterator[tuple[str, str, _Definition]]:
         waiting, met = list(starts), set(starts)
@@ -158,40 +180,47 @@ class Sources:
             new = set(self._follow(source, name)) - met
             met |= new
             waiting.extend(new)
-            if name in source.definitions:
+            if name in source.definitions and source.definitions[name].digest:
                 yield module, name, source.definitions[name]
 
     def _follow(self, source: _Module, name: str) -> Iterator[Reference]:
         """Yield what a name of a module leads to."""
         yield source.name, MODULE
-        if name == WHOLE:
+        if name == MODULE:
+            yield from self._imported_with(source)
+        elif name == WHOLE:
             yield from ((source.name, each) for each in (*source.definitions, *source.imports))
-        elif (definition := source.definitions.get(name)) is not None:
+        definition = source.definitions.get(name)
+        if definition is not None:
             for dotted in definition.names:
                 yield from self._names(source, definition, dotted)
             yield from self._in_strings(definition.strings, _top(source.name))
             # Imported within, for what importing does or for use by a name that is made later.
-            yield from (self._target(*imported) for imported in definition.imports.values())
-        elif name in source.imports:
-            yield self._target(*source.imports[name])
-        else:
-            yield from ((other, name) for other in source.starred)
+            yield from (self._target(*imported) for imports in definition.imports.values() for imported in imports)
+        # A name that is imported may be bound anew, to something that is made of it.
+        yield from (self._target(*imported) for imported in source.imports.get(name, ()))
+        if definition is None and name not in source.imports:
+            yield from ((other, name) for other, _ in source.imports.get(WHOLE, ()))
+
+    def _imported_with(self, source: _Module) -> Iterator[Reference]:
+        """Yield the modules of the project that importing one runs, too: they may change what others hold."""
+        imported = {self._target(*reference)[0] for each in source.imports.values() for reference in each}
+        above = source.name.rpartition(".")[0]
+        yield from ((module, MODULE) for module in {*imported, above} if module and self._module(module) is not None)
 
     def _names(self, source: _Module, definition: _Definition, dotted: tuple[str, ...]) -> Iterator[Reference]:
         first, *rest = dotted
-        imported = definition.imports.get(first) or source.imports.get(first)
-        if imported is None:
-            if first in source.definitions or source.starred:
-                yield source.name, first
-            return
-        module, name = self._target(*imported)
-        if name != WHOLE:
-            yield module, name
-            return
-        # A module: down to the name that is taken from it.
-        while rest and self._module(f"{module}.{rest[0]}") is not None:
-            module = f"{module}.{rest.pop(0)}"
-        yield module, rest[0] if rest else WHOLE
+        imported = definition.imports.get(first) or source.imports.get(first, ())
+        if first in source.definitions or (not imported and WHOLE in source.imports):
+            yield source.name, first
+        for reference in imported:
+            yield self._down(*self._target(*reference), rest)
+
+    def _down(self, module: str, name: str, rest: list[str]) -> Reference:
+        """Return, of a whole module, the name that is taken from it."""
+        while name == WHOLE and rest and self._module(f"{module}.{rest[0]}") is not None:
+            module, rest = f"{module}.{rest[0]}", rest[1:]
+        return module, rest[0] if name == WHOLE and rest else name
 
     def _target(self, module: str, name: str) -> Reference:
         """Return the module itself where the name imported is one."""
@@ -209,7 +238,7 @@ class Sources:
 
     def _module(self, name: str) -> _Module | None:
         if name not in self._modules:
-            file = _file_of(name)
+            file = file_of(name)
             own = file is not None and file.suffix == ".py" and not any(map(file.is_relative_to, INSTALLED))
             self._modules[name] = _parsed(name, file, file.stat().st_mtime_ns) if file is not None and own else None
         return self._modules[name]
@@ -241,25 +270,6 @@ def bound_arguments(function: Callable[..., Any]) -> list[Any]:
     return values
 
 
-def _file_of(module: str) -> Path | None:
-    """Return the source of a module, found without importing the packages above it."""
-    top, *below = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):  # a console's own module has none
-        return None
-    if spec is None:
-        return None
-    if not below and spec.origin is not None:
-        return Path(spec.origin)
-    for folder in spec.submodule_search_locations or ():
-        path = Path(folder, *below)
-        for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
-
-
 def _source(function: Any) -> str:
     try:
         return inspect.getsource(function)
@@ -267,28 +277,33 @@ def _source(function: Any) -> str:
         return repr(getattr(function, "__code__", function))
 
 
-def _imports(statement: ast.Import | ast.ImportFrom, module: str, *, package: bool) -> dict[str, Reference]:
-    """Return what an import statement binds: local name -> module, and the name in it or the whole."""
+def _imports(into: _Imports, statement: ast.Import | ast.ImportFrom, module: str, *, package: bool) -> None:
+    """Enter what an import statement binds: local name -> module, and the name in it or the whole."""
     if isinstance(statement, ast.Import):
-        return {
-            alias.asname or _top(alias.name): (alias.name if alias.asname else _top(alias.name), WHOLE)
-            for alias in statement.names
-        }
+        for alias in statement.names:
+            whole = alias.name if alias.asname else _top(alias.name)
+            into.setdefault(alias.asname or whole, set()).add((whole, WHOLE))
+        return
     base = statement.module or ""
     if statement.level:
         parts = module.split(".")
         above = parts[: len(parts) - statement.level + package]
         base = ".".join([*above, *([base] if base else [])])
-    return {alias.asname or alias.name: (base, alias.name) for alias in statement.names}
+    for alias in statement.names:
+        into.setdefault(alias.asname or alias.name, set()).add((base, alias.name))
 
 
 def _names_defined(statement: ast.stmt) -> tuple[str, ...]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return (statement.name,)
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        return tuple(part.id for target in targets if target for part in ast.walk(target) if isinstance(part, ast.Name))
+        return tuple(part.id for part in _parts_set(statement) if isinstance(part, ast.Name))
     return ()
+
+
+def _parts_set(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[ast.AST]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return [part for target in targets for part in ast.walk(target)]
 
 
 def _dotted(node: ast.AST) -> tuple[str, ...] | None:
@@ -300,12 +315,9 @@ def _dotted(node: ast.AST) -> tuple[str, ...] | None:
     return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
 
 
-def _without_docstring(body: Any) -> Any:
-    first = body[0] if isinstance(body, list) and body else None
-    is_text = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_text else body
+def _is_docstring(part: Any) -> bool:
+    """Whether it is a text that stands alone: of a module, class or function, or below a constant."""
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
 
 
 def _top(module: str) -> str:

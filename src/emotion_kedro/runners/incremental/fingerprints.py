@@ -18,7 +18,7 @@ from typing import Any
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline.node import Node
 
-from emotion_kedro.runners.incremental.code import Sources, bound_arguments, inner
+from emotion_kedro.runners.incremental.code import Code, Sources, bound_arguments, inner
 
 IGNORED = "ignore_changes"
 """``metadata: {incremental: {ignore_changes: true}}`` of a catalog entry: nodes do not run again because of it."""
@@ -57,23 +57,20 @@ class MadeFrom:
         Raises:
             UnknownError: if an input or a parameter cannot be compared.
         """
-        names = [*node.inputs, *node.outputs]
-        datasets = {name: catalog.get(name) for name in names}
-        classes = {type(dataset) for name, dataset in datasets.items() if not is_parameter(name)}
-        code = sources.code_of(node.func, *sorted(classes, key=lambda kind: kind.__qualname__))
+        code = code_of(node, catalog, sources)
         parameters = {name: plain(catalog.load(name), name) for name in node.inputs if is_parameter(name)}
         if bound := bound_arguments(node.func):
             parameters[f"{inner(node.func).__qualname__}()"] = plain(bound, "arguments bound to the function")
         inputs = {
-            name: contents.get(name) or content_of(datasets[name], name)
+            name: contents.get(name) or content_of(catalog.get(name), name)
             for name in node.inputs
-            if not is_parameter(name) and not is_ignored(datasets[name])
+            if not is_parameter(name) and not is_ignored(catalog.get(name))
         }
         libraries = {name: number for name in sorted(code.libraries) if (number := version_of(name))}
         return cls(
             parameters,
             dict(sorted(inputs.items())),
-            code.modules,
+            {**code.modules, **{name: digest_of(file) for name, file in code.data.items()}},
             {"python": platform.python_version(), **libraries},
             device_kind() if COMPUTING & code.libraries else "",
         )
@@ -82,6 +79,12 @@ class MadeFrom:
     def digest(self) -> str:
         """64 hexadecimal digits that differ where anything does."""
         return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def code_of(node: Node, catalog: CatalogProtocol, sources: Sources) -> Code:
+    """Return what a node's function depends on, and the classes of its data sets."""
+    classes = {type(catalog.get(name)) for name in (*node.inputs, *node.outputs) if not is_parameter(name)}
+    return sources.code_of(node.func, *sorted(classes, key=lambda kind: kind.__qualname__))
 
 
 def is_parameter(name: str) -> bool:

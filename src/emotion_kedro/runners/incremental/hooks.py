@@ -15,8 +15,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.incremental.code import Sources
-from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, files_in, is_kept, path_of
-from emotion_kedro.runners.incremental.manifest import Manifest
+from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, code_of, files_in, is_kept, path_of
+from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
+from emotion_kedro.runners.incremental.package_files import edited
 from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damaged_inputs, states_of
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ class ManifestHooks:
         self._catalog: CatalogProtocol | None = None
         self._running: dict[str, tuple[float, MadeFrom, str]] = {}
         self._contents: dict[str, str] = {}
-        self._streamed: dict[str, Node] = {}
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -54,37 +54,37 @@ class ManifestHooks:
     def before_node_run(self, node: Node, catalog: CatalogProtocol, run_id: str) -> None:
         """Note what the node is about to be made from."""
         self._catalog = catalog
+        self._running.pop(node.name, None)
         try:
             made_from = MadeFrom.now(node, catalog, self._sources, self._contents)
         except UnknownError as error:
             logger.debug("no manifest for the outputs of %s: %s", node.name, error)
             return
         self._contents.update(contents_kept_nowhere(node, catalog, made_from))
-        self._running[node.name] = (time.perf_counter(), made_from, run_id)
+        # Of an output that is saved piece by piece no hook tells which is the last.
+        if not inspect.isgeneratorfunction(node.func):
+            self._running[node.name] = (time.perf_counter(), made_from, run_id)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Write the manifest of an output; of one that is saved in pieces, when the run is over."""
-        if inspect.isgeneratorfunction(node.func):
-            self._streamed[dataset_name] = node
-        else:
-            self._write(dataset_name, node)
-
-    @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Write the manifests of outputs that were saved in pieces."""
-        for name, node in self._streamed.items():
-            self._write(name, node)
-        self._streamed.clear()
-
-    def _write(self, name: str, node: Node) -> None:
-        if self._catalog is None or node.name not in self._running:
+        """Write the manifest of an output; where nobody knows what it was made from, leave no other run's either."""
+        if self._catalog is None:
             return
-        dataset = self._catalog.get(name)
+        dataset = self._catalog.get(dataset_name)
         path = path_of(dataset) if is_kept(dataset) else None
         if path is None:
+            return
+        self._forget_if_edited(node, self._catalog)
+        if node.name not in self._running:
+            manifest_path(path).unlink(missing_ok=True)
             return
         started, made_from, run = self._running[node.name]
         seconds = round(time.perf_counter() - started, 3)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        Manifest(name, node.name, run, now, seconds, made_from, files_in(path)).write(path)
+        Manifest(dataset_name, node.name, run, now, seconds, made_from, files_in(path)).write(path)
+
+    def _forget_if_edited(self, node: Node, catalog: CatalogProtocol) -> None:
+        if node.name in self._running and (files := edited(code_of(node, catalog, self._sources).files())):
+            del self._running[node.name]
+            names = ", ".join(map(str, files))
+            logger.warning("%s was edited while this process ran: %s will run again in the next one", names, node.name)
