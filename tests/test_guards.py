@@ -69,6 +69,11 @@ def test_a_second_run_is_told_which_is_first_and_a_dead_one_is_in_nobodys_way(
 ) -> None:
     with pytest.raises(FolderError) as caught, alone_in(tmp_path):
         pass
+    text = (tmp_path / LOCK).read_text()
+    (tmp_path / LOCK).unlink()  # lets nobody in
+    with pytest.raises(FolderError, match="another run is using"), alone_in(tmp_path):
+        pass
+    (tmp_path / LOCK).write_text(text)
     assert caught.value.message.startswith(f"run PID {holder.pid} since 20")
     assert f"is using {tmp_path}/ (kedro" in caught.value.message
     with alone_in(tmp_path / "real"):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 from click import ClickException
 from kedro.io import CatalogProtocol
@@ -41,13 +41,13 @@ class FolderError(ClickException):
 
 # --- one run a data folder ----------------------------------------------------------------------------------------
 
-_HELD: set[IO[str]] = set()
+_HELD: set[int] = set()
 
 
 def _release_in_child() -> None:
     """A forked process must not keep the lock of the one that it came from, should that one be killed."""
-    for stream in _HELD:
-        stream.close()
+    for descriptor in _HELD:
+        os.close(descriptor)
     _HELD.clear()
 
 
@@ -58,53 +58,66 @@ os.register_at_fork(after_in_child=_release_in_child)
 def alone_in(folder: Path) -> Iterator[None]:
     """Let no other run into a data folder, and remove what stopped runs left there.
 
-    The kernel drops the lock of a process that dies, however it dies. Where no lock can be had (a folder that is only
-    read, a file system without locks) the run goes on without one.
+    The kernel drops the locks of a process that dies, however it dies. The folder itself is locked, so that a file that
+    somebody deletes lets nobody in, and the file too: on network disks folders cannot be. Where no lock can be had (a
+    folder that is only read, a file system without locks) the run goes on without one.
 
     Raises:
         FolderError: if another run is using the folder; it says which.
     """
-    stream = _opened(folder / LOCK)
+    opened = _opened(folder / LOCK)
     try:
-        locked = stream is not None and _locked(stream, folder)
+        locked = _locked(opened, folder)
         sweep(folder, lambda path: path.name == RAW_LAYER or (path / LOCK).is_file(), alone=locked)
         yield
     finally:
-        if stream is not None:
-            if stream in _HELD:
+        for descriptor in opened:
+            if descriptor in _HELD:
                 # Said aloud: a process that was forked a moment ago may not have closed its copy yet.
-                fcntl.flock(stream, fcntl.LOCK_UN)
-            _HELD.discard(stream)
-            stream.close()
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            _HELD.discard(descriptor)
+            os.close(descriptor)
 
 
-def _opened(path: Path) -> IO[str] | None:
-    for mode in ("a+", "r"):  # the file of another user can be locked, but not written to
+def _opened(file: Path) -> list[int]:
+    """Open what is locked: the folder, and the file in it last; none if there can be no folder."""
+    opened = []
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        opened.append(os.open(file.parent, os.O_RDONLY))
+    for mode in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # the file of another user can be locked, but not written to
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open(mode, encoding="utf-8")
-    logger.debug("no lock can be made in %s", path.parent)
-    return None
+            return [*opened, os.open(file, mode, 0o666)]
+    return opened
 
 
-def _locked(stream: IO[str], folder: Path) -> bool:
-    """Take the lock and enter who has it; return whether this file system has locks."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.seek(0)
-        raise FolderError(_busy(folder, stream.read().splitlines())) from error
-    except OSError as error:
-        logger.warning("%s has no locks (%s): see to it that no other run uses it", folder, error)
+def _locked(opened: Sequence[int], folder: Path) -> bool:
+    """Take the locks and enter who has them; return whether there are any."""
+    failed = ""
+    for descriptor in opened:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _HELD.add(descriptor)
+        except BlockingIOError as error:
+            raise FolderError(_busy(folder, _holder(folder))) from error
+        except OSError as error:
+            failed = str(error)
+    if not _HELD.intersection(opened):
+        level = logging.WARNING if opened else logging.DEBUG  # nothing can be made where nothing can be opened
+        logger.log(level, "%s has no locks (%s): see to it that no other run uses it", folder, failed)
         return False
-    _HELD.add(stream)
-    if stream.writable():
-        stream.truncate(0)
-        words = " ".join(["kedro", *sys.argv[1:]])
-        with contextlib.suppress(OSError):  # a full disk
-            stream.write(f"{os.getpid()}\n{platform.node()}\n{time.strftime('%Y-%m-%d %H:%M')}\n{words}\n")
-            stream.flush()
+    words = " ".join(["kedro", *sys.argv[1:]])
+    with contextlib.suppress(OSError):  # a full disk, or the file of another user
+        os.truncate(opened[-1], 0)
+        os.write(opened[-1], f"{os.getpid()}\n{platform.node()}\n{time.strftime('%Y-%m-%d %H:%M')}\n{words}\n".encode())
     return True
+
+
+def _holder(folder: Path) -> list[str]:
+    try:
+        return (folder / LOCK).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 def _busy(folder: Path, holder: Sequence[str]) -> str:

@@ -15,18 +15,20 @@ from emotion_kedro.config.augmentation import GENERATORS
 from emotion_kedro.config.models import LEARNERS
 from emotion_kedro.pipelines.classification.nodes import fit_arm
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates
-from emotion_kedro.runners.incremental.code import Sources, bound_arguments
+from emotion_kedro.runners.incremental.code import Code, Sources, bound_arguments
 
 MODULES = {
     "__init__": "",
     "nodes": '''
 import json
+import shop.plugins
 from shop import goods, kinds
 from shop.prices import total as sum_up, LIMIT
+from shop.registry import ENTRIES
 
 def sell(rows):
     """Sell."""
-    return sum_up(rows), kinds.make(), goods.Apple().weigh()
+    return sum_up(rows), kinds.make(), goods.Apple().weigh(), kinds.rate, ENTRIES["plum"](), kinds.show("page.j2")
 
 def count(rows):
     return len(rows)
@@ -45,7 +47,42 @@ def unused():
 """,
     "tax": "def tax():\n    return 2\n",
     "lazy": "def late(rows):\n    return 3\n",
-    "kinds": "KINDS = {'pear': 'shop.pear:Pear'}\n\ndef make():\n    return KINDS['pear']\n",
+    "kinds": """
+from shop.tax import tax as rate
+rate = rate() * 2
+KINDS = {'pear': 'shop.pear:Pear'}
+
+def make():
+    return KINDS['pear']
+
+def show(name):
+    return name
+""",
+    "registry": """
+ENTRIES = {}
+
+def enter(function):
+    ENTRIES[function.__name__] = function
+    return function
+""",
+    "plugins": """
+import functools
+from shop import goods
+from shop.registry import enter
+
+@enter
+def plum():
+    return blue()
+
+def blue():
+    return 'blue'
+
+@functools.cache
+def unused():
+    return 1
+
+goods.Apple.price = 3
+""",
     "pear": "class Pear:\n    def taste(self):\n        return 'sweet'\n",
     "goods": """
 try:
@@ -67,6 +104,7 @@ def grams():
     return np.int64(100)
 """,
 }
+DATA = {"page.j2": "{% include 'page.css' %}", "page.css": "color: red", "unused.yml": "1"}
 
 
 @pytest.fixture
@@ -74,12 +112,12 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     """A function that edits the package ``shop``, and returns one of its nodes."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    for name, source in MODULES.items():
-        (folder / f"{name}.py").write_text(source)
+    for name, source in {**{f"{name}.py": source for name, source in MODULES.items()}, **DATA}.items():
+        (folder / name).write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
 
     def edited(module: str = "nodes", old: str = "", new: str = "", *, function: str = "sell") -> Any:
-        file = folder / f"{module}.py"
+        file = folder / (module if module in DATA else f"{module}.py")
         assert old in file.read_text()
         file.write_text(file.read_text().replace(old, new))
         return getattr(importlib.import_module("shop.nodes"), function)
@@ -105,16 +143,28 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         ("goods", "np.int64(100)", "np.int64(200)", True),  # by a method of a base class
         ("goods", "class Plum(Fruit):\n    pass", "class Plum(Fruit):\n    x = 1", False),
         ("kinds", "def make():", "print('hello')\n\ndef make():", True),  # what importing does
+        ("kinds", "rate() * 2", "rate() * 3", True),  # imported and bound anew
+        ("plugins", "return blue()", "return blue() * 2", True),  # entered in a registry by its decorator
+        ("plugins", "'blue'", "'green'", True),  # and what that uses
+        ("plugins", "return 1", "return 2", False),  # a library's decorator enters nothing
+        ("plugins", "price = 3", "price = 4", True),  # set on the class of another module
+        ("page.j2", "include", "import", True),  # data that the code names
+        ("page.css", "red", "blue", True),  # and that the data name
+        ("unused.yml", "1", "2", False),
     ],
 )
 def test_what_counts_is_what_can_be_reached(
     shop: Callable[..., Any], module: str, old: str, new: str, counts: bool
 ) -> None:
-    before = Sources().code_of(shop())
-    after = Sources().code_of(shop(module, old, new))
+    before = digests(Sources().code_of(shop()))
+    after = digests(Sources().code_of(shop(module, old, new)))
 
-    changed = [name for name in before.modules if before.modules[name] != after.modules[name]]
-    assert changed == ([f"shop.{module}"] if counts else [])
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed == ([f"shop/{module}" if module in DATA else f"shop.{module}"] if counts else [])
+
+
+def digests(code: Code) -> dict[str, str]:
+    return {**code.modules, **{name: file.read_text() for name, file in code.data.items()}}
 
 
 def test_libraries_are_those_on_the_way(shop: Callable[..., Any]) -> None:

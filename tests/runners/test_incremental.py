@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import logging
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
-from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, states_of
+from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, package_files, states_of
 from emotion_kedro.runners.incremental.hooks import DamagedError
 from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
 
@@ -203,6 +206,75 @@ def test_a_run_does_not_start_from_what_is_damaged(shop: Shop) -> None:
         shop.run(pipeline=rest)
     manifest_path(file).unlink()  # as the message says, for who meant it
     assert shop.run(pipeline=rest) == ["describe"]
+
+
+EDITING = """
+import os
+from pathlib import Path
+
+HERE = Path(__file__)
+
+def touch(rows):
+    return rows, "table.yml"
+
+def edit_module(rows):
+    HERE.write_text(HERE.read_text() + "# edited")
+    return rows, "table.yml"
+
+def edit_lazy(rows):
+    file = HERE.with_name("lazy.py")
+    before = file.read_text()
+    file.write_text("ADDED = 2")
+    from editing.lazy import ADDED
+    file.write_text(before)
+    return [row + ADDED for row in rows], "table.yml"
+
+def move_in(rows):
+    os.replace(HERE.with_name("older.yml"), HERE.with_name("table.yml"))
+    return rows, "table.yml"
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "edited"),
+    [("touch", ""), ("edit_module", "__init__.py"), ("edit_lazy", "lazy.py"), ("move_in", "table.yml")],
+)
+def test_what_is_edited_while_it_runs_is_not_taken_for_what_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, function: str, edited: str
+) -> None:
+    package = tmp_path / "editing"
+    package.mkdir()
+    for name, text in {"__init__.py": EDITING, "lazy.py": "ADDED = 1", "table.yml": "1", "older.yml": "0"}.items():
+        (package / name).write_text(text)
+    time.sleep(0.05)  # a file system's clock lags behind
+    monkeypatch.setattr(package_files, "BEGAN", time.time_ns())
+    time.sleep(0.05)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("editing", "editing.lazy"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    shop = Shop(tmp_path)
+    func = getattr(importlib.import_module("editing"), function)
+    shop.pipeline = Pipeline([node(func, "raw", ["clean", "notes"], name="edit")])
+    manifest_path(shop.file("notes")).write_text("of another run")
+
+    shop.run()
+
+    assert {manifest_path(shop.file(name)).is_file() for name in ("clean", "notes")} == {not edited}
+    assert caplog.text.count("was edited while this process ran: edit will run again") == bool(edited)
+    assert str(package / edited) in caplog.text or not edited
+
+
+def stream(rows: list[int]) -> Iterator[tuple[list[int], int]]:
+    yield rows, 0
+    yield rows[1:], 1
+
+
+def test_what_is_saved_in_pieces_is_not_taken_for_whole(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.pipeline = Pipeline([node(stream, "raw", ["clean", "notes"], name="stream")])
+    shop.run()
+
+    assert {kind for kind, _ in shop.states().values()} == {"stale"}
 
 
 def test_an_input_that_the_catalog_ignores_changes_nothing(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class _Module:
     """The definitions and imports of one module."""
 
     def __init__(self, name: str, file: Path) -> None:
-        self.name = name
+        self.name, self.file = name, file
         self.package = file.name == "__init__.py"
         self.definitions: dict[str, _Definition] = {MODULE: _Definition()}
         self.imports: _Imports = {}
@@ -129,9 +129,8 @@ class _Module:
 
     def _acts(self, statement: ast.stmt) -> bool:
         """Whether a definition does more than that: a decorator may enter it elsewhere, or a part of another is set."""
-        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            return any(isinstance(part, ast.Attribute | ast.Subscript) for part in _parts_set(statement))
-        return not all(map(self._is_of_library, getattr(statement, "decorator_list", ())))
+        sets_another = any(isinstance(part, ast.Attribute | ast.Subscript) for part in _parts_set(statement))
+        return sets_another or not all(map(self._is_of_library, getattr(statement, "decorator_list", ())))
 
     def _is_of_library(self, decorator: ast.expr) -> bool:
         first, *_ = _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) or ("",)
@@ -161,15 +160,15 @@ class Sources:
         digests: dict[str, list[str]] = {}
         libraries: set[str] = set()
         data: dict[str, Path] = {}
-        for module, name, definition in self._reachable(starts, libraries):
-            digests.setdefault(module, []).append(f"{name} {definition.digest}")
-            data |= data_named(module, file_of(module) or Path(), definition.strings)
+        for source, name, definition in self._reachable(starts, libraries):
+            digests.setdefault(source.name, []).append(f"{name} {definition.digest}")
+            data |= data_named(source.name, source.file, definition.strings)
         if starts[0][0] not in digests and file_of(starts[0][0]) is None:  # of a console, or made by exec
             digests[starts[0][0]] = [_source(origins[0])]
         modules = {module: _digest(*sorted(digests[module])) for module in sorted(digests)}
         return Code(modules, frozenset(libraries), dict(sorted(data.items())))
 
-    def _reachable(self, starts: list[Reference], libraries: set[str]) -> Iterator[tuple[str, str, _Definition]]:
+    def _reachable(self, starts: list[Reference], libraries: set[str]) -> Iterator[tuple[_Module, str, _Definition]]:
         waiting, met = list(starts), set(starts)
         while waiting:
             module, name = waiting.pop()
@@ -181,7 +180,7 @@ class Sources:
             met |= new
             waiting.extend(new)
             if name in source.definitions and source.definitions[name].digest:
-                yield module, name, source.definitions[name]
+                yield source, name, source.definitions[name]
 
     def _follow(self, source: _Module, name: str) -> Iterator[Reference]:
         """Yield what a name of a module leads to."""
@@ -283,6 +282,7 @@ def _imports(into: _Imports, statement: ast.Import | ast.ImportFrom, module: str
         for alias in statement.names:
             whole = alias.name if alias.asname else _top(alias.name)
             into.setdefault(alias.asname or whole, set()).add((whole, WHOLE))
+            into.setdefault(alias.name, set()).add((alias.name, WHOLE))  # ``import a.b`` binds a, and runs b too
         return
     base = statement.module or ""
     if statement.level:
@@ -296,14 +296,16 @@ def _imports(into: _Imports, statement: ast.Import | ast.ImportFrom, module: str
 def _names_defined(statement: ast.stmt) -> tuple[str, ...]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return (statement.name,)
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        return tuple(part.id for part in _parts_set(statement) if isinstance(part, ast.Name))
-    return ()
+    return tuple(part.id for part in _parts_set(statement) if isinstance(part, ast.Name))
 
 
-def _parts_set(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[ast.AST]:
+def _parts_set(statement: ast.stmt) -> list[ast.expr]:
+    """Return the names, attributes and items that an assignment sets."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return []
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return [part for target in targets for part in ast.walk(target)]
+    parts = (part for target in targets for part in ast.walk(target))
+    return [part for part in parts if isinstance(getattr(part, "ctx", None), ast.Store)]  # type: ignore[misc]
 
 
 def _dotted(node: ast.AST) -> tuple[str, ...] | None:
