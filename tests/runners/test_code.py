@@ -67,7 +67,7 @@ def enter(function):
 """,
     "plugins": """
 import functools
-from shop import goods
+from shop import kinds
 from shop.registry import enter
 
 @enter
@@ -81,7 +81,7 @@ def blue():
 def unused():
     return 1
 
-goods.Apple.price = 3
+kinds.price = 3
 """,
     "pear": "class Pear:\n    def taste(self):\n        return 'sweet'\n",
     "goods": """
@@ -147,7 +147,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         ("plugins", "return blue()", "return blue() * 2", True),  # entered in a registry by its decorator
         ("plugins", "'blue'", "'green'", True),  # and what that uses
         ("plugins", "return 1", "return 2", False),  # a library's decorator enters nothing
-        ("plugins", "price = 3", "price = 4", True),  # set on the class of another module
+        ("plugins", "price = 3", "price = 4", True),  # set on another module
         ("page.j2", "include", "import", True),  # data that the code names
         ("page.css", "red", "blue", True),  # and that the data name
         ("unused.yml", "1", "2", False),

@@ -209,7 +209,7 @@ class Sources:
 
     def _names(self, source: _Module, definition: _Definition, dotted: tuple[str, ...]) -> Iterator[Reference]:
         first, *rest = dotted
-        imported = definition.imports.get(first) or source.imports.get(first, ())
+        imported = definition.imports.get(first) or source.imports.get(first, set())
         if first in source.definitions or (not imported and WHOLE in source.imports):
             yield source.name, first
         for reference in imported:
