@@ -86,5 +86,6 @@ class ManifestHooks:
     def _forget_if_edited(self, node: Node, catalog: CatalogProtocol) -> None:
         if node.name in self._running and (files := edited(code_of(node, catalog, self._sources).files())):
             del self._running[node.name]
-            names = ", ".join(map(str, files))
-            logger.warning("%s was edited while this process ran: %s will run again in the next one", names, node.name)
+            more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+            told = "%s%s was edited while this process ran: %s will run again in the next one"
+            logger.warning(told, files[0], more, node.name)
