@@ -230,7 +230,7 @@ def edit_lazy(rows):
     return [row + ADDED for row in rows], "table.yml"
 
 def move_in(rows):
-    os.replace(HERE.with_name("older.yml"), HERE.with_name("table.yml"))
+    os.replace(HERE.parent.with_name("older.yml"), HERE.with_name("table.yml"))
     return rows, "table.yml"
 """
 
@@ -244,7 +244,7 @@ def test_what_is_edited_while_it_runs_is_not_taken_for_what_ran(
 ) -> None:
     package = tmp_path / "editing"
     package.mkdir()
-    for name, text in {"__init__.py": EDITING, "lazy.py": "ADDED = 1", "table.yml": "1", "older.yml": "0"}.items():
+    for name, text in {"__init__.py": EDITING, "lazy.py": "ADDED = 1", "table.yml": "1", "../older.yml": "0"}.items():
         (package / name).write_text(text)
     time.sleep(0.05)  # a file system's clock lags behind
     monkeypatch.setattr(package_files, "BEGAN", time.time_ns())
