@@ -160,8 +160,16 @@ def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
 
     profile = profile_source(source)
 
-    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 9, ["low"])
-    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == ("cross", "glad")
+    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 5, ["low"])
+    assert (profile.untaught, profile.shared) == ({"new": 4}, 9)
+    said = "\n".join(profile.lines())
+    assert "9 test rows stand in the table as well" in said
+    assert "4 test rows are left out: no train row has their labels, new 4" in said
+    # Of a test file with a label of its own alone as well.
+    table({**MOODS, "new": 2}).to_csv(tmp_path / "test.csv", index=False)
+    profile = profile_source(source)
+    assert (list(profile.unfit), profile.untaught) == ([], {"new": 2})
+    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == tuple(sorted(MOODS))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -189,7 +197,8 @@ def profile_of(labels: int, rows: int, **changes: Any) -> Profile:
     counts = {f"label {number}": rows for number in range(labels)}
     usual: dict[str, Any] = {
         "left_out": {}, "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0, "plain_test_rows": 9,
-        "test_rows": None, "script": "latin", "words": (15, 30, 60), "split": SplitConfig(),
+        "test_rows": None, "untaught": {}, "shared": 0, "script": "latin", "words": (15, 30, 60),
+        "split": SplitConfig(),
     }  # fmt: skip
     return Profile(**{**usual, "rows": labels * rows, "labels": counts, **changes})
 
@@ -270,7 +279,10 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "rows": 90,
     }
     comparisons = pd.DataFrame([{**row, "difference": 0.041, "low": 0.012, "high": 0.07}])
-    recommendation = pd.DataFrame([{"arm": "real", "learner": "encoder", "chosen": True}])
+    comparisons["learner"] = "encoder"
+    recommendation = pd.DataFrame(
+        {"arm": ["real", "augmented"], "learner": "encoder", "chosen": [True, False], "runs": 3}
+    )
 
     runs = pd.DataFrame({"arm": ["real", "augmented"], "added_rows": [0, 1200]})
 
@@ -278,8 +290,9 @@ def test_results_are_those_of_the_saved_tables() -> None:
 
     none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
     assert "Added text  augmented, 0 texts: none passed the filters" in none
-    assert lines[2:] == [
-        "recommended   0.800 [0.700, 0.900]  0.800",
+    assert lines[1:] == [
+        "mean of 3     accuracy              macro-F1",
+        "real          0.800 [0.700, 0.900]  0.800",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",
@@ -287,3 +300,25 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
     ]
+
+    # Which of equals has the lower loss is chance; and no interval is shown that has no width.
+    equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)
+    other = recommendation.assign(chosen=[False, True])
+    tied = lines_of(scores, equal, other, runs, "models/recommended", "p")
+    assert tied[0] == "Model       models/real (real)"
+    assert "no difference to real was shown" in tied[1]
+    assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
+
+
+def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    table().rename(columns={"mood": "other"}).to_csv(tmp_path / "test.csv", index=False)
+    (tmp_path / "empty.csv").write_text('text,label\n"  ",joy\n')
+    monkeypatch.chdir(ROOT)
+
+    words = ["try", str(tmp_path / "mine.csv"), "--test", str(tmp_path / "test.csv"), "--yes"]
+    output = CliRunner().invoke(cli, words).output
+    assert f"Error: {tmp_path / 'test.csv'}: there is no column 'mood'" in output
+    assert "`" not in output
+    with pytest.raises(SourceError, match=r"table \(empty\.csv\): of 1 rows none is left"):
+        profile_source(SourceConfig(file=str(tmp_path / "empty.csv"), text_column="text", label_column="label"))

@@ -81,6 +81,7 @@ def predict(
 
 def _predict_file(source: Path, target: Path, column: str | None, abstain: float, model: Path | None) -> None:
     from emotion_kedro.app.files import predict_file
+    from emotion_kedro.data.reader_errors import without_keys
 
     ready = opened(model)
     shown = sys.stderr.isatty()
@@ -95,7 +96,7 @@ def _predict_file(source: Path, target: Path, column: str | None, abstain: float
     try:
         counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress, say=say)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(without_keys(str(error))) from None
     if shown:
         click.echo(err=True)
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}

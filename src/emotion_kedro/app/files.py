@@ -63,11 +63,7 @@ def predict_file(
         SourceError: if the file cannot be read; the message names file, row and fix.
         ValueError: for a format that is not written, or if the target is the source.
     """
-    if target.resolve() == source.resolve():
-        raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
-    write = _WRITERS.get(target.suffix.lower())
-    if write is None:
-        raise ValueError(f"{target}: predictions are written as {', '.join(_WRITERS)}, by the file's ending")
+    write = _writer_for(source, target)
     config, columns, notes = guess_texts(source, column)
     for note in notes:
         say(note)
@@ -90,6 +86,15 @@ def predict_file(
     if bad:
         say(f"left out: {counted_rows(source, bad)}")
     return counts
+
+
+def _writer_for(source: Path, target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
+    write = _WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise ValueError(f"{target}: predictions are written as {', '.join(_WRITERS)}, by the file's ending")
+    return write
 
 
 def _parts(source: Path, config: SourceConfig, columns: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -37,6 +38,13 @@ class BadRow:
     def __str__(self) -> str:
         """Where it is, and what is wrong with it."""
         return f"data row {self.row}{'' if self.line is None else f' (line {self.line})'}: {self.reason}"
+
+
+def without_keys(message: str) -> str:
+    """Return a message without what it says of keys of a YAML file, for somebody who wrote none."""
+    first, *others = re.split(r"(?<=[.?]) (?=[A-Z])", message)
+    first = re.sub(r"[;,] [^;,`]*`[a-z_]+`.*$| \(see `[^)]*\)", "", first)
+    return " ".join([first, *(sentence for sentence in others if "`" not in sentence)])
 
 
 def missing_file(path: Path) -> SourceError:
