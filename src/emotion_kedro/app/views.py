@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+from emotion_kedro.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +210,8 @@ def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = 
 
     Args:
         dropped: where the page has put it.
-        text, label: the columns; empty: they are guessed.
+        text: the column of the texts; empty: it is guessed.
+        label: that of the labels, likewise.
         quick: no language model is tuned.
 
     Raises:
@@ -233,8 +235,6 @@ def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = 
 
 def _kept_table(dropped: str | None) -> Path:
     """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
-    from emotion_kedro.whole_files import written_whole
-
     if dropped is None:
         raise ValueError("drop a table first")
     place = DROPPED / Path(dropped).name
@@ -250,8 +250,8 @@ def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
 
 def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
     """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
-    words, said = _try_words(_kept_table(dropped), text, label, quick)[1:], ""
-    command = [sys.executable, "-m", "emotion_kedro", *words]
+    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
+    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             for line in process.stdout or ():
@@ -335,7 +335,6 @@ def decide(experiment: str, text: str, label: str, decision: str, edited_text: s
     import pandas as pd
 
     from emotion_kedro.schemas import Reviews
-    from emotion_kedro.whole_files import written_whole
 
     if decision == "edit" and not edited_text.strip():
         raise ValueError("nothing is left of the text; reject it instead")
