@@ -223,7 +223,8 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     rivals = against[(against["first"] == chosen["arm"]) & (against["learner"] == chosen["learner"])]
     if (rivals["verdict"] == NOT_SHOWN).any():
         # What the validation rows chose among equals is chance.
-        lines.append(f"{'':12}{chosen['arm']} has the lower validation loss; no difference to {REAL} was shown")
+        lines.append(f"{'':12}the page recommends {chosen['arm']}, for its validation loss alone:")
+        lines.append(f"{'':12}no difference to {REAL} was shown, which is the simplest")
         chosen = recommendation[recommendation["arm"] == REAL].iloc[0]
         model = str(Path(model).with_name(REAL))
     lines.insert(0, f"Model       {model} ({chosen['arm']})")

@@ -88,8 +88,8 @@ class Profile:
             f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
             f"labels      {len(counts)}: {_counted(self.labels)}",
             f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
-            f"repeats     {self.repeats:,} rows say what another row says, {self.conflicts:,} texts have two labels: "
-            "all are left out, but for one of those with one label",
+            f"repeats     {self.repeats:,} rows say what another row says, and are left out; "
+            f"{self.conflicts:,} texts have two labels, and are left out as well",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}",
