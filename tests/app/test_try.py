@@ -13,6 +13,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from emotion_kedro import guards
+from emotion_kedro.app.own_table import command
 from emotion_kedro.app.own_table.command import _chosen, lines_of
 from emotion_kedro.app.own_table.experiment_file import (
     BUDGET,
@@ -242,6 +244,24 @@ def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
     assert write_experiment(tmp_path, "augment", {"question": "a"}, {"augment"}).stem == "augment_2"
     assert list(yaml.safe_load(second.read_text())) == ["mine_2"]
     assert "kedro run --pipelines=mine_2" in second.read_text()
+
+
+def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def busy(folder: Path) -> None:
+        raise guards.FolderError("another run is using it")
+
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(guards, "alone_in", busy)
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "experiments")
+    assert "another run is using it" in CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv")]).output
+    assert not (tmp_path / "experiments").exists()
+
+    experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
+    command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
+    assert "mine is taken by another, or its file was changed: this one is mine_2" in capsys.readouterr().out
 
 
 def test_a_run_sees_that_a_table_elsewhere_has_changed(tmp_path: Path) -> None:
