@@ -179,7 +179,9 @@ def labels_plot(gains: pd.DataFrame) -> bytes:
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         for row in rows_of(shown[shown["panel"] == panel]):
-            _draw_gain(axes, labels.index(row.label), [100 * each for each in (row.low, row.difference, row.high)])
+            _draw_gain(
+                axes, labels.index(row.label), [round(100 * each, 9) for each in (row.low, row.difference, row.high)]
+            )
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(panel, fontsize=10, color=INK)
         axes.set_xlabel("points of F1", fontsize=9)
