@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -222,6 +222,38 @@ def _stop(number: int, frame: FrameType | None) -> None:
         os.write(2, f"stopped by {signal.Signals(number).name}; run the same command again to go on\n".encode())
     _STOPPED.set()
     raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Keep a signal that would stop the run until the work is at a place that it can go on from; a second one kills.
+
+    Yields:
+        To be called at such a place with what saves the work: if a signal has come, that is done, and the run stops.
+    """
+    held: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in STOPPING if is_main and signal.getsignal(number) is _stop]
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held and multiprocessing.parent_process() is None:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        held.append(number)
+
+    def stop_here(save: Callable[[], object]) -> None:
+        if held:
+            save()
+            _stop(held[0], None)
+
+    for number in numbers:
+        signal.signal(number, hold)
+    try:
+        yield stop_here
+    finally:
+        for number in (each for each in numbers if signal.getsignal(each) is hold):
+            signal.signal(number, _stop)
+    stop_here(lambda: None)
 
 
 def _pass(number: int, frame: FrameType | None) -> None:

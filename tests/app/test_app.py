@@ -94,34 +94,57 @@ def test_the_longest_texts_are_cut_and_say_so(
     assert long.probabilities == pytest.approx(model.predict(["laughing " * 10])[0].probabilities, abs=1e-5)
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "xlsx"])
 def test_a_file_gets_a_row_for_each_of_its_rows(model: EmotionModel, ending: str, tmp_path: Path) -> None:
     texts = [JOY, "", FEAR, 'quoted "words", and\nanother line'] * 700  # more than are read at a time
     source, target = tmp_path / "in.parquet", tmp_path / f"out.{ending}"
-    pd.DataFrame({"number": range(len(texts)), "post": texts}).to_parquet(source)
+    pd.DataFrame({"row": range(len(texts)), "post": texts, "label": "=1+1"}).to_parquet(source)
     told: list[int] = []
 
     counts = predict_file(model, source, target, column="post", progress=told.append)
 
-    read = {"csv": pd.read_csv, "tsv": lambda file: pd.read_csv(file, sep="\t"), "parquet": pd.read_parquet}
+    read = {
+        "csv": pd.read_csv,
+        "tsv": lambda file: pd.read_csv(file, sep="\t"),
+        "parquet": pd.read_parquet,
+        "xlsx": pd.read_excel,
+    }
     table = pd.read_json(target, lines=True) if ending == "jsonl" else read[ending](target)
-    assert counts == {"rows": 2800, "empty": 700, "abstained": 0, "cut": 0}
+    assert counts == {"rows": 2800, "empty": 700, "abstained": 0, "cut": 0, "bad": 0}
     assert told[-1] == 2800
     assert len(told) > 2
     assert table["row"].tolist() == list(range(1, 2801))
-    assert table["text"].fillna("").tolist() == texts
-    assert table["label"].fillna("").tolist()[:3] == ["joy", "", "fear"]
+    assert table["row_in"].astype(int).tolist() == list(range(2800))
+    assert table["post"].fillna("").tolist() == texts
+    assert set(table["label"]) == {"=1+1"}  # in a sheet it is no formula
+    assert table["predicted"].fillna("").tolist()[:3] == ["joy", "", "fear"]
     assert table.loc[1, ["probability", "p_joy"]].isna().all()
     np.testing.assert_allclose(table.filter(regex="^p_").iloc[0].sum(), 1.0, atol=1e-6)
 
 
-def test_other_separators_and_plain_lines_are_read(model: EmotionModel, tmp_path: Path) -> None:
+def test_any_table_that_try_reads_is_predicted_and_bad_rows_are_counted(model: EmotionModel, tmp_path: Path) -> None:
+    repeated = [(JOY, "用"), (f"{FEAR},\nand more", "x"), (f"a {JOY}", "用")] * 3
+    rows = [(f"{text} {number}", mood) for number, (text, mood) in enumerate(repeated)]
+    lines = [f'"{text}",{mood}\n' for text, mood in rows]
+    files = {
+        "headerless.csv": "".join([*lines[:4], "one,two,three\n", *lines[4:], "alone\n"]),
+        "bar.txt": "post|mood\n" + "".join(f'"{text}"|{mood}\n' for text, mood in rows),
+        "lines.txt": "".join(f"{text[:20]}, or so\n" for text, _ in rows),
+        "objects.json": json.dumps([{"post": text, "mood": mood, "tags": ["a"]} for text, mood in rows]),
+    }
+    told: dict[str, list[str]] = {}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+        told[name] = []
+        counts = predict_file(model, tmp_path / name, tmp_path / "out.jsonl", say=told[name].append)
+        table = pd.read_json(tmp_path / "out.jsonl", lines=True)
+        assert (counts["rows"], counts["bad"]) == (9, 2 if name == "headerless.csv" else 0)
+        assert table["predicted"].tolist()[:2] == ["joy", "fear"]
+        assert table["row"].tolist()[-1] == (10 if name == "headerless.csv" else 9)
+        assert name == "lines.txt" or table.iloc[0, 2] == "用"
+    assert sum("2 row(s) cannot be read" in note for note in told["headerless.csv"]) == 1
     (tmp_path / "in.csv").write_text(f"id;post\n1;{JOY}, yes\n")
-    (tmp_path / "in.txt").write_text(f"{FEAR}\n{JOY}\n")
-
     assert predict_file(model, tmp_path / "in.csv", tmp_path / "a.csv", column="post")["rows"] == 1
-    assert predict_file(model, tmp_path / "in.txt", tmp_path / "b.csv")["rows"] == 2
-    assert pd.read_csv(tmp_path / "b.csv")["label"].tolist() == ["fear", "joy"]
 
 
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:
@@ -135,7 +158,7 @@ def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_pa
 def test_a_file_that_cannot_be_read_leaves_nothing(model: EmotionModel, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("post\nhello\n")
     with pytest.raises(SourceError, match=r"in\.csv: there is no column 'text'; the columns are: 'post'"):
-        predict_file(model, tmp_path / "in.csv", tmp_path / "out.csv")
+        predict_file(model, tmp_path / "in.csv", tmp_path / "out.csv", column="text")
     with pytest.raises(ValueError, match="predictions are written as"):
         predict_file(model, tmp_path / "in.csv", tmp_path / "out.xls", column="post")
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

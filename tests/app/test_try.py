@@ -13,6 +13,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from emotion_kedro import guards
+from emotion_kedro.app.own_table import command
 from emotion_kedro.app.own_table.command import _chosen, lines_of
 from emotion_kedro.app.own_table.experiment_file import (
     BUDGET,
@@ -160,8 +162,16 @@ def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
 
     profile = profile_source(source)
 
-    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 9, ["low"])
-    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == ("cross", "glad")
+    assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 5, ["low"])
+    assert (profile.untaught, profile.shared) == ({"new": 4}, 9)
+    said = "\n".join(profile.lines())
+    assert "9 test rows stand in the table as well" in said
+    assert "4 test rows are left out: no train row has their labels, new 4" in said
+    # Of a test file with a label of its own alone as well.
+    table({**MOODS, "new": 2}).to_csv(tmp_path / "test.csv", index=False)
+    profile = profile_source(source)
+    assert (list(profile.unfit), profile.untaught) == ([], {"new": 2})
+    assert resolved(experiment_for(source, profile, name="mine")).unification.taxonomy.names == tuple(sorted(MOODS))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -189,7 +199,8 @@ def profile_of(labels: int, rows: int, **changes: Any) -> Profile:
     counts = {f"label {number}": rows for number in range(labels)}
     usual: dict[str, Any] = {
         "left_out": {}, "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0, "plain_test_rows": 9,
-        "test_rows": None, "script": "latin", "words": (15, 30, 60), "split": SplitConfig(),
+        "test_rows": None, "untaught": {}, "shared": 0, "script": "latin", "words": (15, 30, 60),
+        "split": SplitConfig(),
     }  # fmt: skip
     return Profile(**{**usual, "rows": labels * rows, "labels": counts, **changes})
 
@@ -235,6 +246,24 @@ def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
     assert "kedro run --pipelines=mine_2" in second.read_text()
 
 
+def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def busy(folder: Path) -> None:
+        raise guards.FolderError("another run is using it")
+
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(guards, "alone_in", busy)
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "experiments")
+    assert "another run is using it" in CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv")]).output
+    assert not (tmp_path / "experiments").exists()
+
+    experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
+    command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
+    assert "mine is taken by another, or its file was changed: this one is mine_2" in capsys.readouterr().out
+
+
 def test_a_run_sees_that_a_table_elsewhere_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("a,b\n")
@@ -270,7 +299,10 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "rows": 90,
     }
     comparisons = pd.DataFrame([{**row, "difference": 0.041, "low": 0.012, "high": 0.07}])
-    recommendation = pd.DataFrame([{"arm": "real", "learner": "encoder", "chosen": True}])
+    comparisons["learner"] = "encoder"
+    recommendation = pd.DataFrame(
+        {"arm": ["real", "augmented"], "learner": "encoder", "chosen": [True, False], "runs": 3}
+    )
 
     runs = pd.DataFrame({"arm": ["real", "augmented"], "added_rows": [0, 1200]})
 
@@ -278,8 +310,9 @@ def test_results_are_those_of_the_saved_tables() -> None:
 
     none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
     assert "Added text  augmented, 0 texts: none passed the filters" in none
-    assert lines[2:] == [
-        "recommended   0.800 [0.700, 0.900]  0.800",
+    assert lines[1:] == [
+        "mean of 3     accuracy              macro-F1",
+        "real          0.800 [0.700, 0.900]  0.800",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",
@@ -287,3 +320,25 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
     ]
+
+    # Which of equals has the lower loss is chance; and no interval is shown that has no width.
+    equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)
+    other = recommendation.assign(chosen=[False, True])
+    tied = lines_of(scores, equal, other, runs, "models/recommended", "p")
+    assert tied[0] == "Model       models/real (real)"
+    assert "no difference to real was shown, which is the simplest" in tied[2]
+    assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
+
+
+def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    table().rename(columns={"mood": "other"}).to_csv(tmp_path / "test.csv", index=False)
+    (tmp_path / "empty.csv").write_text('text,label\n"  ",joy\n')
+    monkeypatch.chdir(ROOT)
+
+    words = ["try", str(tmp_path / "mine.csv"), "--test", str(tmp_path / "test.csv"), "--yes"]
+    output = CliRunner().invoke(cli, words).output
+    assert f"Error: {tmp_path / 'test.csv'}: there is no column 'mood'" in output
+    assert "`" not in output
+    with pytest.raises(SourceError, match=r"table \(empty\.csv\): of 1 rows none is left"):
+        profile_source(SourceConfig(file=str(tmp_path / "empty.csv"), text_column="text", label_column="label"))

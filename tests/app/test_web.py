@@ -93,12 +93,14 @@ def test_what_an_experiment_found_is_its_verdict_and_its_tables() -> None:
 
 
 def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
-    rows = [f'"what a day, number {number}",{"sad" if number % 3 else "<i>"}' for number in range(30)]
+    rows = [f'"day {number**5} and {(number + 7) ** 9}",{"sad" if number % 3 else "<i>"}' for number in range(30)]
     (tmp_path / "mine.csv").write_text("\n".join(["said,mood", *rows]))
     html = views.profile(str(tmp_path / "mine.csv"))
     assert "<th scope='row'>labels</th><td>2: " in html
     assert "sad 20" in html
     assert "<i>" not in html
+    assert "min on two cores; quick: " in html
+    assert "--quick --yes" in views.profile(str(tmp_path / "mine.csv"), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
     assert "--text said --label mood --yes" in views.profile(str(tmp_path / "mine.csv"), "said", "mood")
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -91,9 +92,22 @@ def test_errors_name_the_fix(predictions_of: Invent, predictions: pd.DataFrame) 
         compare(other_rows, [("mixed", "real")], None, EVALUATION)
 
 
-def test_mcnemar_is_the_binomial_test_of_the_rows_that_differ() -> None:
+def test_mcnemar_is_the_binomial_test_of_the_groups_that_differ() -> None:
     first, second = [True] * 8 + [False] * 12, [False] * 8 + [True] * 2 + [False] * 10
-    assert mcnemar(first, second) == pytest.approx(binomtest(8, 10).pvalue)
+    assert mcnemar(first, second, np.arange(20)) == pytest.approx(binomtest(8, 10).pvalue)
+    # Six of the eight say the same; one of the two stands in a group with one of the eight: neither has more of it.
+    groups = np.array([0, 0, 0, 0, 0, 0, 1, 2, 2, *range(3, 14)])
+    assert mcnemar(first, second, groups) == pytest.approx(binomtest(2, 3).pvalue)
+
+
+def test_the_p_value_takes_near_duplicates_for_one_row_as_the_interval_does(predictions: pd.DataFrame) -> None:
+    apart = compare(predictions, [("augmented", "real")], None, EVALUATION).iloc[0]
+    ids = predictions["record_id"].unique()
+    together = pd.Series(np.arange(len(ids)) // 10, index=ids)
+    grouped = compare(predictions, [("augmented", "real")], together, EVALUATION).iloc[0]
+
+    assert grouped["difference"] == apart["difference"]
+    assert grouped["p_value"] > 10 * apart["p_value"]
 
 
 def test_holm_by_hand() -> None:

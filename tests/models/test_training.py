@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from killing import kill_in_the_middle
 
 from emotion_kedro.cache import Cache, fingerprint
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.guards import stopped_by_signals
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, _Run, plan_batches, train
 
@@ -94,6 +96,20 @@ def interrupted(
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_an_interrupted_run_ends_where_an_undisturbed_one_does(tmp_path: Path, at: int, dropout: float) -> None:
     assert interrupted(tmp_path, OPTIONS, at, dropout) == undisturbed(tmp_path, OPTIONS, dropout)
+
+
+def test_a_signal_waits_for_the_step_and_loses_none(tmp_path: Path) -> None:
+    options = OPTIONS.model_copy(update={"checkpoint_every": 60})  # none is due
+    store = Cache(tmp_path).work("stopped", "a1")
+    first = cut_off(regression(options), 5, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit, match="143"), stopped_by_signals():
+        train(first, options, device=CPU, checkpoints=store, seed=7)
+
+    assert store.load(lambda *_: None)[0] == 6  # the step that it came in
+    second = regression(options, weights_seed=99)
+    assert outcome(second, train(second, options, device=CPU, checkpoints=store, seed=7)) == undisturbed(
+        tmp_path, options
+    )
 
 
 def test_a_run_interrupted_twice_ends_the_same(tmp_path: Path) -> None:

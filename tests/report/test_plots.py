@@ -59,3 +59,6 @@ def test_each_label_has_a_row_and_each_pair_a_panel(comparisons: pd.DataFrame) -
     few, several = gains.iloc[:2], pd.concat([gains, *(gains.assign(first=f"arm {number}") for number in range(5))])
     assert size_of(labels_plot(gains))[1] > size_of(labels_plot(few))[1] + 9 * 30
     assert 1000 < size_of(labels_plot(several))[0] < 1300  # three panels, and no more
+    # Gains of nothing lie on zero, and are not drawn large.
+    nothing, rounding = (gains.assign(difference=value, low=value, high=value) for value in (0.0, 1e-19))
+    assert labels_plot(rounding) == labels_plot(nothing)

@@ -37,9 +37,9 @@ def opened(model: Path | None, *, device: str = "auto") -> Any:
     help="A file of texts: csv, tsv, json, jsonl, parquet, xlsx, txt.",
 )
 @click.option(
-    "--out", "target", type=click.Path(path_type=Path), help="Where predictions go: csv, tsv, jsonl or parquet."
+    "--out", "target", type=click.Path(path_type=Path), help="Where predictions go: csv, tsv, jsonl, parquet or xlsx."
 )
-@click.option("--text", "column", default="text", show_default=True, help="The column that holds the texts.")
+@click.option("--text", "column", help="The column of the texts; else it is guessed.")
 @click.option(
     "--abstain", type=click.FloatRange(0, 1), default=0.0, help="Name no label that is less probable than this."
 )
@@ -49,7 +49,7 @@ def predict(
     texts: tuple[str, ...],
     source: Path | None,
     target: Path | None,
-    column: str,
+    column: str | None,
     abstain: float,
     as_json: bool,
     model: Path | None,
@@ -79,20 +79,24 @@ def predict(
         click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
 
 
-def _predict_file(source: Path, target: Path, column: str, abstain: float, model: Path | None) -> None:
+def _predict_file(source: Path, target: Path, column: str | None, abstain: float, model: Path | None) -> None:
     from emotion_kedro.app.files import predict_file
+    from emotion_kedro.data.reader_errors import without_keys
 
     ready = opened(model)
     shown = sys.stderr.isatty()
+
+    def say(note: str) -> None:
+        click.echo(note, err=True)
 
     def progress(rows: int) -> None:
         if shown:
             click.echo(f"\r{rows:,} rows", nl=False, err=True)
 
     try:
-        counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress)
+        counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress, say=say)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(without_keys(str(error))) from None
     if shown:
         click.echo(err=True)
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}

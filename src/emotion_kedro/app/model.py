@@ -19,6 +19,8 @@ LATEST = "data/06_models/latest"
 """Where runs leave their newest models, as seen from the project's folder."""
 RECOMMENDED = "recommended"
 NOTES = "classifier.json"
+NAMED = 5
+"""Models that a message names."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
     """
     path = latest_models() / RECOMMENDED if path is None else Path(path)
     if not (path / NOTES).is_file():
-        known = ", ".join(str(model.path) for model in models_in())
+        known = _first(str(model.path) for model in models_in())
         there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
     from emotion_kedro.models.classifiers import load_classifier
@@ -147,6 +149,12 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
 
     place = choose_device(device)
     return EmotionModel(load_classifier(path, place), place, path)
+
+
+def _first(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - NAMED} more (emotion models)" if len(every) > NAMED else ""
+    return ", ".join(every[:NAMED]) + more
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+from emotion_kedro.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,18 +205,19 @@ def html_table(table: pd.DataFrame) -> str:
 # --- your table -----------------------------------------------------------------------------------------------------
 
 
-def profile(dropped: str | None, text: str = "", label: str = "") -> str:
-    """Return what a table is like that was dropped on the page, and the command that makes a classifier of it.
+def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
+    """Return what a table is like that was dropped on the page, how long a run takes, and the command for it.
 
     Args:
         dropped: where the page has put it.
         text: the column of the texts; empty: it is guessed.
-        label: the column of the labels; empty: it is guessed.
+        label: that of the labels, likewise.
+        quick: no language model is tuned.
 
     Raises:
-        SourceError: if it cannot be read; the message names file, row and fix.
-        ValueError: if there is none.
+        ValueError: if there is none, or it cannot be read; the message names file, row and fix.
     """
+    from emotion_kedro.app.own_table.experiment_file import said_minutes
     from emotion_kedro.app.own_table.guessing import guess_source
     from emotion_kedro.app.own_table.profile import profile_source
 
@@ -224,15 +226,15 @@ def profile(dropped: str | None, text: str = "", label: str = "") -> str:
     known = profile_source(guess.source)
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
     notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
-    lines = (escape(line).partition("  ") for line in known.lines())
+    time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
+    lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
-    return f"{notes}<table class='own'>{rows}</table><pre>{escape(shlex.join(_try_words(file, text, label)))}</pre>"
+    words = shlex.join(_try_words(file, text, label, quick))
+    return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
 
 
 def _kept_table(dropped: str | None) -> Path:
     """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
-    from emotion_kedro.whole_files import written_whole
-
     if dropped is None:
         raise ValueError("drop a table first")
     place = DROPPED / Path(dropped).name
@@ -241,16 +243,15 @@ def _kept_table(dropped: str | None) -> Path:
     return place
 
 
-def _try_words(file: Path, text: str, label: str) -> list[str]:
-    columns = {"--text": text, "--label": label}
-    named = [word for option, column in columns.items() if column for word in (option, column)]
-    return ["emotion", "try", str(file), *named, "--yes"]
+def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
+    named = [word for pair in (("--text", text), ("--label", label)) if pair[1] for word in pair]
+    return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
 
 
-def tried(dropped: str | None, text: str, label: str) -> Iterator[str]:
+def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
     """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
-    words, said = _try_words(_kept_table(dropped), text, label)[1:], ""
-    command = [sys.executable, "-m", "emotion_kedro", *words]
+    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
+    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             for line in process.stdout or ():
@@ -334,7 +335,6 @@ def decide(experiment: str, text: str, label: str, decision: str, edited_text: s
     import pandas as pd
 
     from emotion_kedro.schemas import Reviews
-    from emotion_kedro.whole_files import written_whole
 
     if decision == "edit" and not edited_text.strip():
         raise ValueError("nothing is left of the text; reject it instead")

@@ -199,20 +199,21 @@ def _table(gr: Any) -> Refresh:
     with gr.Row():
         text = gr.Textbox("", label="Column of the texts (empty: it is guessed)")
         label = gr.Textbox("", label="Column of the labels (empty: it is guessed)")
+    quick = gr.Checkbox(label="Quick: no language model is tuned")
     look = gr.Button("Profile", variant="primary")
     shown = gr.HTML()
     run = gr.Button("Run it here", visible=False)
     said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
-    def profiled(dropped: str | None, texts: str, labels: str) -> Any:
-        return views.profile(dropped, texts, labels), gr.update(visible=True)
+    def profiled(*given: Any) -> Any:
+        return views.profile(*given), gr.update(visible=True)
 
-    def tried(dropped: str | None, texts: str, labels: str) -> Iterator[Any]:
-        for lines in views.tried(dropped, texts, labels):
+    def tried(*given: Any) -> Iterator[Any]:
+        for lines in views.tried(*given):
             yield gr.update(value=lines, visible=True)
 
-    look.click(_plainly(gr, profiled), [file, text, label], [shown, run], api_visibility="private")
-    run.click(_plainly(gr, tried), [file, text, label], said, api_visibility="private")
+    look.click(_plainly(gr, profiled), [file, text, label, quick], [shown, run], api_visibility="private")
+    run.click(_plainly(gr, tried), [file, text, label, quick], said, api_visibility="private")
     return lambda: gr.update(visible=False), [run]
 
 

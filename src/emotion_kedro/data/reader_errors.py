@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -39,6 +40,13 @@ class BadRow:
         return f"data row {self.row}{'' if self.line is None else f' (line {self.line})'}: {self.reason}"
 
 
+def without_keys(message: str) -> str:
+    """Return a message without what it says of keys of a YAML file, for somebody who wrote none."""
+    first, *others = re.split(r"(?<=[.?]) (?=[A-Z])", message)
+    first = re.sub(r"[;,] [^;,`]*`[a-z_]+`.*$| \(see `[^)]*\)", "", first)
+    return " ".join([first, *(sentence for sentence in others if "`" not in sentence)])
+
+
 def missing_file(path: Path) -> SourceError:
     """The file of a source is not there: say what is there instead."""
     if path.is_dir():
@@ -46,7 +54,7 @@ def missing_file(path: Path) -> SourceError:
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
-    inside = _listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
+    inside = listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
     close = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
     meant = f"; did you mean {close[0]}?" if close else "."
     return SourceError(
@@ -65,7 +73,7 @@ def missing_column(path: Path, column: str, present: Iterable[str]) -> SourceErr
     between = next((mark for mark in ";\t|," if len(columns) == 1 and mark in columns[0]), None)
     hint = f"; did you mean {near!r}?" if near else f"; is `separator` {between!r}?" if between else "."
     return SourceError(
-        f"{path}: there is no column {column!r}; the columns are: {_listed(map(repr, columns))}{hint} Correct "
+        f"{path}: there is no column {column!r}; the columns are: {listed(map(repr, columns))}{hint} Correct "
         "`text_column` or `label_column`, check `separator` or `sheet`, or give `column_names` if the file has "
         "no header row."
     )
@@ -158,9 +166,14 @@ def undecodable(path: Path, encoding: str) -> SourceError:
 def bad_rows(path: Path, rows: Sequence[BadRow]) -> SourceError:
     """Rows of the file cannot be read: name the first of them, and how many there are."""
     return SourceError(
-        f"{path}: {len(rows)} row(s) cannot be read: {_listed(map(str, rows), '; ')}. Correct them, or `separator`, "
+        f"{counted_rows(path, rows)}. Correct them, or `separator`, "
         "`quoting`, `column_names` or `format` of the source, or leave them out with `bad_rows: drop`."
     )
+
+
+def counted_rows(path: Path, rows: Sequence[BadRow]) -> str:
+    """Return how many rows of a file cannot be read, and the first of them."""
+    return f"{path}: {len(rows)} row(s) cannot be read: {listed(map(str, rows), '; ')}"
 
 
 def unreadable(path: Path, source: SourceConfig, reason: Exception) -> SourceError:
@@ -189,7 +202,7 @@ def unknown_label(
         numbers += f" If that is several labels, set `label_separator: {between!r}`."
     near = get_close_matches(value, sorted(known), n=1)
     numbers += f" Did you mean {near[0]}?" if near else ""
-    others = _listed(f"{label!r}: {rows}" for label, rows in counts.items())
+    others = listed(f"{label!r}: {rows}" for label, rows in counts.items())
     return SourceError(
         f"{path}, data row {row}, column {source.label_column!r}: {what}{inside}.{numbers} "
         f"Rows with an unknown label: {sum(counts.values())} ({others}). Correct the table or the taxonomy, add it to "
@@ -199,13 +212,13 @@ def unknown_label(
 
 def shown(counts: Mapping[str, int]) -> str:
     """Return labels with their rows, the most frequent first, as many as can be read at a glance."""
-    return _listed(f"{label!r}: {rows}" for label, rows in sorted(counts.items(), key=lambda entry: -entry[1]))
+    return listed(f"{label!r}: {rows}" for label, rows in sorted(counts.items(), key=lambda entry: -entry[1]))
 
 
 def warn_of_labels(name: str, respelt: Mapping[str, str], unknown: Mapping[str, int], rows: int) -> None:
     """Say once of a source which labels were read as others, and which rows are left out for theirs."""
     if respelt:
-        pairs = _listed(f"{label!r} as {target}" for label, target in respelt.items())
+        pairs = listed(f"{label!r} as {target}" for label, target in respelt.items())
         logger.warning("source %s: labels that differ by case or space alone are read as one: %s", name, pairs)
     if unknown:
         lost = sum(unknown.values())
@@ -310,7 +323,8 @@ def _rows(path: Path, source: SourceConfig, errors: str) -> Iterator[tuple[int, 
         csv.field_size_limit(limit)
 
 
-def _listed(names: Iterable[str], between: str = ", ") -> str:
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Return the first of some names, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
     return between.join(every[:SHOWN]) + more

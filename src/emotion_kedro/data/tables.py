@@ -213,10 +213,14 @@ def _fields(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | 
     if not isinstance(value, dict):
         return value if isinstance(value, str) else f"no object, but {json.dumps(value)[: reader_errors.SNIPPET]}"
     fields: list[str] = []
+    needed = {source.text_column, source.label_column, source.other_label_column, source.group_column}
     for column in wanted:
+        entry = value.get(column)
+        if column not in needed:  # kept beside them as it is
+            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else _as_text(entry))
+            continue
         if column not in value:
             return f"it has no {column!r}"
-        entry = value[column]
         if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
             entry = source.label_separator.join(map(_as_text, entry))
         if isinstance(entry, list | tuple | dict):

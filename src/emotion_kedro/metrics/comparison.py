@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
 from statsmodels.stats.multitest import multipletests
 
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import Interval, interval, resample, resample_labels
+from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
 
 LEARNER = "learner:"
@@ -21,7 +21,7 @@ COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
 COMPARED = ("accuracy", "macro_f1")
 EXACT_BELOW = 25
-"""Rows that only one classifier gets right; from here on chi-squared is close enough."""
+"""Rows, or groups of near-duplicates, that only one classifier gets right; from here on chi-squared is close enough."""
 COLUMNS = {
     **dict.fromkeys(("experiment", "first", "second", "learner"), "str"),
     "size": "int64",
@@ -178,7 +178,8 @@ def _compare(
     first, second = paired(first, second)
     scores = [resample(runs, COMPARED, groups, evaluation) for runs in (first, second)]
     gains = {name: interval(scores[0][name] - scores[1][name], first.data_seeds, evaluation) for name in COMPARED}
-    p_values = [mcnemar(*hits) for hits in zip(first.correct, second.correct, strict=True)]
+    clusters = clusters_of(first.record_ids, groups)
+    p_values = [mcnemar(*hits, clusters) for hits in zip(first.correct, second.correct, strict=True)]
     common = {
         "experiment": first.experiment,
         **names,
@@ -229,16 +230,22 @@ def verdict_of(accuracy: Interval) -> str:
     return "harmed" if accuracy.high < 0 else NOT_SHOWN
 
 
-def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> float:
+def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike, clusters: NDArray[np.int64]) -> float:
     """Return the two-sided p-value of McNemar's test (1947) on two classifiers' hits on the same rows, (n,) booleans.
 
-    Exact binomial for fewer than 25 rows that only one of them has right, else chi-squared with continuity correction.
-    It speaks of two trained classifiers, not of two ways to train one, and takes rows for independent, which
-    near-duplicates are not.
+    Near-duplicates are no independent rows: a cluster of them counts as one row, for the classifier that has more of it
+    right. Exact binomial for fewer than 25 that differ, else chi-squared with continuity correction. It speaks of two
+    trained classifiers, not of two ways to train one.
+
+    Args:
+        first_correct: hits of one.
+        second_correct: hits of the other.
+        clusters: number of each row's cluster, from 0, (n,).
     """
-    first, second = np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool)
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    table = [[int((first & second).sum()), only_first], [only_second, int((~first & ~second).sum())]]
+    hits = np.asarray(first_correct, dtype=np.float64) - np.asarray(second_correct, dtype=np.float64)
+    gains = np.bincount(clusters, weights=hits)
+    only_first, only_second = int((gains > 0).sum()), int((gains < 0).sum())
+    table = [[0, only_first], [only_second, 0]]  # the others have no part in it
     return float(mcnemar_test(table, exact=only_first + only_second < EXACT_BELOW, correction=True).pvalue)
 
 

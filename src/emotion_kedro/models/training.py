@@ -17,6 +17,7 @@ import numpy as np
 
 from emotion_kedro.bars import bar, is_shown
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.guards import signals_held
 from emotion_kedro.models.device import Device
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     """
     run = _Run(task, config, device, seed)
     run.resume(checkpoints)
-    with bar(task.name, len(task.plan)) as show:
+    with bar(task.name, len(task.plan)) as show, signals_held() as stop_here:
         while run.log.steps < len(task.plan) and not run.log.stopped_early:
             started = time.perf_counter()
             run.step()
@@ -107,6 +108,7 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
             # By the clock alone: nothing that a step or an evaluation does depends on whether a checkpoint was written.
             if time.perf_counter() - run.saved >= config.checkpoint_every:
                 run.save(checkpoints)
+            stop_here(lambda: run.save(checkpoints))
             run.report(last=last or run.log.stopped_early)
             show(run.log.steps)
     run.restore_best()
@@ -136,7 +138,7 @@ class _Run:
         import torch
 
         step = self.log.steps
-        self.device.seed(_seed_of(self.seed, step))
+        self.device.seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
         rows = self.task.plan[step]
         batch = self.task.batch(rows)
         self.log.tokens += int(batch["attention_mask"].numpy().sum())
@@ -279,10 +281,6 @@ class _Run:
         left = "" if last else f", {log.seconds / done * (total - done):.0f} s left"
         rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
         logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
-
-
-def _seed_of(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
 # --- batches ------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ DPI = 130
 NARROW = 5.6
 """Inches: of a plot whose letters can be read on a telephone."""
 PAIRS_BY_LABEL = 3
+LEAST_POINTS = 1.0
+"""To either side of zero: gains of nothing are not to look like gains."""
 
 
 def accuracy_plot(scores: pd.DataFrame) -> bytes:
@@ -177,11 +179,15 @@ def labels_plot(gains: pd.DataFrame) -> bytes:
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         for row in rows_of(shown[shown["panel"] == panel]):
-            _draw_gain(axes, labels.index(row.label), [100 * each for each in (row.low, row.difference, row.high)])
+            _draw_gain(
+                axes, labels.index(row.label), [round(100 * each, 9) for each in (row.low, row.difference, row.high)]
+            )
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(panel, fontsize=10, color=INK)
         axes.set_xlabel("points of F1", fontsize=9)
         tidy(axes, "x")
+    low, high = grid[0].get_xlim()
+    grid[0].set_xlim(min(low, -LEAST_POINTS), max(high, LEAST_POINTS))
     grid[0].set_yticks(range(len(labels)), [short(label) for label in labels])
     grid[0].set_ylim(len(labels) - 0.4, -0.6)
     return png(figure)
@@ -246,6 +252,8 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
         image = _draw_confusion(axes, counts, labels)
         axes.set_title(short(arm), color=INK, fontsize=10)
     grid[0].set_ylabel("true label")
+    if (every := tables["arm"].nunique()) > len(names):
+        figure.suptitle(f"{len(names)} of {every} arms", fontsize=9, color=GREY)
     bar = figure.colorbar(image, ax=list(grid), shrink=0.8)
     bar.set_label("share of the true label", color=INK, fontsize=9)
     bar.ax.tick_params(colors=INK, labelsize=8)

@@ -145,7 +145,7 @@ class Comparisons(Table):
     low: Series[float]
     high: Series[float]
     p_value: Series[float] = pa.Field(nullable=True)
-    """McNemar's, pooled over the runs by its median."""
+    """McNemar's, near-duplicates as one row, pooled over the runs by its median."""
     p_holm: Series[float] = pa.Field(nullable=True)
     """The same after Holm's correction for all comparisons of the experiment."""
     rows: Series[int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import subprocess
 import sys
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path("conf/local/experiments")
 WIDTH = 80
+REAL = "real"
+"""The simplest arm: it is what the others have to better."""
+OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
 RUNNER = "emotion_kedro.runners.IncrementalRunner"
 
 
@@ -57,6 +59,8 @@ def try_table(
     from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
     from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.config.loader import PAGES, STAGES, current_loader
+    from emotion_kedro.data.reader_errors import without_keys
+    from emotion_kedro.guards import alone_in
 
     start = click.get_current_context().find_object(Path) or Path.cwd()
     try:
@@ -65,17 +69,18 @@ def try_table(
         )
         if test is not None:
             source = source.model_copy(update={"test_file": str((start / test.expanduser()).resolve())})
-        click.echo("Looking at its rows ...")
         loader = current_loader()
-        profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
-        click.echo("\n".join(_wrapped(line) for line in profile.lines()))
-        words = _described(describe, profile)
-        wanted = name or name_for(file, quick=quick)
-        experiment = _checked(source, profile, wanted, quick, words)
-        written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
+        with alone_in(Path(loader["globals"]["data_root"])):  # before anything is written
+            click.echo("Looking at its rows ...")
+            profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
+            click.echo("\n".join(_wrapped(line) for line in profile.lines()))
+            words = _described(describe, profile)
+            wanted = name or name_for(file, quick=quick)
+            experiment = _checked(source, profile, wanted, quick, words)
+            written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    _announce(written, experiment, profile, quick)
+        raise click.ClickException(without_keys(str(error))) from None
+    _announce(written, wanted, experiment, profile, quick)
     ended = _run(written.stem)
     if ended < 0:
         raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
@@ -91,14 +96,15 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
         ValueError: if it is in doubt and there is nobody to ask.
     """
     from emotion_kedro.app.own_table.guessing import guess_source
+    from emotion_kedro.data.reader_errors import listed
 
     columns = {"text": text, "label": label}
     guess = guess_source(file, **columns)
     for what in ("text", "label"):
         candidates = guess.doubts.get(what, ())
         if candidates and not (ask or best):
-            listed = ", ".join(map(repr, candidates))
-            raise ValueError(f"{file}: the {what} may be {listed}. Name it: --{what} COLUMN, or take the first: --yes")
+            names = listed(map(repr, candidates))
+            raise ValueError(f"{file}: the {what} may be {names}. Name it: --{what} COLUMN, or take the first: --yes")
         if candidates and ask:
             columns[what] = click.prompt(
                 f"Which column holds the {what}s?", type=click.Choice(candidates), default=candidates[0]
@@ -119,6 +125,8 @@ def _wrapped(line: str) -> str:
 
 
 def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]]:
+    from emotion_kedro.data.reader_errors import listed
+
     words: dict[str, list[str]] = {}
     for entry in describe:
         label, mark, said = entry.partition("=")
@@ -126,7 +134,7 @@ def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]
         if not mark or not named:
             raise ValueError(f'--describe {entry!r}: give a label and its words, e.g. --describe joy="happy, glad"')
         if label not in profile.fit:
-            raise ValueError(f"--describe has {label!r}, which is no label here; there are: {', '.join(profile.fit)}")
+            raise ValueError(f"--describe has {label!r}, which is no label here; there are: {listed(profile.fit)}")
         words.setdefault(label, []).extend(named)
     return words
 
@@ -151,22 +159,25 @@ def _checked(
     try:
         ExperimentFile.model_validate(experiment)
     except ValueError as error:
-        raise ValueError(f"no experiment can be made of this{reasons(error)}") from None
+        raise ValueError(f"--name {name}, or a word of --describe, does not fit{reasons(error)}") from None
     return experiment
 
 
-def _announce(file: Path, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
-    from emotion_kedro.app.own_table.experiment_file import estimated_seconds
+def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
+    from emotion_kedro.app.own_table.experiment_file import minutes
 
-    minutes = math.ceil(estimated_seconds(experiment, profile) / 60)
     click.echo(f"\nExperiment  {file}")
+    if file.stem != wanted:
+        click.echo(f"            {wanted} is taken by another, or its file was changed: this one is {file.stem}")
     if not quick and profile.script != "latin":
         click.echo(
             "            no language model that writes this script comes as a package: simple ways to add text only"
         )
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
-    click.echo(f"It takes    about {minutes} min on two cores; again: kedro run --pipelines={file.stem}\n")
+    click.echo(
+        f"It takes    about {minutes(experiment, profile)} min on two cores; again: kedro run --pipelines={file.stem}\n"
+    )
 
 
 def _run(name: str) -> int:
@@ -203,26 +214,43 @@ def _path(catalog: Any, name: str) -> str:
 
 def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, model: str, page: str) -> list[str]:
     """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
+    from emotion_kedro.metrics.comparison import NOT_SHOWN
+
+    every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
+    against = every[every["second"] == REAL]
     chosen = recommendation[recommendation["chosen"]].iloc[0]
-    others = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
-    rows = {"recommended": (chosen["arm"], chosen["learner"]), **others}
+    lines = []
+    rivals = against[(against["first"] == chosen["arm"]) & (against["learner"] == chosen["learner"])]
+    if (rivals["verdict"] == NOT_SHOWN).any():
+        # What the validation rows chose among equals is chance.
+        lines.append(f"{'':12}the page recommends {chosen['arm']}, for its validation loss alone:")
+        lines.append(f"{'':12}no difference to {REAL} was shown, which is the simplest")
+        chosen = recommendation[recommendation["arm"] == REAL].iloc[0]
+        model = str(Path(model).with_name(REAL))
+    lines.insert(0, f"Model       {model} ({chosen['arm']})")
     table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
-    lines = [f"Model       {model} ({chosen['arm']})", f"{'':12}{'accuracy':22}macro-F1"]
+    rows = {chosen["arm"]: (chosen["arm"], chosen["learner"]), **OTHERS}
+    # One model is kept, whose own figures stand on its card.
+    lines.append(f"{f'mean of {chosen.runs}' if chosen['runs'] > 1 else '':14}{'accuracy':22}macro-F1")
     for what, run in rows.items():
         if run in table.index.droplevel("metric"):
             told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
-            lines.append(f"{what:<14}{told[0]:22}{told[1]}")
-    accuracy = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
-    for row in accuracy[accuracy["second"] == "real"].to_dict(orient="records"):
-        low, high = (100 * row[name] for name in ("low", "high"))
+            lines.append(f"{what:<13} {told[0]:22}{told[1]}")
+    for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
-        said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy [{low:.1f}, {high:.1f}]"
+        said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
+        said += _interval(100 * row["low"], 100 * row["high"], ".1f")
         lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
+
+
+def _interval(low: float, high: float, form: str) -> str:
+    """Return an interval; a dash for one without a width, which resamples that are all alike leave."""
+    return f" [{low:{form}}, {high:{form}}]" if low < high else " [–]"
 
 
 def _figure(rows: Any) -> str:
     row = rows.iloc[0] if rows.ndim > 1 else rows
     # With few test rows of a label, resamples lack it, and the interval of macro-F1 lies too low to be shown.
     within = row["low"] <= row["value"] <= row["high"]
-    return f"{row['value']:.3f}" + (f" [{row['low']:.3f}, {row['high']:.3f}]" if within else "")
+    return f"{row['value']:.3f}" + (_interval(row["low"], row["high"], ".3f") if within else "")

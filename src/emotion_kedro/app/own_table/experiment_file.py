@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ def _experiment(
         "sources": {name: _source(source, profile)},
         "taxonomy": _taxonomy(profile, words),
         # The profile has said what is left out.
-        **({"max_lost": 1.0} if profile.unfit or profile.left_out else {}),
+        **({"max_lost": 1.0} if profile.unfit or profile.untaught or profile.left_out else {}),
         "cap": cap,
         "split": profile.split.model_dump(include={"validation", "test"}),
     }
@@ -111,7 +112,7 @@ def _source(source: SourceConfig, profile: Profile) -> dict[str, Any]:
 
 def _taxonomy(profile: Profile, words: Mapping[str, Sequence[str]]) -> Any:
     """Labels are written out where something is said of them: which are left out, by which words they are meant."""
-    if not profile.unfit and not words:
+    if not profile.unfit and not profile.untaught and not words:
         return "from_data"
     return {"labels": {label: {"words": list(words[label])} if label in words else {} for label in sorted(profile.fit)}}
 
@@ -134,6 +135,19 @@ def estimated_seconds(experiment: Mapping[str, Any], profile: Profile) -> float:
         seconds += runs * training["steps"] * training["batch_size"] * length / TRAINED_TEXTS
         read += runs * 0.4 * rows  # test rows, and validation rows twice
     return STARTING + (seconds + read * length / READ_TEXTS) / CORES
+
+
+def minutes(experiment: Mapping[str, Any], profile: Profile) -> int:
+    """Return the same in whole minutes."""
+    return math.ceil(estimated_seconds(experiment, profile) / 60)
+
+
+def said_minutes(source: SourceConfig, profile: Profile) -> str:
+    """Return in words what a whole run and a quick one take; profiled labels are two at least."""
+    whole, quick = (
+        minutes(experiment_for(source, profile, name="table", quick=each), profile) for each in (False, True)
+    )
+    return f"about {whole} min on two cores; quick: {quick}"
 
 
 def _writing_seconds(generator: Mapping[str, Any], labels: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.app.files import SEPARATORS
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
-from emotion_kedro.data.reader_errors import BadRow, SourceError
+from emotion_kedro.data.reader_errors import BadRow, SourceError, listed
 from emotion_kedro.data.tables import columns_of, read_columns
 from emotion_kedro.metrics.diversity import HAN
 
+SEPARATORS = (",", ";", "\t", "|")
+LINES = {"format": "csv", "column_names": ["text"], "separator": "\x1f", "quoting": False}
+"""How a file is read that has a text a line: as a table whose separator stands nowhere."""
 ROWS = 5000
 """Rows that columns are judged by."""
 LONG = 60
@@ -67,35 +69,83 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     Raises:
         SourceError: if the file cannot be read, or no column can be what is wanted.
     """
-    layout, notes = _layout(path)
-    named = layout.get("column_names")
-    config = SourceConfig.model_validate({"file": str(path), "text_column": (named or [_GUESSED])[0], **layout})
-    names = columns_of(path, config)
-    for wanted in filter(None, (text, label)):
-        if wanted not in names:
-            raise reader_errors.missing_column(path, wanted, names)
-    columns = list(_columns(path, config.model_copy(update={"bad_rows": "drop"}), names))
+    config, names, notes = _opened(path, _layout(path), text, label)
+    columns = list(_columns(path, config, names))
     texts = [text] if text else _texts(columns, label)
     labels = [label] if label else _labels(columns, (texts or [""])[0])
     for what, candidates in (("text", texts), ("label", labels)):
         if not candidates:
-            listed = ", ".join(map(repr, names))
-            raise SourceError(f"{path}: no column looks like a {what}; there are: {listed}. Name it: --{what} COLUMN")
+            raise _no_column(path, what, names)
     by_name = {column.name: column for column in columns}
     notes += [] if text else [_why_text(by_name[texts[0]])]
     notes += [] if label else [_why_label(by_name[labels[0]])]
-    source = SourceConfig.model_validate(
-        {"file": str(path), **layout, "text_column": texts[0], "label_column": labels[0], "unknown_labels": "drop"}
-    )
+    chosen = {"text_column": texts[0], "label_column": labels[0], "unknown_labels": "drop", "bad_rows": "error"}
+    source = SourceConfig.model_validate({**config.model_dump(exclude_unset=True), **chosen})
     doubts = {what: tuple(some) for what, some in (("text", texts), ("label", labels)) if len(some) > 1}
     return Guess(source, tuple(notes), doubts)
+
+
+def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list[str], list[str]]:
+    """Say how a table of texts without labels is to be read: as one with labels would be.
+
+    Args:
+        path: csv, tsv, json, jsonl, parquet, xlsx, or txt with a text a line, or with columns that no comma separates.
+        text: the column of the texts; None: the one that is called so, else the one that looks like it.
+
+    Returns:
+        The source, which leaves rows out that cannot be read; its columns; a sentence for each thing that was guessed.
+
+    Raises:
+        SourceError: if the file cannot be read, or it is in doubt which column is meant.
+    """
+    layout, notes = _layout(path, least=1, named=text)
+    if path.suffix.lower() == ".txt" and text is None and "separator" not in layout:
+        layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
+    config, names, notes = _opened(path, (layout, notes), text)
+    if text is None:
+        known = names if len(names) == 1 else [name for name in names if name == "text"]
+        columns = {} if known else {column.name: column for column in _columns(path, config, names)}
+        found = known or _texts(list(columns.values()), None)
+        if not found:
+            raise _no_column(path, "text", names)
+        if len(found) > 1:
+            raise SourceError(f"{path}: the text may be {listed(map(repr, found))}. Name it: --text COLUMN")
+        text = found[0]
+        notes += [_why_text(columns[text])] if columns else []
+    wanted = [name for name in names if names.count(name) == 1]
+    return config.model_copy(update={"text_column": text}), wanted, notes
+
+
+def _opened(
+    path: Path, found: tuple[dict[str, Any], list[str]], *wanted: str | None
+) -> tuple[SourceConfig, list[str], list[str]]:
+    """Return a source that leaves bad rows out, its columns, and what is said of it; the columns wanted are there."""
+    layout, notes = found
+    first = (layout.get("column_names") or [_GUESSED])[0]
+    config = SourceConfig.model_validate({"file": str(path), "text_column": first, "bad_rows": "drop", **layout})
+    names = columns_of(path, config)
+    for name in filter(None, wanted):
+        if name not in names:
+            raise reader_errors.missing_column(path, name, names)
+    return config, names, list(notes)
+
+
+def _no_column(path: Path, what: str, names: list[str]) -> SourceError:
+    there = listed(map(repr, names))
+    return SourceError(f"{path}: no column looks like a {what}; there are: {there}. Name it: --{what} COLUMN")
 
 
 # --- the file -----------------------------------------------------------------------------------------------------
 
 
-def _layout(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the keys of a source that say how the file is read, and what is to be said of them."""
+def _layout(path: Path, least: int = 2, named: str | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Return the keys of a source that say how the file is read, and what is to be said of them.
+
+    Args:
+        path: the file.
+        least: columns that it has at least.
+        named: one of them, if there is a header.
+    """
     if not path.is_file():
         raise reader_errors.missing_file(path)
     try:
@@ -115,17 +165,18 @@ def _layout(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {**layout, "format": "jsonl"}, [*notes, "format: an object a line"]
     if kind in {"json", "jsonl"}:
         return layout, notes
-    delimited, said = _delimited(path, layout)
+    delimited, said = _delimited(path, layout, least, named)
     return {**layout, **delimited}, [*notes, *said]
 
 
 def _encoding(path: Path) -> str:
+    with path.open("rb") as lines:
+        decoded = [0, 0]
+        for line in lines:
+            decoded[_decodes(line, "utf-8")] += 1
+    if decoded[0] <= sum(decoded) / 100:
+        return "utf-8"  # rows with broken bytes, if any: left out and counted
     data = path.read_bytes()
-    if _decodes(data, "utf-8"):
-        return "utf-8"
-    lines = data.splitlines()
-    if sum(not _decodes(line, "utf-8") for line in lines) <= len(lines) / 100:
-        return "utf-8"  # rows with broken bytes: left out and counted
     chinese = _decodes(data, "gb18030") and len(re.findall(f"[{HAN}]", data.decode("gb18030"))) > len(data) / 10
     return "gb18030" if chinese else "cp1252"
 
@@ -143,12 +194,14 @@ def _is_lines(path: Path, encoding: str) -> bool:
         return next((line.strip() for line in lines if line.strip()), "").startswith("{") and any(map(str.strip, lines))
 
 
-def _delimited(path: Path, layout: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _delimited(path: Path, layout: dict[str, Any], least: int, named: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return separator, quoting and, where the first row is one of data, names of the columns."""
     usual = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    trials = itertools.product((True, False), dict.fromkeys([usual, *SEPARATORS]))
+    marks = dict.fromkeys([usual, *SEPARATORS])
+    doubtful = [mark for mark in marks if not _is_quoted(path, layout, mark)]
+    trials = [*((True, mark) for mark in marks), *((False, mark) for mark in doubtful)]
     read = [(quoting, mark, _rows(path, {**layout, "separator": mark, "quoting": quoting})) for quoting, mark in trials]
-    if not any(len(rows[0]) > 1 for _, _, (rows, _) in read):
+    if all(len(rows[0]) < least for _, _, (rows, _) in read):
         raise SourceError(f"{path}: there is one column only; a table with texts and labels is needed")
     quoting, mark, (rows, _) = max(read, key=lambda entry: entry[2][1])
     keys: dict[str, Any] = {} if mark == usual else {"separator": mark}
@@ -156,10 +209,22 @@ def _delimited(path: Path, layout: dict[str, Any]) -> tuple[dict[str, Any], list
     if not quoting:
         keys["quoting"] = False
         notes.append("quotation marks are characters like any other")
-    if _is_data(rows):
+    if named not in rows[0] and _is_data(rows):
         keys["column_names"] = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         notes.append(f"no header: its columns are called {', '.join(keys['column_names'])}")
     return keys, notes
+
+
+def _is_quoted(path: Path, layout: dict[str, Any], mark: str) -> bool:
+    """Whether all quotation marks stand as around fields: at their ends, and doubled within."""
+    encoding = reader_errors.readable(layout.get("encoding", "utf-8"))
+    try:
+        with path.open(encoding=encoding, newline="", errors="replace") as lines:
+            for _ in csv.reader(lines, delimiter=mark, strict=True):
+                pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], tuple[float, int]]:
@@ -186,7 +251,7 @@ def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], tuple[fl
 def _is_data(rows: list[list[str]]) -> bool:
     """Whether the first row is no header: a number, a long text, or a value that comes again below it."""
     first, others = rows[0], rows[1:]
-    if len(set(first)) < len(first):
+    if len(set(first)) < len(first) or (len(first) == 1 and " " in first[0].strip()):
         return True
     for place, cell in enumerate(first):
         below = [row[place] for row in others]
@@ -200,7 +265,8 @@ def _is_data(rows: list[list[str]]) -> bool:
 
 def _columns(path: Path, config: SourceConfig, names: list[str]) -> Iterator[_Column]:
     for name in (name for name in names if names.count(name) == 1):
-        chunk = next(read_columns(path, config, [name]), pd.DataFrame({name: []}, dtype="str"))
+        strict = config.model_copy(update={"text_column": name})
+        chunk = next(read_columns(path, strict, [name]), pd.DataFrame({name: []}, dtype="str"))
         values = chunk[name].iloc[:ROWS].str.strip()
         values = values[values != ""]
         if len(values):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
-from emotion_kedro.data.near_duplicates import group_near_duplicates
+from emotion_kedro.data.near_duplicates import group_near_duplicates, text_hashes
 from emotion_kedro.data.reader_errors import SHOWN
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
@@ -57,7 +57,11 @@ class Profile:
     plain_test_rows: int
     """... of so many."""
     test_rows: int | None
-    """Rows of a test file; None: there is none."""
+    """Rows of a test file whose labels can be learned; None: there is none."""
+    untaught: dict[str, int]
+    """Labels of the test file that no other row has -> rows; these are left out."""
+    shared: int
+    """Rows of the test file whose text stands in the table as well."""
     script: str
     """``latin``, ``chinese`` or ``other``: what most letters are."""
     words: tuple[int, int, int]
@@ -84,17 +88,27 @@ class Profile:
             f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
             f"labels      {len(counts)}: {_counted(self.labels)}",
             f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
-            f"repeats     {self.repeats:,} rows say what another row says; {self.conflicts:,} texts have two labels",
+            f"repeats     {self.repeats:,} rows say what another row says, and are left out; "
+            f"{self.conflicts:,} texts have two labels, and are left out as well",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}",
             "words       {} a text (median), {} at the 95th percentile, {} at most".format(*self.words),
         ]
         if self.test_rows is not None:
-            lines.insert(1, f"test file   {self.test_rows:,} rows")
+            lines[1:1] = self._test_lines()
         if self.unfit:
             why = "too few different texts" + (", or none in the test file" if self.test_rows is not None else "")
             lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
+        return lines
+
+    def _test_lines(self) -> list[str]:
+        lines = [f"test file   {self.test_rows:,} rows"]
+        if self.shared:
+            lines.append(f"in both     {self.shared:,} test rows stand in the table as well, and are not learned from")
+        if self.untaught:
+            labels, rows = _counted(self.untaught), sum(self.untaught.values())
+            lines.append(f"untaught    {rows:,} test rows are left out: no train row has their labels, {labels}")
         return lines
 
 
@@ -109,17 +123,19 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
         SourceError: if the file cannot be read, or no row is left.
     """
     lenient = source.model_copy(update={"bad_rows": "drop", "unknown_labels": "drop"})
-    pieces, report = _exhausted(read_source(Path("/"), "table", lenient, cleaning))
+    folder = Path(source.files[0]).parent  # files are named as seen from it
+    pieces, report = _exhausted(read_source(folder, "table", lenient, cleaning))
     records = pd.concat(pieces, ignore_index=True)
     is_test = records["split"] == "test"
-    free = records[~is_test].reset_index(drop=True)
+    free, held = (records[part].reset_index(drop=True) for part in (~is_test, is_test))
+    taught = held["label"].isin(free["label"])
     few = len(free) < FEW_ROWS
     sampling = SamplingConfig(cap=CAP, split=SPLITS[few])
     stays, groups, settled = resolve_conflicts(free, repeats="keep_one", conflicts="drop")
     leaks = leakage_table(free, sampling).iloc[0]
     taken = free[stays].iloc[cap_rows(groups[stays], cap=CAP, seed=sampling.seed)]
     counts = free["label"].value_counts()
-    tested = set(records.loc[is_test, "label"])
+    tested = set(held["label"])
     enough = {label: number for label, number in _different(taken).items() if not tested or label in tested}
     least = LEAST_OWN_GROUPS if tested else LEAST_GROUPS[few]
     every = {str(label): int(rows) for label, rows in counts.items()}
@@ -132,7 +148,9 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
         conflicts=settled["conflicts"]["texts"],
         leaking=int(leaks["near_in_train"]),
         plain_test_rows=int(leaks["test_rows"]),
-        test_rows=int(is_test.sum()) if source.test_file else None,
+        test_rows=int(taught.sum()) if source.test_file else None,
+        untaught={str(label): int(rows) for label, rows in held.loc[~taught, "label"].value_counts().items()},
+        shared=int(np.isin(text_hashes(held["text"]), text_hashes(free["text"])).sum()) if len(held) else 0,
         script=_script("".join(free["text"].head(CAP))),
         words=_words(free["text"]),
         split=sampling.split,
