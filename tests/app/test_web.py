@@ -51,7 +51,7 @@ def folder(
     ]
     Scores.validate(pd.DataFrame(scores)).to_csv(reports / "results/augment.csv", index=False)
     difference = {"first": "<i>", "second": "real", "difference": 0.1, "low": 0.02, "high": 0.18, "verdict": "helped"}
-    tests = {"p_value": 0.01, "p_holm": 0.01, "rows": 9, "runs": 1}
+    tests = {"detectable": 0.11, "p_value": 0.01, "p_holm": 0.01, "rows": 9, "runs": 1}
     comparisons = Comparisons.validate(pd.DataFrame([{**where, **difference, **tests}]))
     comparisons.to_csv(reports / "results/augment_comparisons.csv", index=False)
     texts = pd.DataFrame(

@@ -118,6 +118,8 @@ class Interval:
     estimate: float
     low: float
     high: float
+    error: float = np.nan
+    """Standard error, where it is known."""
 
 
 def resample(
@@ -261,7 +263,7 @@ def interval(values: Resampled, data_seeds: ArrayLike, evaluation: EvaluationCon
         return Interval(estimate, np.nan, np.nan)
     means = mean_over_runs(values, data_seeds, evaluation)
     low, high = np.quantile(means, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
-    return Interval(estimate, float(low), float(high))
+    return Interval(estimate, float(low), float(high), float(means.std()))
 
 
 def share_interval(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
-from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, NOT_SHOWN
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.html_tables import html_table
 from emotion_kedro.report.plots import rows_of
@@ -136,12 +136,16 @@ def _accuracies(comparisons: pd.DataFrame) -> pd.DataFrame:
 def _sentence(row: pd.Series, level: float) -> str:
     learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
     where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
-    words = {"helped": "helped", "harmed": "harmed"}.get(str(row["verdict"]), "no difference shown")
     interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
+    seen = (
+        ""
+        if row["verdict"] != NOT_SHOWN
+        else f"; from {100 * row['detectable']:.1f} points on one would probably have been seen"
+    )
     sentence = (
-        f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {words}, "
-        f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f} by McNemar's test"
-        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}; {row['rows']:,} test rows, runs: "
+        f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {row['verdict']}, "
+        f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f}"
+        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}{seen}; {row['rows']:,} test rows, runs: "
         f"{row['runs']})."
     )
     return sentence.replace(" ()", "")

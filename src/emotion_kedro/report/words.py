@@ -17,7 +17,7 @@ WORDS = {
     "temperature": "A number by which a classifier is made less sure (above 1) or surer (below 1) after training.",
     "interval": "In brackets: where the figure would probably lie with other test rows and other trainings.",
     "runs": "Trainings of one kind with different random numbers; the figures are means over them.",
-    "McNemar": "A test of whether two classifiers differ, by the rows that one of them alone has right; small p: yes.",
+    "detectable": "The smallest difference that such a comparison would show four times in five.",
     "Holm": "Who compares often finds something by chance: Holm's correction makes every p-value larger accordingly.",
     "verdict": "“Helped” or “harmed” only where the interval leaves zero out and p after correction is small.",
     "evaluator": "A classifier that judges written texts and took no part in choosing them.",

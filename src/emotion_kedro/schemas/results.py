@@ -144,8 +144,10 @@ class Comparisons(Table):
     difference: Series[float]
     low: Series[float]
     high: Series[float]
+    detectable: Series[float]
+    """The smallest difference that would be seen with 80 % power at the 5 % level."""
     p_value: Series[float] = pa.Field(nullable=True)
-    """McNemar's, near-duplicates as one row, pooled over the runs by its median."""
+    """Of the accuracy, by the standard error that its interval rests on."""
     p_holm: Series[float] = pa.Field(nullable=True)
     """The same after Holm's correction for all comparisons of the experiment."""
     rows: Series[int]

@@ -32,13 +32,8 @@ class IncrementalRunner(SequentialRunner):
         run_id: str | None = None,
     ) -> None:
         run = _Run(self, pipeline, catalog, hook_manager, run_id)
-        done = 0
         for node in pipeline.nodes:
-            try:
-                done += run.consider(node)
-            except Exception:
-                self._suggest_resume_scenario(pipeline, run.executed, catalog)
-                raise
+            run.consider(node)
         self._logger.info("%d of %d nodes ran", len(run.executed), len(pipeline.nodes))
 
 
@@ -57,8 +52,8 @@ class _Run:
         self.maker = {name: node for node in pipeline.nodes for name in node.outputs}
         self.users = {name: pipeline.only_nodes_with_inputs(name).nodes for name in pipeline.datasets()}
 
-    def consider(self, node: Node) -> bool:
-        """Run a node if it has to be; return whether it was run."""
+    def consider(self, node: Node) -> None:
+        """Run a node if it has to be."""
         reason = self._reason(node)
         if reason:
             # That nothing is there yet is no news in a first run.
@@ -69,7 +64,6 @@ class _Run:
             self.logger.info("%s is skipped: nothing that it depends on has changed", node.name)
         if reason or not self._in_memory(node):
             self._settle(node)
-        return bool(reason)
 
     def _reason(self, node: Node) -> str:
         """Say why a node has to run; empty if it need not."""
