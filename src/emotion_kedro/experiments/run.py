@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.augmentation.mix import compose_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.config.experiment import ArmConfig
@@ -29,57 +28,6 @@ RUN = ["experiment", "arm", "learner", *DRAW, "seed"]
 SECONDS, RUNS = "seconds", "runs"
 TEST, VALIDATION = "test", "validation"
 """The rows that a run predicts: what it is scored on, and what a model is chosen by."""
-NOTHING = pd.DataFrame(
-    {
-        **dict.fromkeys(("candidate_id", "text", "label", "generator", "predicted"), pd.Series(dtype="str")),
-        "ended": pd.Series(dtype="bool"),
-        **dict.fromkeys(("words", "repetition", "train_similarity", "probability"), pd.Series(dtype="float64")),
-    }
-)
-"""The candidates of an arm to which nothing is added."""
-
-
-def compose_arm(
-    name: str,
-    arm: ArmConfig,
-    design_splits: DesignSplits,
-    candidates: pd.DataFrame | None,
-    filters: Mapping[str, Any],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return an arm's training rows (schema ``TrainingRows``) and its decisions on the candidates (``Decisions``).
-
-    Args:
-        name: of the arm.
-        arm: its rows, generators, filters and weights.
-        design_splits: the rows of the experiment.
-        candidates: schema ``ScoredCandidates``; None where nothing is added.
-        filters: every filter's settings by name.
-
-    Raises:
-        LeakError: if a held-out row is among them.
-        ValueError: if a draw leaves no row to train on.
-    """
-    rows, decisions = [], []
-    for draw in design_splits.draws([arm]):
-        composed, decided = compose_rows(
-            arm,
-            design_splits.rows(draw),
-            _of_draw(candidates, draw),
-            design_splits.design,
-            filters,
-            guard=design_splits.guard,
-            name=name,
-        )
-        rows.append(composed.assign(size=draw.size, data_seed=draw.data_seed))
-        decisions.append(decided.assign(arm=name, size=draw.size, data_seed=draw.data_seed))
-    return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
-
-
-def _of_draw(candidates: pd.DataFrame | None, draw: Draw) -> pd.DataFrame:
-    if candidates is None:
-        return NOTHING.copy()
-    inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
-    return candidates[inside].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
