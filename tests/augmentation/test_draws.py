@@ -20,8 +20,9 @@ from emotion_kedro.augmentation.draws import (
     reviewed_candidates,
     score_draws,
 )
-from emotion_kedro.config.augmentation import GENERATORS, filter_configs, generator_config
+from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.pipelines import generation, synthesis

@@ -16,9 +16,9 @@ from design_pieces import ARMS, LINEAR, design_of, scored, split_of
 
 from emotion_kedro.augmentation.mix import compose_arm
 from emotion_kedro.cache import Cache
-from emotion_kedro.config.augmentation import default_filters
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.config.filters import default_filters
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits

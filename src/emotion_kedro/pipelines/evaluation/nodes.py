@@ -229,8 +229,9 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
 
 def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that differ from their defaults."""
-    from emotion_kedro.config.augmentation import default_filters, filter_config, generator_config
+    from emotion_kedro.config.augmentation import generator_config
     from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+    from emotion_kedro.config.filters import default_filters, filter_config
     from emotion_kedro.config.models import learner_config
 
     defaults = default_filters()
