@@ -23,7 +23,7 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits
 from emotion_kedro.experiments.run import FittedArm, RunContext, fit_arm
-from emotion_kedro.experiments.validation import choose_arm
+from emotion_kedro.metrics.calibration import choose_arm
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
 from emotion_kedro.pipelines.evaluation import create_pipeline

@@ -15,8 +15,7 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.experiments.run import prediction_columns
-from emotion_kedro.experiments.validation import choose_arm
-from emotion_kedro.metrics.calibration import measure_choices
+from emotion_kedro.metrics.calibration import choose_arm, measure_choices
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary

@@ -241,6 +241,18 @@ class _Run:
         }
 
 
+def chosen(kinds: str, configs: Mapping[str, Any], name: str | None) -> tuple[str, Any]:
+    """Return the name and the parameters of one of the experiment's learners or generators; None: the first.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if not configs or (name is not None and name not in configs):
+        raise ValueError(f"{kinds} has no {name or 'entry'}; there are: {', '.join(configs) or 'none'}")
+    key = name or next(iter(configs))
+    return key, configs[key]
+
+
 def prediction_columns(probabilities: np.ndarray, labels: tuple[str, ...]) -> pd.DataFrame:
     """Return ``predicted`` and a column ``p_<label>`` of probabilities (rows, labels) for each label."""
     table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{label}" for label in labels])
