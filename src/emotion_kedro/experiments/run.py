@@ -23,8 +23,7 @@ from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
 
-DRAW = ["size", "data_seed"]
-RUN = ["experiment", "arm", "learner", *DRAW, "seed"]
+RUN = ("experiment", "arm", "learner", "size", "data_seed", "seed")
 SECONDS, RUNS = "seconds", "runs"
 TEST, VALIDATION = "test", "validation"
 """The rows that a run predicts: what it is scored on, and what a model is chosen by."""
@@ -207,30 +206,21 @@ class _Run:
         rows = self._predicted_rows(split)[["record_id", "source", "label"]].reset_index(drop=True)
         given = table[table["split"] == split].reset_index(drop=True)
         read = given.drop(columns=["free_answer"], errors="ignore").drop(columns=["split", "record_id"])
-        named = [self._with_run(pd.concat([rows, read], axis=1), self.planned.learner)]
+        named = [_headed(pd.concat([rows, read], axis=1), self._key())]
         if "free_answer" in given:
             answered = pd.concat([rows, read.assign(predicted=given["free_answer"])], axis=1)
-            named.append(self._with_run(answered, f"{self.planned.learner}, free"))
+            named.append(_headed(answered, self._key(", free")))
         return pd.concat(named, ignore_index=True)
 
-    def _with_run(self, table: pd.DataFrame, learner: str) -> pd.DataFrame:
-        draw = self.planned.draw
-        run = (self.context.experiment, self.arm_name, learner, draw.size, draw.data_seed, self.planned.seed)
-        return _headed(table, run)
+    def _key(self, how: str = "") -> tuple[Any, ...]:
+        planned = self.planned
+        return (self.context.experiment, self.arm_name, planned.learner + how, *planned.draw, planned.seed)
 
     def _log(self, table: pd.DataFrame) -> dict[str, Any]:
-        rows, draw = self._rows(), self.planned.draw
-        run = (
-            self.context.experiment,
-            self.arm_name,
-            self.planned.learner,
-            draw.size,
-            draw.data_seed,
-            self.planned.seed,
-        )
+        rows = self._rows()
         loss = table.attrs.get("validation_loss")
         return {
-            **dict(zip(RUN, run, strict=True)),
+            **dict(zip(RUN, self._key(), strict=True)),
             "train_rows": int((rows["origin"] == "real").sum()),
             "added_rows": int((rows["origin"] == "added").sum()),
             "steps": int(table.attrs.get("steps") or 0),
@@ -285,8 +275,7 @@ def fit_baselines(context: RunContext) -> pd.DataFrame:
         given = pd.DataFrame(estimator.predict_proba(splits.test["text"].tolist()), columns=list(estimator.classes_))
         read = prediction_columns(given.reindex(columns=list(labels), fill_value=0.0).to_numpy(), labels)
         table = pd.concat([splits.test[["record_id", "source", "label"]].reset_index(drop=True), read], axis=1)
-        run = (context.experiment, "baseline", learner, ALL_ROWS, 0, 0)
-        tables.append(_headed(table, run))
+        tables.append(_headed(table, (context.experiment, "baseline", learner, ALL_ROWS, 0, 0)))
     return pd.concat(tables, ignore_index=True)
 
 
