@@ -23,6 +23,11 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.pipelines.classification.nodes import compose_added, compose_real, fit_arm, fit_baselines
+from emotion_kedro.pipelines.generation.nodes import train_generator
+from emotion_kedro.pipelines.synthesis.nodes import draw_candidates as draw_candidates_of
+from emotion_kedro.pipelines.synthesis.nodes import filter_candidates
+from emotion_kedro.runners.incremental.code import Sources
 
 FILTER = """
 def shouting(candidates, config, context):
@@ -83,6 +88,15 @@ def test_a_filter(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     filters = filter_configs({"shouting": {"capitals": 3}})
     decisions = apply_filters(score_candidates(candidates, []), ["shouting"], filters, candidates.iloc[:0])
     assert decisions["reason"].tolist() == ["shouting", "kept"]
+
+
+def test_a_filter_more_runs_nothing_again_that_uses_none() -> None:
+    sources = Sources()
+    drawing = (train_generator, draw_candidates_of, filter_candidates)
+    fitting = (compose_real, compose_added, fit_arm, fit_baselines)
+    codes = {node.__name__: sources.code_of(node).modules for node in (*drawing, *fitting)}
+    reaching = {name for name, modules in codes.items() if "emotion_kedro.augmentation.filters" in modules}
+    assert reaching == {"filter_candidates", "compose_added"}
 
 
 def test_a_generator(module: str, monkeypatch: pytest.MonkeyPatch, cpu: Device, cache: Cache) -> None:

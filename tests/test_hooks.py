@@ -24,8 +24,8 @@ from emotion_kedro.hooks import (
     experiment_of,
     models_of,
 )
+from emotion_kedro.machine import describe_setting
 from emotion_kedro.models.pretrained import MissingWeightsError
-from emotion_kedro.setting import describe_setting
 
 TRAINING = {"steps": 1, "learning_rate": 0.1}
 PER_LABEL = {"kind": "fine_tuned", "base": "package:smollm2", "training": TRAINING}

@@ -38,10 +38,10 @@ from emotion_kedro.guards import (
     stopped_by_signals,
     work_of,
 )
+from emotion_kedro.machine import describe_setting, forget_peak_memory, peak_memory
 from emotion_kedro.models.device import choose_device
 from emotion_kedro.models.pretrained import check_fit, require
 from emotion_kedro.runners.incremental import IncrementalRunner, states_of
-from emotion_kedro.setting import describe_setting, forget_peak_memory, peak_memory
 from emotion_kedro.whole_files import says_no_room
 
 logger = logging.getLogger(__name__)

@@ -34,10 +34,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, overridden
 from emotion_kedro.hooks import experiment_of
+from emotion_kedro.machine import describe_setting
 from emotion_kedro.runners.incremental.fingerprints import path_of
-from emotion_kedro.setting import describe_setting
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,6 @@ PAGES = ("report_page", "results_page", "summary", "accuracy_plot", "differences
 TABLES = ("scores", "comparisons", "recommendation")
 MODELS = ("recommended_model",)
 CLASSIFIER, GENERATOR_LOG = re.compile(r"classifier\.(\w+)\.model"), re.compile(r"generator\.(\w+)\.log")
-NOTES = "classifier.json"
 LONGEST = 6000
 """Characters of a value that MLflow keeps."""
 AT_ONCE = 100
@@ -185,7 +185,7 @@ def _with_interval(of: str, column: str, row: Mapping[Any, Any]) -> Iterator[Fig
 def curves(outputs: Mapping[str, Path], catalog: CatalogProtocol, prefix: str) -> Iterator[Figure]:
     """Yield the losses that the run's classifiers and generators have noted."""
     for name, path in outputs.items():
-        if (match := CLASSIFIER.fullmatch(name)) and (file := path / NOTES).is_file():
+        if (match := CLASSIFIER.fullmatch(name)) and (file := path / CLASSIFIER_NOTES).is_file():
             log = json.loads(file.read_text(encoding="utf-8")).get("log") or {}
             yield from _losses(f"loss/{match[1]}", log)
         elif match := GENERATOR_LOG.fullmatch(name):

@@ -20,8 +20,9 @@ from emotion_kedro.augmentation.draws import (
     reviewed_candidates,
     score_draws,
 )
-from emotion_kedro.config.augmentation import GENERATORS, filter_configs, generator_config
+from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.pipelines import generation, synthesis
@@ -234,7 +235,11 @@ def test_the_stages_have_a_node_for_each_generator(tiny_gpt2: Path) -> None:
 
 
 def test_the_nodes_take_parameters_as_they_come(
-    split: pd.DataFrame, contexts: DrawContexts, tiny_gpt2: Path, tmp_path: Path
+    split: pd.DataFrame,
+    contexts: DrawContexts,
+    tiny_gpt2: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from emotion_kedro.pipelines.generation.nodes import train_generator
 
@@ -267,6 +272,10 @@ def test_the_nodes_take_parameters_as_they_come(
     assert_written_for(contexts, edited)
     with pytest.raises(LeakError, match="was not written for"):
         assert_written_for(contexts, edited.assign(text=kept["text"]))
+    # Other code: what was made from the same rows still is.
+    monkeypatch.setattr("emotion_kedro.cache._code", lambda: "of tomorrow")
+    draw_candidates(split, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
+    assert_written_for(contexts, kept)
     # A new split: what yesterday's rows made is neither sampled from, nor scored.
     train = split["split"] == "train"
     changed = split.drop(split.index[train][:1])

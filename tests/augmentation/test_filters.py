@@ -25,7 +25,7 @@ from emotion_kedro.augmentation.filters import (
     score_candidates,
     with_reviews,
 )
-from emotion_kedro.config.augmentation import filter_configs
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.schemas import Reviews, ScoredCandidates
 
 TRAIN = ["I couldn't stop smiling on the way home, what a day!", "so long so long so long my friend"]

@@ -8,8 +8,8 @@ import pytest
 
 from emotion_kedro.augmentation.filters import score_candidates
 from emotion_kedro.augmentation.mix import compose_rows
-from emotion_kedro.config.augmentation import filter_configs
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.schemas import Decisions, TrainingRows
 

@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from emotion_kedro.config.augmentation import (
-    FILTERS,
-    GENERATORS,
-    DecodingConfig,
-    default_filters,
-    filter_config,
-    filter_configs,
-    generator_config,
-)
+from emotion_kedro.config.augmentation import GENERATORS, DecodingConfig, generator_config
+from emotion_kedro.config.filters import FILTERS, default_filters, filter_config, filter_configs
 
 TRAINING = {"steps": 10, "learning_rate": 1e-3}
 TUNED = {"base": "gpt2", "training": TRAINING}

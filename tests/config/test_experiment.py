@@ -56,6 +56,14 @@ def test_labels_of_the_data_and_labels_written_out_are_taxonomies_too() -> None:
     assert written.unification.taxonomy.names == ("up", "down")
 
 
+def test_a_label_that_the_experiment_maps_is_known() -> None:
+    experiment = resolved(records={"sources": ["diary"], "taxonomy": "moods", "label_map": {"merry": "glad"}})
+    assert experiment.unification is not None
+    assert experiment.unification.label_map == {"merry": "glad"}
+    assert experiment.ingestion is not None
+    assert experiment.ingestion.known_labels == {"glad", "low", "merry"}
+
+
 def test_a_source_may_stand_in_the_experiment() -> None:
     source = {"file": "/elsewhere/notes.jsonl", "text_column": "text", "label_column": "mood"}
     experiment = resolved(records={"sources": {"notes": source}, "taxonomy": "moods"})
@@ -69,6 +77,10 @@ def test_a_source_may_stand_in_the_experiment() -> None:
         ({"records": {"sources": ["letters"], "taxonomy": "moods"}}, "records.sources names letters"),
         ({"records": {"sources": ["diary"], "taxonomy": "tempers"}}, "records.taxonomy is 'tempers'; there are: moods"),
         ({"records": {"taxonomy": "moods"}}, "give either `sources`, or `from_experiment`"),
+        (
+            {"records": {"sources": ["diary"], "taxonomy": "moods", "label_map": {"merry": "gled"}}},
+            "records.label_map has gled; did you mean glad?",
+        ),
         ({"arms": {"real": {}, "template": {"add": ["nobody"]}}}, "arms.template.add has nobody"),
         (
             {"arms": {"real": {}, "template": {"add": ["template"], "filters": ["taste"]}}},

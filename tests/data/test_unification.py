@@ -45,6 +45,14 @@ def test_drops_and_counts_what_is_outside() -> None:
     }
 
 
+def test_an_experiment_may_read_labels_as_others_of_its_taxonomy() -> None:
+    table = records(a=["joy", "negative", "relief"], b=["positive", "joy"])
+    kept, _, report = unify_labels(table, DROP.model_copy(update={"label_map": {"joy": "positive"}}))
+    assert kept["record_id"].tolist() == ["a:1", "a:2", "b:1", "b:2"]
+    assert kept["label"].tolist() == ["positive", "negative", "positive", "positive"]
+    assert report["dropped"] == {"a": {"relief": 1}}
+
+
 def test_error_names_rows_and_labels() -> None:
     table = records(a=["negative", "relief", "positive"])
     with pytest.raises(ValueError, match=r"1 rows.*\(negative, positive\).*a:2 \(relief\).*outside_taxonomy: drop"):

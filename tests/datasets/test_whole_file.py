@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from emotion_kedro.datasets import (
     ParquetDataset,
     PlotDataset,
     TextDataset,
+    TimedParquetDataset,
 )
+from emotion_kedro.runners.incremental.fingerprints import MISSING, content_of
 
 VERSIONS = ("2030-01-01", "2030-01-02")
 
@@ -196,3 +199,21 @@ def test_a_catalog_takes_them_by_name(tmp_path: Path) -> None:
     catalog.save("table", table)
     assert catalog.load("table").equals(table)
     assert len(files(tmp_path)) == 1
+
+
+def test_how_long_runs_took_is_no_part_of_what_their_table_says(tmp_path: Path) -> None:
+    dataset = TimedParquetDataset(filepath=str(tmp_path / "runs.parquet"))
+    contents = [content_of(dataset, "runs")]
+    for seconds, loss in ((1.5, 0.1), (2.5, 0.1), (2.5, 0.1 + 1e-16), (2.5, float("nan"))):
+        dataset.save(pd.DataFrame({"arm": ["real"], "seconds": [seconds], "validation_loss": [loss]}))
+        contents.append(content_of(dataset, "runs"))
+    assert contents[0] == MISSING
+    assert contents[1] == contents[2]
+    assert len(set(contents)) == 4
+    assert dataset.load()["seconds"].tolist() == [2.5]
+
+
+def test_every_table_of_runs_is_kept_so() -> None:
+    catalog = "".join(file.read_text() for file in Path("conf/base/catalog").glob("*.yml"))
+    classes = re.findall(r"type: (\S+)\n(?:  [^\n]*\n)*  validator: {class: emotion_kedro.schemas.Runs,", catalog)
+    assert classes == ["emotion_kedro.datasets.TimedParquetDataset"] * 3

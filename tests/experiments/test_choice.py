@@ -14,15 +14,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from design_pieces import ARMS, LINEAR, design_of, scored, split_of
 
+from emotion_kedro.augmentation.mix import compose_arm
 from emotion_kedro.cache import Cache
-from emotion_kedro.config.augmentation import default_filters
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.config.filters import default_filters
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits
-from emotion_kedro.experiments.run import FittedArm, RunContext, compose_arm, fit_arm
-from emotion_kedro.experiments.validation import choose_arm
+from emotion_kedro.experiments.run import FittedArm, RunContext, fit_arm
+from emotion_kedro.metrics.calibration import choose_arm
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
 from emotion_kedro.pipelines.evaluation import create_pipeline

@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from design_pieces import ARMS, design_of, scored, split_of
 
-from emotion_kedro.config.augmentation import default_filters
+from emotion_kedro.augmentation.mix import compose_arm
+from emotion_kedro.config.filters import default_filters
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.experiments.run import compose_arm
 
 
 @pytest.fixture(scope="module")

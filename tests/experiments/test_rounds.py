@@ -21,10 +21,10 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.datasets import TableFolder
 from emotion_kedro.experiments import rounds
+from emotion_kedro.experiments.round_rules import best_round, certainty, has_stalled, least_certain
 from emotion_kedro.experiments.rounds import analyse
 from emotion_kedro.experiments.run import prediction_columns
-from emotion_kedro.experiments.uncertainty import certainty, least_certain
-from emotion_kedro.experiments.validation import best_round, has_stalled, validation_score
+from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Predictions, Runs
 

@@ -15,14 +15,14 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.experiments.run import prediction_columns
-from emotion_kedro.experiments.validation import choose_arm
-from emotion_kedro.metrics.calibration import measure_choices
+from emotion_kedro.metrics.calibration import choose_arm, measure_choices
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 from emotion_kedro.report.recommended import (
     Learned,
     RecommendedModel,
+    _scores,
     answers,
     describe,
     example_of,
@@ -106,6 +106,11 @@ def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.Da
     assert "of equal arms the first named" in reason(tied)
     assert reason(recommendation[recommendation["chosen"]]) == "mixed: the only arm that may be recommended."
     assert "From no probability on" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
+
+
+def test_a_metric_without_a_name_for_pages_keeps_its_own() -> None:
+    scores = pd.DataFrame({"metric": ["macro_f1", "brier"], "value": 0.5, "low": 0.4, "high": 0.6})
+    assert _scores(scores)["metric"].tolist() == ["macro-F1", "brier"]
 
 
 def test_the_card_is_one_that_a_hub_reads_with_the_figures_of_this_very_model(

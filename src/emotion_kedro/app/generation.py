@@ -11,8 +11,9 @@ import pandas as pd
 from emotion_kedro.app.model import RECOMMENDED, latest_models, load_model
 from emotion_kedro.augmentation.filters import KEPT, apply_filters, score_candidates
 from emotion_kedro.augmentation.generators import Unfinished
-from emotion_kedro.config.augmentation import GENERATORS, filter_configs, generator_config
+from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.loader import DEFAULT, latest_folder
 from emotion_kedro.models.device import choose_device
 

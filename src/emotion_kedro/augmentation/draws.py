@@ -13,7 +13,7 @@ import pandas as pd
 
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
 from emotion_kedro.augmentation.filters import score_candidates, with_reviews
-from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, no_rows
+from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, mark_of, no_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.augmentation import GeneratorConfig
 from emotion_kedro.config.base import ALL_ROWS
@@ -110,7 +110,7 @@ def draw_for(
 
 
 def _numbered(table: pd.DataFrame, name: str, draw: Draw, splits: DesignSplits) -> pd.DataFrame:
-    rows = _rows_of(draw, splits)
+    rows = mark_of(splits.rows(draw))
     numbers = table.groupby("label").cumcount() + 1
     # With a check sum, so that a judgement of one run's candidates never fits another's.
     ids = [
@@ -132,7 +132,7 @@ def assert_written_for(splits: DesignSplits, candidates: pd.DataFrame) -> None:
     rows now.
     """
     for _, table in candidates.groupby(["size", "data_seed"]):
-        rows = _rows_of(Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0])), splits)
+        rows = mark_of(splits.rows(Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0]))))
         for candidate_id, text in zip(table["candidate_id"], table["text"], strict=True):
             if not candidate_id.endswith(f":{_check_sum(text, rows)}"):
                 raise LeakError(
@@ -151,15 +151,11 @@ def reviewed_candidates(splits: DesignSplits, candidates: pd.DataFrame, reviews:
     assert_written_for(splits, candidates)
     table = with_reviews(candidates, reviews)
     for _, part in table[table["text"] != candidates["text"]].groupby(["size", "data_seed"]):
-        rows = _rows_of(Draw(int(part["size"].iloc[0]), int(part["data_seed"].iloc[0])), splits)
+        rows = mark_of(splits.rows(Draw(int(part["size"].iloc[0]), int(part["data_seed"].iloc[0]))))
         names = [name.rpartition(":")[0] for name in part["candidate_id"]]
         sums = [_check_sum(text, rows) for text in part["text"]]
         table.loc[part.index, "candidate_id"] = [f"{name}:{end}" for name, end in zip(names, sums, strict=True)]
     return table
-
-
-def _rows_of(draw: Draw, splits: DesignSplits) -> str:
-    return fingerprint(splits.rows(draw)[["record_id", "text", "label"]])
 
 
 def _check_sum(text: str, rows: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.data.subsamples import DesignSplits
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +20,50 @@ COLUMNS = ["record_id", "text", "label", "origin", "generator", "weight", "phase
 DECISIONS = ["candidate_id", "kept", "reason"]
 LEAST_WEIGHT = 1e-9
 """A probability may round to 0, a weight may not be it."""
+
+
+def compose_arm(
+    name: str, arm: ArmConfig, design_splits: DesignSplits, candidates: pd.DataFrame, filters: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return an arm's training rows (schema ``TrainingRows``) and its decisions on the candidates (``Decisions``).
+
+    Args:
+        name: of the arm.
+        arm: its rows, generators, filters and weights.
+        design_splits: the rows of the experiment.
+        candidates: schema ``ScoredCandidates``.
+        filters: every filter's settings by name.
+
+    Raises:
+        LeakError: if a held-out row is among them.
+        ValueError: if a draw leaves no row to train on.
+    """
+    rows, decisions = [], []
+    for draw in design_splits.draws([arm]):
+        inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
+        composed, decided = compose_rows(
+            *(arm, design_splits.rows(draw), candidates[inside].reset_index(drop=True), design_splits.design, filters),
+            guard=design_splits.guard,
+            name=name,
+        )
+        rows.append(composed.assign(**draw._asdict()))
+        decisions.append(decided.assign(arm=name, **draw._asdict()))
+    return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
+
+
+def compose_real_arm(name: str, arm: ArmConfig, design_splits: DesignSplits) -> pd.DataFrame:
+    """Return the training rows of an arm to which nothing is added; no filter's code has a part in it.
+
+    Raises:
+        LeakError: if a held-out row is among them.
+        ValueError: if a draw leaves no row to train on.
+    """
+    guard = design_splits.guard
+    rows = [
+        training_rows(arm, design_splits.rows(draw), guard=guard, name=name).assign(**draw._asdict())
+        for draw in design_splits.draws([arm])
+    ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def compose_rows(
@@ -33,12 +78,6 @@ def compose_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training rows of an arm in one draw, and what became of the candidates that it could have added.
 
-    A real row weighs 1, and so does an added one where ``augmentation_weight`` is None. Otherwise the added rows of a
-    label weigh together as much as so many real ones, whatever their number; several generators share that. Of a label
-    of which nothing is left, the real rows weigh so much more: met less often than other labels, it would be predicted
-    less often, which is no matter of text. With ``weights: agreement`` added rows weigh in proportion to their
-    probability.
-
     Args:
         arm: its parameters.
         rows: real train rows of the draw: ``record_id, text, label``, and ``source`` where the arm asks for one.
@@ -49,7 +88,50 @@ def compose_rows(
         name: of the arm, for messages.
 
     Returns:
-        ``record_id, text, label, origin, generator, weight, phase`` and ``candidate_id, kept, reason``.
+        What :func:`training_rows` does, and ``candidate_id, kept, reason``.
+
+    Raises:
+        LeakError: if a held-out row is among the rows.
+        ValueError: if nothing is left to learn from.
+    """
+    offered = pd.concat(
+        [candidates.iloc[:0], *(candidates[candidates["generator"] == added] for added in arm.add)], ignore_index=True
+    )
+    decisions = apply_filters(offered, arm.filters, filters, rows, quota=design.added_rows)
+    decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
+    kept = offered[decisions["kept"].to_numpy()]
+    _tell_of_too_few(kept, arm, rows, design, name)
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in decisions["reason"].value_counts().items())
+    return training_rows(arm, rows, kept, guard=guard, name=name, reasons=reasons), decisions
+
+
+def training_rows(
+    arm: ArmConfig,
+    rows: pd.DataFrame,
+    kept: pd.DataFrame | None = None,
+    *,
+    guard: LeakGuard | None,
+    name: str,
+    reasons: str = "",
+) -> pd.DataFrame:
+    """Return the real rows of an arm and the candidates that it keeps, with what each counts.
+
+    A real row weighs 1, and so does an added one where ``augmentation_weight`` is None. Otherwise the added rows of a
+    label weigh together as much as so many real ones, whatever their number; several generators share that. Of a label
+    of which nothing is left, the real rows weigh so much more: met less often than other labels, it would be predicted
+    less often, which is no matter of text. With ``weights: agreement`` added rows weigh in proportion to their
+    probability.
+
+    Args:
+        arm: its parameters.
+        rows: real train rows: ``record_id, text, label``, and ``source`` where the arm asks for one.
+        kept: schema ``ScoredCandidates``, without those that filters refused; None: nothing is added.
+        guard: knows the held-out rows.
+        name: of the arm, for messages.
+        reasons: what became of the candidates, for messages.
+
+    Returns:
+        ``record_id, text, label, origin, generator, weight, phase``.
 
     Raises:
         LeakError: if a held-out row is among the rows.
@@ -57,26 +139,18 @@ def compose_rows(
     """
     if guard is not None:
         guard.assert_disjoint(rows, f"the real rows of the arm {name}")
-    offered = pd.concat(
-        [candidates.iloc[:0], *(candidates[candidates["generator"] == added] for added in arm.add)], ignore_index=True
-    )
-    decisions = apply_filters(offered, arm.filters, filters, rows, quota=design.added_rows)
-    decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
-    _tell_of_too_few(offered[decisions["kept"].to_numpy()], arm, rows, design, name)
     real = real_rows(arm, rows)
-    added = _added_rows(arm, offered[decisions["kept"].to_numpy()])
-    table = pd.concat([real, added], ignore_index=True)
+    table = real if kept is None else pd.concat([real, _added_rows(arm, kept)], ignore_index=True)
     if arm.augmentation_weight is not None:
         table = _with_stand_ins(table, arm)
     if table.empty:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in decisions["reason"].value_counts().items())
         raise ValueError(
             f"the arm {name} has no row to learn from ({reasons or 'no candidates'}); ask less of its filters"
         )
     if guard is not None:
         guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
     later = arm.order == "continue" and len(real) > 0
-    return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS], decisions
+    return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS]
 
 
 def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, design: DesignConfig, name: str) -> None:

@@ -8,18 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads, reasons
-from emotion_kedro.config.filters import (
-    FILTERS,
-    AgreementConfig,
-    config_of,
-    default_filters,
-    filter_config,
-    filter_configs,
-)
+from emotion_kedro.config.filters import AgreementConfig, config_of
 from emotion_kedro.config.taxonomy import LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
-
-__all__ = ["FILTERS", "GENERATORS", "default_filters", "filter_config", "filter_configs", "generator_config"]
 
 SCRATCH = "scratch"
 """The base that is no pretrained model."""

@@ -39,6 +39,8 @@ ALL_ROWS = 0
 PROBABILITY_PREFIX = "p_"
 """Column ``p_<label>`` of a table of predictions holds the probability of that label."""
 
+CLASSIFIER_NOTES, GENERATOR_NOTES = "classifier.json", "generator.json"
+"""Files in which a saved model says what it is and how it was made, times included."""
 RECOMMENDED = "recommended"
 """Name of the model that the validation rows chose, beside the arms' own; no arm may be called so."""
 

@@ -267,6 +267,8 @@ class UnificationConfig(Config):
     """``from_data``: the labels that the records have, in alphabetical order."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
     """What happens to a row whose label is not in this taxonomy (``relief`` in ``six``)."""
+    label_map: dict[str, str] = Field(default_factory=dict)
+    """A label, as the sources' own maps leave it -> one of this taxonomy, in this experiment alone."""
     max_lost: Share = MAX_LOST
     """Largest share of the rows that may be dropped for it."""
 

@@ -134,6 +134,8 @@ class RecordsSpec(SamplingConfig):
     taxonomy: str | TaxonomyConfig = "six"
     """A name of ``taxonomies.yml``, ``from_data`` (the labels that the sources have), or labels written out here."""
     outside_taxonomy: Literal["drop", "error"] = "drop"
+    label_map: dict[str, str] = Field(default_factory=dict)
+    """A label, as the sources' own maps leave it -> a label of the taxonomy."""
     max_lost: Share = MAX_LOST
     """Largest share of a source's rows, and of all rows, that may be dropped for their labels."""
     unlabelled: UnlabelledSpec | None = None

@@ -107,7 +107,7 @@ def _ingestion(
         cleaning=ingestion["cleaning"],
         sources=_sources(records.sources, ingestion),
         # Labels of one's own are not asked to be those of a taxonomy that the project ships with.
-        known_labels=None if inside == FROM_DATA else frozenset({*known, *inside.names}),
+        known_labels=None if inside == FROM_DATA else frozenset({*known, *inside.names, *records.label_map}),
         max_lost=records.max_lost,
     )
 
@@ -149,9 +149,11 @@ def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:
 def _unification(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> UnificationConfig | None:
     if records.from_experiment is not None:
         return None
-    return UnificationConfig(
-        taxonomy=_taxonomy(records, taxonomies), **records.model_dump(include={"outside_taxonomy", "max_lost"})
-    )
+    taxonomy = _taxonomy(records, taxonomies)
+    if taxonomy != FROM_DATA:
+        _known("records.label_map", records.label_map.values(), taxonomy.names)
+    given = records.model_dump(include={"outside_taxonomy", "label_map", "max_lost"})
+    return UnificationConfig(taxonomy=taxonomy, **given)
 
 
 def _sampling(records: RecordsSpec) -> SamplingConfig | None:

@@ -139,6 +139,11 @@ class DesignSplits:
         limits = [limit for limit in (size, self.design.validation_rows) if limit]
         return self.subsample("validation", self.design.seed).rows(min(limits)) if limits else self.validation
 
+    def with_validation_tested(self, *further: pd.DataFrame) -> DesignSplits:
+        """Return splits whose runs predict the validation rows, and beside them the rows in ``further``; no others."""
+        rows = [self.train, self.validation, self.validation.assign(split="test"), *further]
+        return DesignSplits(pd.concat(rows, ignore_index=True), self.design.model_copy(update={"test_rows": None}))
+
     def subsample(self, split: str, seed: int) -> Subsample:
         """Return the rows of a split in the order in which a seed takes them."""
         if (split, seed) not in self._subsamples:

@@ -28,7 +28,8 @@ def unify_labels(
 
     Args:
         records: records table (the sources' maps are applied).
-        config: the taxonomy, and whether a record with another label is dropped (and counted) or is an error.
+        config: the taxonomy, what other labels become of it, and whether a record with one that stays is dropped (and
+            counted) or is an error.
 
     Returns:
         The records that stay, in order; the taxonomy, which ``from_data`` is made of the records' labels here; and a
@@ -38,7 +39,9 @@ def unify_labels(
         ValueError: for ``outside_taxonomy: error`` and a label outside of it; if a label of the taxonomy has no
             record; if the labels of the records make no taxonomy.
     """
-    records = Chunks.of(records)
+    records = Chunks.of(records).map(
+        lambda piece: piece.assign(label=piece["label"].replace(config.label_map).astype("str"))
+    )
     counts = _added(count_by_source(piece) for piece in records)
     taxonomy = _from_data(counts) if config.taxonomy == "from_data" else config.taxonomy
     names = set(taxonomy.names)

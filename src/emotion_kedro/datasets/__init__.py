@@ -11,6 +11,7 @@ from emotion_kedro.datasets.whole_file import (
     ParquetDataset,
     PlotDataset,
     TextDataset,
+    TimedParquetDataset,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "RawFolder",
     "TableFolder",
     "TextDataset",
+    "TimedParquetDataset",
 ]

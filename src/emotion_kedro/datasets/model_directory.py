@@ -12,10 +12,8 @@ from typing import Any, Protocol
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview
 
+from emotion_kedro.config.base import CLASSIFIER_NOTES, GENERATOR_NOTES
 from emotion_kedro.whole_files import point, written_whole
-
-NOTES = frozenset({"classifier.json", "generator.json"})
-"""Files in which times stand."""
 
 
 class SavesItself(Protocol):
@@ -89,7 +87,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         """
         digest = hashlib.sha256()
         for file in sorted(path for path in self.load().rglob("*") if path.is_file() and path.suffix != ".md"):
-            if file.name in NOTES:
+            if file.name in (CLASSIFIER_NOTES, GENERATOR_NOTES):
                 content = json.dumps(_without_times(json.loads(file.read_bytes())), sort_keys=True)
             else:
                 content = digest_of(file)

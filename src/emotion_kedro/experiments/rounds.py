@@ -28,6 +28,7 @@ from emotion_kedro.augmentation.generators.tuning import (
     validation_texts,
     write_with_notes,
 )
+from emotion_kedro.augmentation.mix import training_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.analyses import RoundsConfig
 from emotion_kedro.config.augmentation import FineTunedConfig
@@ -35,18 +36,10 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.experiments.run import RunContext, fit_arm
-from emotion_kedro.experiments.uncertainty import certainty, least_certain
-from emotion_kedro.experiments.validation import (
-    best_round,
-    chosen,
-    fidelity,
-    has_stalled,
-    training_rows,
-    validation_score,
-    with_validation_tested,
-)
+from emotion_kedro.experiments.round_rules import best_round, certainty, fidelity, has_stalled, least_certain
+from emotion_kedro.experiments.run import RunContext, chosen, fit_arm
 from emotion_kedro.metrics.bootstrap import clusters_of
+from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_directory
@@ -166,7 +159,8 @@ class Loop:
         return self.contexts.validation_rows(self.draw.size)
 
     def _rows(self, real: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
-        return training_rows(real, added, **self.draw._asdict(), guard=self.contexts.guard, place="the rounds")
+        rows = training_rows(ArmConfig(), real, added, guard=self.contexts.guard, name="the rounds")
+        return rows.assign(**self.draw._asdict())
 
     # --- what is fed back -----------------------------------------------------------------------------------------
 
@@ -341,7 +335,7 @@ class Loop:
     @cached_property
     def _splits(self) -> DesignSplits:
         """The rows of the experiment; validation rows are predicted together with the test rows."""
-        return with_validation_tested(self.contexts, self.contexts.test)
+        return self.contexts.with_validation_tested(self.contexts.test)
 
 
 def _counts(uncertain: pd.DataFrame) -> list[dict[str, Any]]:

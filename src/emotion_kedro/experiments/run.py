@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.augmentation.mix import compose_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.config.experiment import ArmConfig
@@ -24,62 +23,10 @@ from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
 
-DRAW = ["size", "data_seed"]
-RUN = ["experiment", "arm", "learner", *DRAW, "seed"]
+RUN = ("experiment", "arm", "learner", "size", "data_seed", "seed")
 SECONDS, RUNS = "seconds", "runs"
 TEST, VALIDATION = "test", "validation"
 """The rows that a run predicts: what it is scored on, and what a model is chosen by."""
-NOTHING = pd.DataFrame(
-    {
-        **dict.fromkeys(("candidate_id", "text", "label", "generator", "predicted"), pd.Series(dtype="str")),
-        "ended": pd.Series(dtype="bool"),
-        **dict.fromkeys(("words", "repetition", "train_similarity", "probability"), pd.Series(dtype="float64")),
-    }
-)
-"""The candidates of an arm to which nothing is added."""
-
-
-def compose_arm(
-    name: str,
-    arm: ArmConfig,
-    design_splits: DesignSplits,
-    candidates: pd.DataFrame | None,
-    filters: Mapping[str, Any],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return an arm's training rows (schema ``TrainingRows``) and its decisions on the candidates (``Decisions``).
-
-    Args:
-        name: of the arm.
-        arm: its rows, generators, filters and weights.
-        design_splits: the rows of the experiment.
-        candidates: schema ``ScoredCandidates``; None where nothing is added.
-        filters: every filter's settings by name.
-
-    Raises:
-        LeakError: if a held-out row is among them.
-        ValueError: if a draw leaves no row to train on.
-    """
-    rows, decisions = [], []
-    for draw in design_splits.draws([arm]):
-        composed, decided = compose_rows(
-            arm,
-            design_splits.rows(draw),
-            _of_draw(candidates, draw),
-            design_splits.design,
-            filters,
-            guard=design_splits.guard,
-            name=name,
-        )
-        rows.append(composed.assign(size=draw.size, data_seed=draw.data_seed))
-        decisions.append(decided.assign(arm=name, size=draw.size, data_seed=draw.data_seed))
-    return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
-
-
-def _of_draw(candidates: pd.DataFrame | None, draw: Draw) -> pd.DataFrame:
-    if candidates is None:
-        return NOTHING.copy()
-    inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
-    return candidates[inside].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -259,30 +206,21 @@ class _Run:
         rows = self._predicted_rows(split)[["record_id", "source", "label"]].reset_index(drop=True)
         given = table[table["split"] == split].reset_index(drop=True)
         read = given.drop(columns=["free_answer"], errors="ignore").drop(columns=["split", "record_id"])
-        named = [self._with_run(pd.concat([rows, read], axis=1), self.planned.learner)]
+        named = [_headed(pd.concat([rows, read], axis=1), self._key())]
         if "free_answer" in given:
             answered = pd.concat([rows, read.assign(predicted=given["free_answer"])], axis=1)
-            named.append(self._with_run(answered, f"{self.planned.learner}, free"))
+            named.append(_headed(answered, self._key(", free")))
         return pd.concat(named, ignore_index=True)
 
-    def _with_run(self, table: pd.DataFrame, learner: str) -> pd.DataFrame:
-        draw = self.planned.draw
-        run = (self.context.experiment, self.arm_name, learner, draw.size, draw.data_seed, self.planned.seed)
-        return _headed(table, run)
+    def _key(self, how: str = "") -> tuple[Any, ...]:
+        planned = self.planned
+        return (self.context.experiment, self.arm_name, planned.learner + how, *planned.draw, planned.seed)
 
     def _log(self, table: pd.DataFrame) -> dict[str, Any]:
-        rows, draw = self._rows(), self.planned.draw
-        run = (
-            self.context.experiment,
-            self.arm_name,
-            self.planned.learner,
-            draw.size,
-            draw.data_seed,
-            self.planned.seed,
-        )
+        rows = self._rows()
         loss = table.attrs.get("validation_loss")
         return {
-            **dict(zip(RUN, run, strict=True)),
+            **dict(zip(RUN, self._key(), strict=True)),
             "train_rows": int((rows["origin"] == "real").sum()),
             "added_rows": int((rows["origin"] == "added").sum()),
             "steps": int(table.attrs.get("steps") or 0),
@@ -291,6 +229,18 @@ class _Run:
             "seconds": float(table.attrs[SECONDS]),
             "device": str(table.attrs["device"]),
         }
+
+
+def chosen(kinds: str, configs: Mapping[str, Any], name: str | None) -> tuple[str, Any]:
+    """Return the name and the parameters of one of the experiment's learners or generators; None: the first.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if not configs or (name is not None and name not in configs):
+        raise ValueError(f"{kinds} has no {name or 'entry'}; there are: {', '.join(configs) or 'none'}")
+    key = name or next(iter(configs))
+    return key, configs[key]
 
 
 def prediction_columns(probabilities: np.ndarray, labels: tuple[str, ...]) -> pd.DataFrame:
@@ -325,8 +275,7 @@ def fit_baselines(context: RunContext) -> pd.DataFrame:
         given = pd.DataFrame(estimator.predict_proba(splits.test["text"].tolist()), columns=list(estimator.classes_))
         read = prediction_columns(given.reindex(columns=list(labels), fill_value=0.0).to_numpy(), labels)
         table = pd.concat([splits.test[["record_id", "source", "label"]].reset_index(drop=True), read], axis=1)
-        run = (context.experiment, "baseline", learner, ALL_ROWS, 0, 0)
-        tables.append(_headed(table, run))
+        tables.append(_headed(table, (context.experiment, "baseline", learner, ALL_ROWS, 0, 0)))
     return pd.concat(tables, ignore_index=True)
 
 

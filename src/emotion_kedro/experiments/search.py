@@ -18,6 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from emotion_kedro.augmentation.draws import assert_written_for
 from emotion_kedro.augmentation.filters import apply_filters
+from emotion_kedro.augmentation.mix import training_rows
 from emotion_kedro.cache import Cache, contents_of, fingerprint
 from emotion_kedro.config.analyses import SearchConfig
 from emotion_kedro.config.base import ALL_ROWS
@@ -25,8 +26,8 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, stratified_subsample
-from emotion_kedro.experiments.run import RunContext, fit_arm
-from emotion_kedro.experiments.validation import chosen, training_rows, validation_score, with_validation_tested
+from emotion_kedro.experiments.run import RunContext, chosen, fit_arm
+from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.device import Device
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def analyse(
     offered = _offered(candidates, config, design)
     assert_written_for(splits, offered)
     # A trial is handed train and validation rows, and nothing else.
-    context = RunContext(name, taxonomy, with_validation_tested(splits), device, cache)
+    context = RunContext(name, taxonomy, splits.with_validation_tested(), device, cache)
     trial = _Trial(offered, config, design, filters, learner_name, learner, context)
     trials = search(trial, config, cache, trial.identity())
     best = trials.iloc[int(trials["score"].to_numpy().argmax())]
@@ -235,8 +236,8 @@ class _Trial:
         return self.context.design_splits.train
 
     def _rows(self, real: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
-        draw = {"size": ALL_ROWS, "data_seed": self.design.data_seeds[0]}
-        return training_rows(real, added, **draw, guard=self.context.design_splits.guard, place="the search")
+        rows = training_rows(ArmConfig(), real, added, guard=self.context.design_splits.guard, name="the search")
+        return rows.assign(size=ALL_ROWS, data_seed=self.design.data_seeds[0])
 
     def _fit(
         self, arm: str, rows: pd.DataFrame, learner: TunedConfig, seeds: tuple[int, ...]

@@ -1,8 +1,10 @@
-"""Probabilities that mean what they say: a temperature, and a threshold below which no answer is given."""
+"""Probabilities that mean what they say: a temperature, a threshold for answers, and a choice among arms by them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, Metric, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, runs_of
+from emotion_kedro.metrics.runs import Runs, kept_runs, runs_of
 
 LOWEST, HIGHEST = 0.2, 5.0
 """Between these a temperature is looked for."""
@@ -103,6 +105,44 @@ def _share(totals: Floats, rows: Floats) -> Floats:
 def _accuracy(totals: Floats, rows: Floats) -> Floats:
     nothing = np.full(totals.shape[:-1], np.nan)
     return np.divide(totals[..., 1], totals[..., 0], out=nothing, where=totals[..., 0] > 0)
+
+
+def choose_arm(
+    runs: pd.DataFrame, validation_predictions: pd.DataFrame, arms: Sequence[str], evaluation: EvaluationConfig
+) -> pd.DataFrame:
+    """Choose among arms by the log loss of the validation rows, after calibration; no test row is looked at.
+
+    The loss is the mean over the runs of the learner and size whose classifier is kept. Of equal arms the first named
+    is chosen, and the first of all where there are no validation rows.
+
+    Args:
+        runs: schema :class:`emotion_kedro.schemas.Runs`.
+        validation_predictions: schema :class:`emotion_kedro.schemas.Predictions`, of validation rows.
+        arms: names, at least one.
+        evaluation: how accurate the answers are to be that a model does not keep to itself.
+
+    Returns:
+        Schema :class:`emotion_kedro.schemas.Choices`.
+    """
+    table = pd.DataFrame([_choice(runs, validation_predictions, arm, evaluation) for arm in arms])
+    losses = table["validation_loss"].fillna(np.inf)
+    return table.assign(chosen=table.index == losses.idxmin())
+
+
+def _choice(
+    runs: pd.DataFrame, validation_predictions: pd.DataFrame, arm: str, evaluation: EvaluationConfig
+) -> dict[str, Any]:
+    names = ["arm", "learner", "size", "data_seed", "seed"]
+    kept = kept_runs(runs[runs["arm"] == arm])
+    rows = validation_predictions.merge(kept.iloc[[0]][names], on=names)
+    return {
+        **{name: kept[name].iloc[0] for name in names},
+        "validation_rows": len(rows),
+        "validation_loss": float(kept["validation_loss"].mean()),
+        "runs": len(kept),
+        "temperature": float(kept["temperature"].iloc[0]),
+        "threshold": answering_threshold(rows, evaluation.answered_accuracy),
+    }
 
 
 def measure_choices(

@@ -178,7 +178,8 @@ def _compare(
     scores = [resample(runs, COMPARED, groups, evaluation) for runs in (first, second)]
     gains = {name: interval(scores[0][name] - scores[1][name], first.data_seeds, evaluation) for name in COMPARED}
     hits = first.correct.mean(axis=0) - second.correct.mean(axis=0)
-    differing = np.count_nonzero(np.bincount(clusters_of(first.record_ids, groups), weights=hits).round(9))
+    gains_of_clusters = np.bincount(clusters_of(first.record_ids, groups), weights=hits)
+    differing = int(np.count_nonzero(gains_of_clusters.round(9)))
     common = {
         "experiment": first.experiment,
         **names,

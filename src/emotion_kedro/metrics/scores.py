@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from emotion_kedro.config.analyses import ValidationMetric
+from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import METRICS, interval, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, parts_of, runs_of
+from emotion_kedro.metrics.runs import Runs, labels_of, parts_of, runs_of
 
 
 def score_table(
@@ -99,3 +101,21 @@ def _described(runs: Runs, table: pd.DataFrame) -> pd.DataFrame:
     for place, (name, value) in enumerate({"experiment": runs.experiment, **runs.design._asdict()}.items()):
         table.insert(place, name, value)
     return table
+
+
+def validation_score(predictions: pd.DataFrame, metric: ValidationMetric) -> float:
+    """Return the mean over seeds of accuracy, or of log loss with its sign turned: more is better.
+
+    Args:
+        predictions: schema :class:`emotion_kedro.schemas.Predictions`, validation rows, one arm.
+        metric: which of the two.
+    """
+    if metric == "accuracy":
+        by_row = (predictions["predicted"] == predictions["label"]).astype(np.float64)
+    else:
+        labels = list(labels_of(predictions))
+        table = predictions[[PROBABILITY_PREFIX + label for label in labels]].to_numpy(dtype=np.float64)
+        places = pd.Categorical(predictions["label"], categories=labels).codes
+        given = table[np.arange(len(table)), places]
+        by_row = pd.Series(np.log(np.maximum(given, np.finfo(np.float64).eps)), index=predictions.index)
+    return float(by_row.groupby(predictions["seed"]).mean().mean())

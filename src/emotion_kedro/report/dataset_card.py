@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.config.augmentation import filter_configs, generator_config
+from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.report.page import render
 from emotion_kedro.report.tables import quality_table, settings_table
 

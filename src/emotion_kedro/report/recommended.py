@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.calibration import of_kept_run
 from emotion_kedro.metrics.scores import label_scores, score_table
 from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
-from emotion_kedro.models.classifiers import NOTES
 from emotion_kedro.report.page import render
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
@@ -157,7 +157,7 @@ def write_card(
         directory: of the arm's model.
         path: by which the recommended model is opened, as seen from the project.
     """
-    row, notes = chosen(recommendation), json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    row, notes = chosen(recommendation), json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
     read = of_kept_run(predictions, recommendation[recommendation["chosen"]])
     scores = score_table(read, learned.records.set_index("record_id")["group"], evaluation)
     example = example_of(read, learned.records)
@@ -235,7 +235,7 @@ def _header(
 
 def _scores(scores: pd.DataFrame) -> pd.DataFrame:
     cells = [with_interval(row.value, row.low, row.high) for row in rows_of(scores)]
-    return pd.DataFrame({"metric": scores["metric"].map(METRIC_NAMES), "value": cells})
+    return pd.DataFrame({"metric": scores["metric"].replace(METRIC_NAMES), "value": cells})
 
 
 def _calibration(notes: dict[str, Any], row: pd.Series) -> str:

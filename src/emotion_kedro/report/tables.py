@@ -109,9 +109,8 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     cells = [f"{points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in rows_of(comparisons)]
     wide = comparisons.assign(cell=cells).pivot(index=keys, columns="metric", values="cell").reset_index()
     tests = comparisons[comparisons["metric"] == "accuracy"]
-    table = tests[[*keys, "detectable", "p_value", "p_holm", "verdict", "rows", "runs"]].merge(
-        wide, on=keys, how="left"
-    )
+    figures = ["detectable", "p_value", "p_holm", "verdict", "rows", "runs"]
+    table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
     seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
     table = table.assign(detectable=seen, p_value=table["p_value"].map(_p), p_holm=table["p_holm"].map(_p))
     columns = [name for name in ("accuracy", "macro_f1") if name in table.columns]

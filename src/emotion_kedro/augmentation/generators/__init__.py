@@ -6,6 +6,7 @@ has ``sample(label, count, seed)``. Kinds that are tuned have ``train`` and ``lo
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CANDIDATES = "candidates"
 ROWS = "rows.txt"
-"""Beside a kept model: the fingerprint of the rows that it learned from."""
+"""Beside a kept model: the mark of the rows that it learned from."""
 
 
 def no_rows() -> pd.DataFrame:
@@ -118,7 +119,7 @@ def train_generator(
         raise ValueError(f"the generator {name} is not tuned, so that there is no model of it to keep")
     assert_disjoint(config, context, name)
     trained, log = _implementation(config).train(context)
-    return KeptGenerator(trained, _rows_of(context)), log
+    return KeptGenerator(trained, mark_of(context.rows)), log
 
 
 def load_generator(
@@ -129,7 +130,7 @@ def load_generator(
     Raises:
         LeakError: if it learned from other rows: since then some of them may have become test rows.
     """
-    file, rows = directory / ROWS, _rows_of(context)
+    file, rows = directory / ROWS, mark_of(context.rows)
     if not file.is_file() or file.read_text(encoding="utf-8") != rows:
         raise LeakError(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
@@ -138,8 +139,10 @@ def load_generator(
     return KeptGenerator(_implementation(config).load(directory, context.device), rows)
 
 
-def _rows_of(context: GenerationContext) -> str:
-    return fingerprint(context.rows[["record_id", "text", "label"]])
+def mark_of(rows: pd.DataFrame) -> str:
+    """Return what stands for train rows in what was made from them: their content alone, whatever the code is now."""
+    hashes = pd.util.hash_pandas_object(rows[["record_id", "text", "label"]], index=False)
+    return hashlib.sha256(hashes.to_numpy().tobytes()).hexdigest()[:16]
 
 
 def draw_candidates(

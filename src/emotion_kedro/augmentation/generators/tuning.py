@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.cache import Work, contents_of, copy_kept, fingerprint
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
+from emotion_kedro.config.base import GENERATOR_NOTES
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
@@ -29,7 +30,6 @@ from emotion_kedro.models.training import TrainingLog
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext
 
-NOTES = "generator.json"
 BASES, BASE = "bases", "base"
 
 
@@ -213,12 +213,12 @@ def merged(language_model: LanguageModel) -> LanguageModel:
 def write_with_notes(model: LanguageModel | Reference, directory: Path, notes: dict[str, Any]) -> None:
     """Write a model, and beside it what made it."""
     model.save(directory)
-    (directory / NOTES).write_text(json.dumps(notes, indent=2), encoding="utf-8")
+    (directory / GENERATOR_NOTES).write_text(json.dumps(notes, indent=2), encoding="utf-8")
 
 
 def read_notes(directory: Path) -> dict[str, Any]:
     """Return what :func:`write_with_notes` wrote beside a model."""
-    notes: dict[str, Any] = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    notes: dict[str, Any] = json.loads((directory / GENERATOR_NOTES).read_text(encoding="utf-8"))
     return notes
 
 

@@ -17,14 +17,13 @@ import numpy as np
 import pandas as pd
 
 from emotion_kedro.cache import Cache
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import LEARNERS, LearnerConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
 
 logger = logging.getLogger(__name__)
-
-NOTES = "classifier.json"
 
 
 class Classifier(Protocol):
@@ -121,7 +120,7 @@ def temperature_of(classifier: Classifier) -> float:
 
 def load_classifier(directory: Path, device: Device) -> Classifier:
     """Open a saved classifier of any kind."""
-    notes: dict[str, Any] = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+    notes: dict[str, Any] = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
     classifier: Classifier = LEARNERS[notes["kind"]].load().load(directory, device)
     return classifier
 

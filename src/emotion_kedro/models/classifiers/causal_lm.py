@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_kedro.cache import Cache
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import CausalLMConfig
 from emotion_kedro.models.cards import PROMPTED, UNCHANGED, classifier_card
-from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
 from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, answer_loss, read_question
 from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
@@ -87,7 +88,7 @@ class CausalLMClassifier:
         """Open a saved classifier."""
         from transformers import AutoTokenizer
 
-        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         reference = directory / REFERENCE
         return cls(
             model=load_language_model(resolve(directory), device).model,
@@ -142,7 +143,7 @@ class CausalLMClassifier:
             Reference(self.reference).save(directory)
         self.tokenizer.save_pretrained(directory)
         self.prompt.write(directory)
-        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         usage = PROMPTED if self.reference is None else UNCHANGED
         card = classifier_card(self.labels, self.notes, usage=usage, tag="text-generation")
         (directory / "README.md").write_text(card, encoding="utf-8")

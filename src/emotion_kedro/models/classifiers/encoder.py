@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_kedro.cache import Cache
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import EncoderConfig
 from emotion_kedro.data.lexicon import lexicon_words
 from emotion_kedro.models.cards import classifier_card
-from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
 from emotion_kedro.models.device import Device, multiple_for, unread_mask
 from emotion_kedro.models.language_models import open_name
@@ -64,7 +65,7 @@ class EncoderClassifier:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         model: Any = AutoModelForSequenceClassification.from_pretrained(directory)
-        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         labels = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
         tokenizer = AutoTokenizer.from_pretrained(directory)
         return cls(model.to(device.place), tokenizer, labels, notes["max_tokens"], notes)
@@ -115,7 +116,7 @@ class EncoderClassifier:
         """Write weights, tokenizer, configuration with ``id2label``, notes and a card."""
         self.model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
-        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         (directory / "README.md").write_text(classifier_card(self.labels, self.notes), encoding="utf-8")
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from emotion_kedro.cache import Cache
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import FeatureConfig, LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.cards import LINEAR, classifier_card
-from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of
 from emotion_kedro.models.classifiers.logistic import Floats, Layer, best_fit
 from emotion_kedro.models.device import Device
@@ -60,7 +61,7 @@ class LinearClassifier:
         """Open a saved classifier; an encoder that its features need is not in the directory."""
         from safetensors.numpy import load_file
 
-        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         tensors, config = load_file(directory / WEIGHTS), FeatureConfig.model_validate(notes["features"])
         features: Any
         if config.kind == "tfidf":
@@ -88,7 +89,7 @@ class LinearClassifier:
             vocabulary = json.dumps(self.features.vocabulary, ensure_ascii=False)
             (directory / VOCABULARY).write_text(vocabulary, encoding="utf-8")
         save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, directory / WEIGHTS)
-        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         (directory / "README.md").write_text(classifier_card(self.labels, self.notes, usage=LINEAR), encoding="utf-8")
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_kedro.cache import Cache
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.data.lexicon import lexicon_words
 from emotion_kedro.models.cards import FILLED, classifier_card
-from emotion_kedro.models.classifiers import NOTES, TrainingSet
+from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
 from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
 from emotion_kedro.models.device import Device
@@ -83,7 +84,7 @@ class MaskedLMClassifier:
         """Open a saved classifier."""
         from transformers import AutoTokenizer
 
-        notes = json.loads((directory / NOTES).read_text(encoding="utf-8"))
+        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         model, _ = open_masked(str(directory), device)
         tokenizer = AutoTokenizer.from_pretrained(directory)
         return cls(model, tokenizer, Prompt.read(directory), notes["max_tokens"], notes["calibrate"], notes)
@@ -159,7 +160,7 @@ class MaskedLMClassifier:
         self.model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
         self.prompt.write(directory)
-        (directory / NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
+        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         card = classifier_card(self.labels, self.notes, usage=FILLED, tag="fill-mask")
         (directory / "README.md").write_text(card, encoding="utf-8")
 

@@ -58,11 +58,10 @@ def adapt_base(
 
 def compose_real(split_records: Frame, arm: ArmConfig, design: DesignConfig, *, name: str) -> Frame:
     """Return the training rows of an arm to which nothing is added."""
+    from emotion_kedro.augmentation.mix import compose_real_arm
     from emotion_kedro.data.subsamples import DesignSplits
-    from emotion_kedro.experiments.run import compose_arm
 
-    rows, _ = compose_arm(name, arm, DesignSplits(split_records, design), None, {})
-    return rows
+    return compose_real_arm(name, arm, DesignSplits(split_records, design))
 
 
 def compose_added(
@@ -76,9 +75,9 @@ def compose_added(
 ) -> tuple[Frame, Frame]:
     """Return the training rows of an arm, and what it decided of each candidate."""
     from emotion_kedro.augmentation.draws import assert_written_for
-    from emotion_kedro.config.augmentation import filter_config
+    from emotion_kedro.augmentation.mix import compose_arm
+    from emotion_kedro.config.filters import filter_config
     from emotion_kedro.data.subsamples import DesignSplits
-    from emotion_kedro.experiments.run import compose_arm
 
     settings = {key: filter_config(key, value) for key, value in filters.items()}
     splits = DesignSplits(split_records, design)

@@ -14,12 +14,11 @@ from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation.pictures import pictures_of
 from emotion_kedro.pipelines.evaluation.recommendation import recommended_path
 
-SAMPLE = "sample"
-"""The folder of the hand-written sample."""
+SAMPLE, OF_THE_SAMPLE = "sample", "hand-written sample: figures show that the work runs, and nothing about real data"
+"""The folder of the hand-written sample, and what is said of it."""
 ADDED = ["arm", "size", "data_seed", "label", "text"]
 """Columns of what arms added."""
 PLAIN = "near-duplicates were not kept together: copies of train texts may be tested on, figures look better for it"
-NOTES = {SAMPLE: "hand-written sample: figures show that the work runs, and nothing about real data"}
 
 
 def score_predictions(
@@ -224,13 +223,16 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
     ]
     if (split_records["group"] == UNGROUPED).all():
         parts.append(PLAIN)
-    return "; ".join([*parts, *([NOTES[raw_folder.name]] if raw_folder.name in NOTES and not outside else [])])
+    if raw_folder.name == SAMPLE and not outside:
+        parts.append(OF_THE_SAMPLE)
+    return "; ".join(parts)
 
 
 def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that differ from their defaults."""
-    from emotion_kedro.config.augmentation import default_filters, filter_config, generator_config
+    from emotion_kedro.config.augmentation import generator_config
     from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+    from emotion_kedro.config.filters import default_filters, filter_config
     from emotion_kedro.config.models import learner_config
 
     defaults = default_filters()

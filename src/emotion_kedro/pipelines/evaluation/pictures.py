@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.config.base import Frame
+from emotion_kedro.config.base import CLASSIFIER_NOTES, Frame
 
 
 def collect_curves(*, arms: Sequence[str], generators: Sequence[str], **parts: Any) -> Frame:
@@ -18,12 +18,11 @@ def collect_curves(*, arms: Sequence[str], generators: Sequence[str], **parts: A
         generators: by name, in the order of ``log_0``, ``log_1``, ...
         parts: directories of classifiers, and training logs of generators.
     """
-    from emotion_kedro.models.classifiers import NOTES
     from emotion_kedro.report.curves import curves_table
 
     logs = {f"generator {name}": parts[f"log_{number}"] for number, name in enumerate(generators)}
     for number, name in enumerate(arms):
-        notes = json.loads(Path(parts[f"model_{number}"], NOTES).read_text(encoding="utf-8"))
+        notes = json.loads(Path(parts[f"model_{number}"], CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         logs[f"classifier {name}"] = [notes.get("log") or {}]
     return curves_table(logs)
 

@@ -16,7 +16,7 @@ def choose_model(
     runs: Frame, validation_predictions: Frame, recommend: Sequence[str], evaluation: EvaluationConfig
 ) -> Frame:
     """Return the arms that may be recommended, one of them chosen. No test row has any part in it."""
-    from emotion_kedro.experiments.validation import choose_arm
+    from emotion_kedro.metrics.calibration import choose_arm
 
     return choose_arm(runs, validation_predictions, recommend, evaluation)
 

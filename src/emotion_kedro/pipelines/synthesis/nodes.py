@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.config.augmentation import filter_configs, generator_config
+from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 

@@ -1,4 +1,4 @@
-"""How sure a classifier is of its reading, and which texts it is least sure of.
+"""What the rounds go by: how sure a classifier is of its reading, which round is best, and when another brings nothing.
 
 A classifier is over-sure of the rows that it was fitted on: each part of the train rows is to be read by one that was
 fitted on the other parts.
@@ -6,6 +6,7 @@ fitted on the other parts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -40,3 +41,31 @@ def least_certain(labels: pd.Series, sureness: ArrayLike, share: float) -> NDArr
     place = groups.rank(method="first") - 1
     wanted = groups.transform("size").map(lambda rows: max(1, round(share * rows)))
     return np.asarray(place < wanted)
+
+
+def best_round(scores: Sequence[float], min_gain: float) -> int:
+    """Return the best round: a later one takes the place of an earlier one if it gains more than ``min_gain`` on it.
+
+    Raises:
+        ValueError: if there are no rounds.
+    """
+    if not scores:
+        raise ValueError("there are no rounds to choose from")
+    best = 0
+    for number, score in enumerate(scores):
+        if score - scores[best] > min_gain:
+            best = number
+    return best
+
+
+def has_stalled(scores: Sequence[float], *, min_gain: float, patience: int) -> bool:
+    """Whether the last ``patience`` rounds brought no better one."""
+    return len(scores) - 1 - best_round(scores, min_gain) >= patience
+
+
+def fidelity(candidates: pd.DataFrame) -> dict[str, float]:
+    """Return the share of the candidates, and of those kept, in which round 0 reads their label."""
+    if "read_as" not in candidates or candidates.empty:
+        return {"fidelity": np.nan, "fidelity_kept": np.nan}
+    right = candidates["read_as"] == candidates["label"]
+    return {"fidelity": float(right.mean()), "fidelity_kept": float(right[candidates["kept"]].mean())}
