@@ -27,6 +27,7 @@ EXPERIMENTS = {
     ),
     *("study", "study_eit", "study_edft", "study_edft_thirteen", "study_goemotions", "study_chnsenticorp"),
     *("few_rows", "few_rows_all"),
+    *("beyond_words", "beyond_words_edft", "beyond_words_goemotions", "beyond_words_stress"),
 }
 
 

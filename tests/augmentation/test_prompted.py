@@ -79,6 +79,21 @@ def test_a_request_shows_as_many_examples_as_there_are_and_no_label_in_the_neutr
     assert prompt.prefix in {"one two", "four {label}"}
 
 
+def test_answers_begin_with_a_sentence_for_each_of_the_labels_words_in_turn(
+    context: GenerationContext, tiny_gpt2: Path
+) -> None:
+    config = config_of(
+        tiny_gpt2, request="{label}!", neutral="!", examples=0, prefix_words=0, opening="i feel {label}", words="all"
+    )
+    fitted = prompted.Prompted(config).fit(context)
+    for label in context.taxonomy.names:
+        words = context.taxonomy.words(label)
+        expected = [f"i feel {words[place % len(words)]}" for place in range(config.requests)]
+        written = fitted.sample(label, 6, 3)
+        # Two texts of each of three requests.
+        assert all(text.startswith(expected[place // 2]) for place, text in enumerate(written)), (label, written)
+
+
 def test_a_chat_template_goes_around_the_request_and_the_prefix_after_it(tiny_gpt2: Path) -> None:
     from transformers import AutoTokenizer
 

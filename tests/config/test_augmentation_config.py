@@ -43,6 +43,8 @@ def test_every_kind_is_built_from_its_raw_form_and_back(kind: str) -> None:
         ("prompted", {"examples": 2}, "examples is above 0"),
         ("prompted", {"guidance": 2.0}, "guidance above 1 needs neutral"),
         ("prompted", {"neutral": "Say {label}."}, "neutral says {label}"),
+        ("prompted", {"opening": "I feel"}, "opening says {label}"),
+        ("prompted", {"opening": "{label}", "prefix_words": 2}, "takes the place of prefix_words"),
         ("prompted", {"base": "scratch"}, "has to be a pretrained one"),
         ("eda", {"strength": 1.5}, "above 0 and at most 1"),
         ("template", {"sentence": "I feel {word}"}, "has no {label} in it"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads, reasons
 from emotion_kedro.config.filters import AgreementConfig, config_of
@@ -190,6 +190,10 @@ class PromptedConfig(GeneratorConfig):
     """Train texts of the label shown in a request."""
     prefix_words: Annotated[int, Field(ge=0)] = 0
     """First words of a train text of the label with which the answer has to begin."""
+    words: Positive | Literal["all"] = 1
+    """Words of each label, its own first, that requests and openings say for it, each in its turn."""
+    opening: str | None = None
+    """With ``{label}``: what each answer has to begin with, so that it is of its label whatever the model makes of it."""
     requests: Positive = 8
     """Different requests per label: each has its own examples and prefix."""
     decoding: DecodingConfig = DecodingConfig()
@@ -204,12 +208,14 @@ class PromptedConfig(GeneratorConfig):
             raise ValueError("guidance above 1 needs neutral, the request without the label")
         if self.neutral is not None and LABEL in self.neutral:
             raise ValueError("neutral says {label}; it is the request without the label")
+        if self.opening is not None and (LABEL not in self.opening or self.prefix_words):
+            raise ValueError("opening says {label}, and takes the place of prefix_words; give one of them")
         return self
 
-    @field_validator("request", "neutral")
+    @field_validator("request", "neutral", "opening")
     @classmethod
-    def _has_no_other_fields(cls, request: str | None) -> str | None:
-        check_fields(request or "", [LABEL, EXAMPLES])
+    def _has_no_other_fields(cls, request: str | None, info: ValidationInfo) -> str | None:
+        check_fields(request or "", [LABEL] if info.field_name == "opening" else [LABEL, EXAMPLES])
         return request
 
     @model_validator(mode="after")

@@ -52,8 +52,10 @@ class PromptedModel:
             return []
         number = self.context.taxonomy.names.index(label)
         rng = np.random.default_rng([seed, number])
-        word = self.context.taxonomy.spoken(label)
-        prompts = [prompt_for(word, texts, self.config, rng) for _ in range(self.config.requests)]
+        words = self._words(label)
+        prompts = [
+            prompt_for(words[place % len(words)], texts, self.config, rng) for place in range(self.config.requests)
+        ]
         # As many texts of each request, and those of one request side by side: it is read once for all of them.
         prompts = [prompts[place * len(prompts) // count] for place in range(count)]
         answers = answers_to(
@@ -65,6 +67,11 @@ class PromptedModel:
             guidance=self.config.guidance,
         )
         return [like(text, first_line(prompt.prefix + text)) for prompt, text in zip(prompts, answers, strict=True)]
+
+    def _words(self, label: str) -> tuple[str, ...]:
+        """Return what the requests call a label."""
+        taxonomy, count = self.context.taxonomy, self.config.words
+        return (taxonomy.spoken(label),) if count == 1 else taxonomy.words(label)[: None if count == "all" else count]
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,8 @@ def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.
     prefix = ""
     if config.prefix_words:
         prefix = " ".join(str(texts[int(rng.integers(len(texts)))]).split()[: config.prefix_words])
+    elif config.opening:
+        prefix = config.opening.format(label=word)
     neutral = None if config.neutral is None else config.neutral.format(examples=examples)
     return Prompt(config.request.format(label=word, examples=examples), neutral, prefix)
 
