@@ -89,13 +89,16 @@ class SourceConfig(Config):
     """Longer texts are dropped, or cut where ``pieces`` are sentences."""
     unwanted: dict[str, str] = Field(default_factory=dict)
     """Reason -> pattern (a regular expression): texts that have it in them are dropped."""
-    state: str = ""
-    """Filled in: size and time of files outside of ``raw_root``, of whose changes that folder cannot tell."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """Paths or patterns of the rows that have no split yet."""
         return (self.file,) if isinstance(self.file, str) else self.file
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The same, and the files of the rows that have one."""
+        return (*self.files, *filter(None, (self.validation_file, self.test_file)))
 
     def format_of(self, path: PurePath | str) -> Format:
         """Return the format of one of its files.
@@ -155,8 +158,7 @@ class SourceConfig(Config):
     @field_validator("label_map")
     @classmethod
     def _maps_to_labels(cls, label_map: dict[str, str]) -> dict[str, str]:
-        empty = [label for label, target in label_map.items() if not target.strip()]
-        if empty:
+        if empty := [label for label, target in label_map.items() if not target.strip()]:
             raise ValueError(f"{empty[0]!r} becomes no label; leave it out, and set unknown_labels: drop")
         return label_map
 
