@@ -160,7 +160,7 @@ def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Pa
 def test_the_sample_is_named(split_records: pd.DataFrame) -> None:
     assert "hand-written sample" in data_note(Path("data/01_raw/sample"), split_records)
     assert "sample" not in data_note(Path("data/01_raw/real"), split_records)
-    outside = SourceConfig(file="/mine.csv", text_column="a", label_column="b", state="7 1")
+    outside = SourceConfig(file="/mine.csv", text_column="a", label_column="b")
     ingestion = IngestionConfig(cleaning=(), sources={"mine": outside})
     assert "sample" not in data_note(Path("data/01_raw/sample"), split_records, ingestion)
 

@@ -193,7 +193,7 @@ class PromptedConfig(GeneratorConfig):
     words: Positive | Literal["all"] = 1
     """Words of each label, its own first, that requests and openings say for it, each in its turn."""
     opening: str | None = None
-    """With ``{label}``: what each answer has to begin with, so that it is of its label whatever the model makes of it."""
+    """With ``{label}``: what each answer begins with, so that it is of its label whatever the model makes of it."""
     requests: Positive = 8
     """Different requests per label: each has its own examples and prefix."""
     decoding: DecodingConfig = DecodingConfig()

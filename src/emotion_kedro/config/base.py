@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -143,6 +144,23 @@ def _reason(entry: Mapping[str, Any]) -> str:
         return f"YAML reads {value} as a number, no text; put it into quotation marks"
     given = f", not {value!r}" if entry["type"] == "literal_error" else ""
     return str(entry["msg"]).removeprefix("Value error, ") + given
+
+
+def files_named(root: Path, pattern: str) -> dict[str, Path]:
+    """Return the files of a path or of a pattern of paths: as they are shown -> where they lie; empty: none is there.
+
+    Args:
+        root: folder that relative paths start from; what lies below it is shown without it.
+        pattern: a path (``~`` is the home folder), or a pattern, whose files come by their number, then by their name.
+    """
+    path = root / Path(pattern).expanduser()
+    paths = [path] if path.is_file() else []
+    if not paths and any(mark in pattern for mark in "*?["):
+        base = root if path.is_relative_to(root) else Path(path.anchor)
+        matches = (match for match in base.glob(path.relative_to(base).as_posix()) if match.is_file())
+        # 2.txt before 10.txt
+        paths = sorted(matches, key=lambda file: (int(file.stem) if file.stem.isdecimal() else -1, file.name))
+    return {(file.relative_to(root) if file.is_relative_to(root) else file).as_posix(): file for file in paths}
 
 
 def keys_of(config: type[Config]) -> set[str]:

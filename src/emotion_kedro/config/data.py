@@ -22,14 +22,9 @@ CleaningStep = Literal[
 ]
 Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "text"]
 FORMATS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".xlsx": "xlsx",
+    **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv"},
+    **{".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"},
+    **{".parquet": "parquet", ".xlsx": "xlsx"},
 }
 """Ending of a file -> its format, where a source names none. A .txt is a table if the source has a text column."""
 
@@ -41,8 +36,7 @@ class SourceConfig(Config):
     """Texts as they lie on disk, with labels or without. A new source is a new entry of this kind."""
 
     file: str | tuple[str, ...]
-    """Path below ``raw_root``, or an absolute one (``~`` is the home folder); a pattern of them (``letters/*.txt``);
-    or several of either, read one after the other."""
+    """Path below ``raw_root``, an absolute one (``~``: the home folder), a pattern of them (``a/*.txt``), or several."""
     validation_file: str | None = None
     """A file whose rows are the validation rows of this source; None: they are split off ``file``."""
     test_file: str | None = None
@@ -89,13 +83,16 @@ class SourceConfig(Config):
     """Longer texts are dropped, or cut where ``pieces`` are sentences."""
     unwanted: dict[str, str] = Field(default_factory=dict)
     """Reason -> pattern (a regular expression): texts that have it in them are dropped."""
-    state: str = ""
-    """Filled in: size and time of files outside of ``raw_root``, of whose changes that folder cannot tell."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """Paths or patterns of the rows that have no split yet."""
         return (self.file,) if isinstance(self.file, str) else self.file
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The same, and the files of the rows that have one."""
+        return (*self.files, *filter(None, (self.validation_file, self.test_file)))
 
     def format_of(self, path: PurePath | str) -> Format:
         """Return the format of one of its files.
@@ -155,8 +152,7 @@ class SourceConfig(Config):
     @field_validator("label_map")
     @classmethod
     def _maps_to_labels(cls, label_map: dict[str, str]) -> dict[str, str]:
-        empty = [label for label, target in label_map.items() if not target.strip()]
-        if empty:
+        if empty := [label for label, target in label_map.items() if not target.strip()]:
             raise ValueError(f"{empty[0]!r} becomes no label; leave it out, and set unknown_labels: drop")
         return label_map
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -116,24 +115,12 @@ def _sources(
     wanted: tuple[str, ...] | dict[str, SourceConfig], ingestion: Mapping[str, Any]
 ) -> dict[str, SourceConfig]:
     if isinstance(wanted, dict):
-        return {name: source.model_copy(update={"state": _state(source)}) for name, source in wanted.items()}
+        return wanted
     available = ingestion["sources"]
     missing = [source for source in wanted if source not in available]
     if missing:
         raise ValueError(f"records.sources names {', '.join(missing)}; ingestion.sources has {', '.join(available)}")
     return {source: SourceConfig.model_validate(available[source]) for source in wanted}
-
-
-def _state(source: SourceConfig) -> str:
-    """Return what changes where a file of the source does, of those that lie outside of the raw folder."""
-    patterns = filter(None, (*source.files, source.validation_file, source.test_file))
-    outside = [path for pattern in patterns if (path := Path(pattern).expanduser()).is_absolute()]
-    files = [file for path in outside for file in _files_of(path)]
-    return ", ".join(f"{file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
-
-
-def _files_of(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(Path(path.anchor).glob(path.relative_to(path.anchor).as_posix()))
 
 
 def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:

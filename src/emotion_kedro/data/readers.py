@@ -244,7 +244,7 @@ def _check_ids(root: Path, config: IngestionConfig) -> None:
 
 def _files(root: Path, name: str, source: SourceConfig) -> tuple[dict[str, Path], dict[Path, str]]:
     """Return the source's files by the name that reports give them, and the split of each ('': none yet)."""
-    files = files_of(root, name, [*source.files, *filter(None, (source.validation_file, source.test_file))])
+    files = files_of(root, name, source.all_files)
     splits = dict.fromkeys(files.values(), "")
     for split, file in (("validation", source.validation_file), ("test", source.test_file)):
         splits.update(dict.fromkeys(files_of(root, name, [file] if file else []).values(), split))

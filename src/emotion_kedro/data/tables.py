@@ -14,6 +14,7 @@ import pandas as pd
 from pandas.errors import EmptyDataError, ParserError
 
 from emotion_kedro.chunks import CHUNK_ROWS
+from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
@@ -30,18 +31,19 @@ def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
     Args:
         root: folder that relative paths start from.
         name: of the source.
-        patterns: paths, or patterns of paths; the files of a pattern come by their number, then by their name.
+        patterns: paths, or patterns of paths, as for :func:`files_named`.
 
     Raises:
         SourceError: if a file is not there, or named twice.
     """
     files: dict[str, Path] = {}
     for pattern in patterns:
-        for path in _matching(root, pattern):
-            shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-            if shown in files:
-                raise SourceError(f"source {name}: `file` names {shown} twice; leave one out")
-            files[shown] = path
+        found = files_named(root, pattern)
+        if not found:
+            raise reader_errors.missing_file(root / Path(pattern).expanduser())
+        if twice := [shown for shown in found if shown in files]:
+            raise SourceError(f"source {name}: `file` names {twice[0]} twice; leave one out")
+        files |= found
     return files
 
 
@@ -51,23 +53,6 @@ def prefixes_of(name: str, files: dict[str, Path]) -> list[str]:
     if len(stems) == 1:
         return [name]
     return [f"{name}:{part}" for part in (stems if len(set(stems)) == len(stems) else files)]
-
-
-def _matching(root: Path, pattern: str) -> list[Path]:
-    path = root / Path(pattern).expanduser()
-    if path.is_file():
-        return [path]
-    base = Path(path.anchor) if Path(pattern).expanduser().is_absolute() else root
-    matches = base.glob(path.relative_to(base).as_posix()) if any(mark in pattern for mark in "*?[") else ()
-    paths = sorted((match for match in matches if match.is_file()), key=_numbered)
-    if not paths:
-        raise reader_errors.missing_file(path)
-    return paths
-
-
-def _numbered(path: Path) -> tuple[int, str]:
-    """Sort 2.txt before 10.txt."""
-    return (int(path.stem) if path.stem.isdecimal() else -1, path.name)
 
 
 def read_columns(

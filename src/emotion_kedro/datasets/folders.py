@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
 
-from emotion_kedro.config.data import FORMATS
+from emotion_kedro.config.base import files_named
+from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
 
 
 class RawFolder(AbstractDataset[None, Path]):
@@ -33,15 +33,11 @@ class RawFolder(AbstractDataset[None, Path]):
             )
         return self._path
 
-    def fingerprint(self, digest_of: Callable[[Path], str]) -> str:
-        """Return a digest of the tables and texts in it: other files, such as logs, are none of the sources'.
-
-        Args:
-            digest_of: of a file.
-        """
-        files = sorted(path for path in self.load().rglob("*") if path.suffix.lower() in {*FORMATS, ".txt"})
-        lines = [f"{file.relative_to(self._path)} {digest_of(file)}" for file in files]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    def files_for(self, parameters: Mapping[str, Any]) -> dict[str, Path]:
+        """Return the files that the sources among a node's parameters name, in this folder or elsewhere."""
+        configs = [value for value in parameters.values() if isinstance(value, IngestionConfig | UnlabelledConfig)]
+        patterns = [file for config in configs for source in config.sources.values() for file in source.all_files]
+        return {shown: file for pattern in patterns for shown, file in files_named(self._path, pattern).items()}
 
     def save(self, data: None) -> None:
         """Refuse: raw data is only read."""

@@ -213,7 +213,7 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
 
     # None: the records come from another experiment.
     sources = IngestionConfig.model_validate(ingestion).sources if ingestion else {}
-    outside = any(source.state for source in sources.values())
+    outside = any(Path(file).expanduser().is_absolute() for source in sources.values() for file in source.all_files)
     rows = split_records.groupby("source").size()
     splits = split_records["split"].value_counts()
     parts = [

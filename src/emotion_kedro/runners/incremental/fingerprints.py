@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePath
@@ -38,8 +38,8 @@ class MadeFrom:
     """All that a node's outputs depend on. Values are those of JSON."""
 
     parameters: dict[str, Any]
-    inputs: dict[str, str]
-    """The content of each: a digest."""
+    inputs: dict[str, str | dict[str, str]]
+    """The content of each: a digest, or that of each file that the parameters choose."""
     code: dict[str, str]
     libraries: dict[str, str]
     device: str
@@ -58,11 +58,12 @@ class MadeFrom:
             UnknownError: if an input or a parameter cannot be compared.
         """
         code = code_of(node, catalog, sources)
-        parameters = {name: plain(catalog.load(name), name) for name in node.inputs if is_parameter(name)}
+        values = {name: catalog.load(name) for name in node.inputs if is_parameter(name)}
+        parameters = {name: plain(value, name) for name, value in values.items()}
         if bound := bound_arguments(node.func):
             parameters[f"{inner(node.func).__qualname__}()"] = plain(bound, "arguments bound to the function")
         inputs = {
-            name: contents.get(name) or content_of(catalog.get(name), name)
+            name: contents.get(name) or content_of(catalog.get(name), name, values)
             for name in node.inputs
             if not is_parameter(name) and not is_ignored(catalog.get(name))
         }
@@ -137,15 +138,20 @@ def _fields(value: Any) -> dict[str, Any] | None:
 # --- the content of a data set ------------------------------------------------------------------------------------
 
 
-def content_of(dataset: Any, name: str) -> str:
+def content_of(dataset: Any, name: str, parameters: Mapping[str, Any]) -> str | dict[str, str]:
     """Return a digest of what a data set holds, or ``missing``.
 
     A data set may say so itself, by a method ``fingerprint(digest_of)``: when files hold times, for instance, that
     count for nothing. ``digest_of`` takes a path, and reads a file once in a process as long as it stays as it is.
+    Where parameters say which files are read, it says by a method ``files_for(parameters)`` which they are, by the
+    names that users know them by: each has a digest of its own. ``parameters`` are those of the node, as it gets them.
 
     Raises:
-        UnknownError: if it is not kept in files.
+        UnknownError: if it is not kept in files, or one of those cannot be read.
     """
+    chosen: Callable[[Mapping[str, Any]], dict[str, Path]] | None = getattr(dataset, "files_for", None)
+    if chosen is not None:
+        return _digests(chosen(parameters))
     own: Callable[[Callable[[Path], str]], str] | None = getattr(dataset, "fingerprint", None)
     path = path_of(dataset)
     if own is not None:
@@ -188,14 +194,22 @@ def files_in(path: Path) -> dict[str, str]:
     }
 
 
+def _digests(files: Mapping[str, Path]) -> dict[str, str]:
+    try:
+        return {shown: digest_of(file) for shown, file in files.items()}
+    except OSError as error:  # the node itself says best what is wrong with it
+        raise UnknownError(f"{error.filename} cannot be read ({error.strerror})") from None
+
+
 def digest_of(file: Path) -> str:
     """Return the digest of a file; it is read once in a process, as long as it stays as it is."""
     status = file.stat()
-    return _digest_of(file, (status.st_ino, status.st_size, status.st_mtime_ns))
+    # The time of the last edit can be set back; that of the last change of anything cannot.
+    return _digest_of(file, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 
 @cache
-def _digest_of(file: Path, stamp: tuple[int, int, int]) -> str:
+def _digest_of(file: Path, stamp: tuple[int, ...]) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

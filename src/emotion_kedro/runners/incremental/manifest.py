@@ -62,7 +62,7 @@ def manifest_path(output: Path) -> Path:
 def differences(old: MadeFrom, new: MadeFrom) -> list[str]:
     """Say in a line each what has changed, with the old value and the new one where they are short."""
     lines = [line for name, pair in _changed(old.parameters, new.parameters) for line in _of_values(name, *pair)]
-    lines += [f"{name}: its content has changed" for name, _ in _changed(old.inputs, new.inputs)]
+    lines += [line for name, pair in _changed(old.inputs, new.inputs) for line in _of_contents(name, *pair)]
     lines += [f"code: {name} has changed" for name, _ in _changed(old.code, new.code)]
     lines += [
         f"{name} was {was or 'absent'}, is {now or 'absent'}"
@@ -83,6 +83,14 @@ def _of_values(name: str, old: Any, new: Any) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         return [line for key, pair in _changed(old, new) for line in _of_values(f"{name}.{key}", *pair)]
     return [f"{name} was {_short(old)}, is {_short(new)}"]
+
+
+def _of_contents(name: str, old: Any, new: Any) -> list[str]:
+    """Name the files that differ, where each has a digest of its own."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [f"{name}: its content has changed"]
+    how = {(True, True): "has changed", (True, False): "is gone", (False, True): "is new"}
+    return [f"{name}: file {file} {how[file in old, file in new]}" for file, _ in _changed(old, new)]
 
 
 def _short(value: Any) -> str:
