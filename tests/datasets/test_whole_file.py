@@ -203,10 +203,10 @@ def test_a_catalog_takes_them_by_name(tmp_path: Path) -> None:
 
 def test_how_long_runs_took_is_no_part_of_what_their_table_says(tmp_path: Path) -> None:
     dataset = TimedParquetDataset(filepath=str(tmp_path / "runs.parquet"))
-    contents = [content_of(dataset, "runs")]
+    contents = [content_of(dataset, "runs", {})]
     for seconds, loss in ((1.5, 0.1), (2.5, 0.1), (2.5, 0.1 + 1e-16), (2.5, float("nan"))):
         dataset.save(pd.DataFrame({"arm": ["real"], "seconds": [seconds], "validation_loss": [loss]}))
-        contents.append(content_of(dataset, "runs"))
+        contents.append(content_of(dataset, "runs", {}))
     assert contents[0] == MISSING
     assert contents[1] == contents[2]
     assert len(set(contents)) == 4

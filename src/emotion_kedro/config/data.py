@@ -36,7 +36,7 @@ class SourceConfig(Config):
     """Texts as they lie on disk, with labels or without. A new source is a new entry of this kind."""
 
     file: str | tuple[str, ...]
-    """Path below ``raw_root``, an absolute one (``~``: the home folder), a pattern of them (``a/*.txt``), or several."""
+    """Path below ``raw_root``, an absolute one (``~``: your home), a pattern of them (``a/*.txt``), or several."""
     validation_file: str | None = None
     """A file whose rows are the validation rows of this source; None: they are split off ``file``."""
     test_file: str | None = None
