@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,23 @@ def test_other_runners_leave_manifests_too(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     assert shop.run(SequentialRunner()) == ["clean", "scale", "describe"]
     assert shop.run() == []
+
+
+def stream(rows: list[int]) -> Iterator[list[int]]:
+    RAN.append("stream")
+    for row in rows:
+        yield [row]
+
+
+def test_what_is_saved_in_pieces_has_a_manifest_too(shop: Shop) -> None:
+    shop.pipeline = Pipeline([node(stream, "raw", "clean", name="stream")])
+    assert shop.run() == ["stream"]
+    manifest = Manifest.read(shop.file("clean"))
+    assert manifest is not None
+    assert (manifest.node, manifest.files) == ("stream", {"": fingerprints.digest_of(shop.file("clean"))})
+    assert shop.run() == []
+    shop.file("raw").write_text("[3, 1, 4]")
+    assert shop.run() == ["stream"]
 
 
 def test_missing_outputs_alone_are_made_with_a_warning(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
