@@ -221,9 +221,9 @@ def clear_finished(owner: str) -> None:
 class Work:
     """The checkpoints of one piece of work: ``<directory>/<step>/``, each with a check sum."""
 
-    def __init__(self, directory: Path, folder: Path) -> None:
-        """Keep checkpoints in ``directory``; those that are not whole yet in ``folder``."""
-        self.directory, self.folder = directory, folder
+    def __init__(self, directory: Path, folder: Path | None = None) -> None:
+        """Keep checkpoints in ``directory``; those that are not whole yet in ``folder``, by default the one above."""
+        self.directory, self.folder = directory, folder or directory.parent
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         """Write a checkpoint in one step; of the older ones the newest stays.
