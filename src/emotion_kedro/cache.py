@@ -36,6 +36,7 @@ COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metri
 """Rooms whose code decides what long work comes to."""
 CHECK_SUMS = ".sha256"
 """The file of a kept directory in which the check sum of each of its files stands."""
+TABLE = "table.parquet"
 WORK = "work"
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest turns out to be damaged."""
@@ -119,23 +120,12 @@ class Cache:
         """Return a table, its ``attrs`` included, or None if it was not made yet."""
         import pandas as pd
 
-        file = self._table_file(kind, identity)
-        if not touch(file):
-            return None
-        try:
-            table = pd.read_parquet(file, page_checksum_verification=True)
-        except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-            set_aside(file, error)
-            return None
-        self.finish(kind, identity)
-        return table
+        directory = self.directory(kind, identity)
+        return None if directory is None else pd.read_parquet(directory / TABLE)
 
     def save_table(self, kind: str, identity: str, table: pd.DataFrame) -> None:
-        """Keep a table; ``attrs`` may hold what JSON can."""
-        self._clean_once(kind)
-        with written_whole(self._table_file(kind, identity)) as staging:
-            table.to_parquet(staging, write_page_checksum=True)
-        self.finish(kind, identity)
+        """Keep a table, in a directory of its own; ``attrs`` may hold what JSON can."""
+        self.save_directory(kind, identity, lambda folder: table.to_parquet(folder / TABLE))
 
     def directory(self, kind: str, identity: str) -> Path | None:
         """Return a directory, or None if it was not made yet, or is not what was written: then it is set aside."""
@@ -188,9 +178,6 @@ class Cache:
         """Remove the checkpoints of all work that led to an entry."""
         discard(self.root / WORK / f"{kind}-{identity}")
 
-    def _table_file(self, kind: str, identity: str) -> Path:
-        return self.root / kind / f"{identity}.parquet"
-
     def _clean_once(self, kind: str) -> None:
         if kind not in self._cleaned:
             self._cleaned.add(kind)
@@ -214,6 +201,8 @@ def _assert_as_written(directory: Path) -> None:
         OSError, ValueError: naming the first that is missing, too much, or other.
     """
     written = json.loads((directory / CHECK_SUMS).read_text(encoding="utf-8"))
+    if not isinstance(written, dict):
+        raise ValueError(f"{CHECK_SUMS} holds no check sums")
     there = _check_sums(directory)
     for name in [*written, *there]:
         if written.get(name) != there.get(name):
@@ -276,10 +265,6 @@ class Work:
             except (OSError, ValueError, SafetensorError) as error:
                 set_aside(directory, error)
         return None
-
-    def clear(self) -> None:
-        """Remove every checkpoint of this work: its result is safe elsewhere."""
-        discard(self.directory)
 
     def _steps(self) -> list[Path]:
         if not self.directory.is_dir():

@@ -133,21 +133,30 @@ def search(
         A row for each trial: ``trial``, settings, ``score``, figures.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    saved = cache.table(TRIALS, identity)
-    rows: list[dict[str, Any]] = [] if saved is None else saved.to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = []
+    for number in range(config.trials):
+        entry = fingerprint(identity, number)
+        trial = cache.table(TRIALS, entry)
+        if trial is None:
+            trial = pd.DataFrame([_tried(objective, rows, config)])
+            cache.save_table(TRIALS, entry, trial)
+        rows.extend(trial.to_dict("records"))  # type: ignore[arg-type]
+    return pd.DataFrame(rows)
+
+
+def _tried(
+    objective: Callable[[Settings], Mapping[str, float]], rows: list[dict[str, Any]], config: SearchConfig
+) -> dict[str, Any]:
+    """Return the trial that follows those before it."""
     study = _study_of(rows, config)
-    while len(rows) < config.trials:
-        # A sampler of its own for each trial: one that lived on would know how many it had drawn in this process.
-        seed = int(np.random.SeedSequence([config.seed, len(rows)]).generate_state(1)[0])
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup_trials)
-        trial = study.ask(_distributions(config))
-        settings = Settings(**trial.params)
-        figures = objective(settings)
-        study.tell(trial, figures["score"])
-        rows.append({"trial": len(rows), **asdict(settings), **figures})
-        cache.save_table(TRIALS, identity, pd.DataFrame(rows))
-        logger.info("search: trial %d of %d, %s: score %.4f", len(rows), config.trials, settings, figures["score"])
-    return pd.DataFrame(rows[: config.trials])
+    # A sampler of its own for each trial: one that lived on would know how many it had drawn in this process.
+    seed = int(np.random.SeedSequence([config.seed, len(rows)]).generate_state(1)[0])
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup_trials)
+    settings = Settings(**study.ask(_distributions(config)).params)
+    figures = objective(settings)
+    message = "search: trial %d of %d, %s: score %.4f"
+    logger.info(message, len(rows) + 1, config.trials, settings, figures["score"])
+    return {"trial": len(rows), **asdict(settings), **figures}
 
 
 def _study_of(rows: list[dict[str, Any]], config: SearchConfig) -> optuna.Study:

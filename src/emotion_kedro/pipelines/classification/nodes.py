@@ -112,7 +112,8 @@ def fit_arm(
     for key, learner in configs.items():
         base = getattr(learner, "base_model", None)
         if base is not None:
-            configs[key] = learner.model_copy(update={"base": str(resolve(bases[base]))})
+            # By content from here on, as any other base.
+            configs[key] = learner.model_copy(update={"base": str(resolve(bases[base])), "base_model": None})
     context = _context(split_records, taxonomy, experiment, design, device, cache)
     fitted = run.fit_arm(name, arm, rows, configs, context)
     return fitted.classifier, fitted.predictions, fitted.validation_predictions, fitted.runs
