@@ -23,7 +23,17 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 import emotion_kedro
-from emotion_kedro.whole_files import clean, discard, set_aside, touch, written_whole
+from emotion_kedro.config.base import NOTES_ON_A_MODEL
+from emotion_kedro.whole_files import (
+    CHECK_SUMS,
+    assert_as_written,
+    clean,
+    discard,
+    set_aside,
+    touch,
+    write_check_sums,
+    written_whole,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,11 +41,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-NOTES_ON_A_MODEL = frozenset({"README.md", "generator.json", "classifier.json"})
 COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metrics", "models")
 """Rooms whose code decides what long work comes to."""
-CHECK_SUMS = ".sha256"
-"""The file of a kept directory in which the check sum of each of its files stands."""
 TABLE = "table.parquet"
 WORK = "work"
 KEPT_CHECKPOINTS = 2
@@ -133,7 +140,7 @@ class Cache:
         if not touch(directory):
             return None
         try:
-            _assert_as_written(directory)
+            assert_as_written(directory)
         except (OSError, ValueError) as error:
             set_aside(directory, error)
             return None
@@ -147,7 +154,7 @@ class Cache:
         with written_whole(target, replace=False) as staging:
             staging.mkdir()
             write(staging)
-            (staging / CHECK_SUMS).write_text(json.dumps(_check_sums(staging)), encoding="utf-8")
+            write_check_sums(staging)
         self.finish(kind, identity)
         return target
 
@@ -187,26 +194,6 @@ class Cache:
 def copy_kept(source: Path, target: Path) -> None:
     """Copy a kept directory without what is the cache's own."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(CHECK_SUMS), dirs_exist_ok=True)
-
-
-def _check_sums(directory: Path) -> dict[str, str]:
-    files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name != CHECK_SUMS)
-    return {str(file.relative_to(directory)): _hash_of_file(file).hex() for file in files}
-
-
-def _assert_as_written(directory: Path) -> None:
-    """Compare the files of a kept directory with what was written.
-
-    Raises:
-        OSError, ValueError: naming the first that is missing, too much, or other.
-    """
-    written = json.loads((directory / CHECK_SUMS).read_text(encoding="utf-8"))
-    if not isinstance(written, dict):
-        raise ValueError(f"{CHECK_SUMS} holds no check sums")
-    there = _check_sums(directory)
-    for name in [*written, *there]:
-        if written.get(name) != there.get(name):
-            raise ValueError(f"{name} is not what was written")
 
 
 def clear_finished(owner: str) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import json
 import logging
 import os
 import platform
@@ -29,6 +31,11 @@ ATTEMPTS = 100
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_IN_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 NO_ROOM = "the disk has no room for"
+
+CHECK_SUMS = ".sha256"
+"""The file of a directory in which the check sum of each of its files stands."""
+CARD = "README.md"
+"""A model's, which people may edit: it has no check sum."""
 
 _THREAD = threading.local()
 
@@ -166,6 +173,48 @@ def _flush_entry(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_check_sums(directory: Path) -> None:
+    """Write down in a directory what its files hold, so that :func:`assert_as_written` can tell."""
+    (directory / CHECK_SUMS).write_text(json.dumps(_check_sums(directory)), encoding="utf-8")
+
+
+def assert_as_written(directory: Path) -> None:
+    """Compare the files of a directory with what was written.
+
+    Raises:
+        OSError, ValueError: naming the first that is missing, too much, or other.
+    """
+    written = json.loads((directory / CHECK_SUMS).read_text(encoding="utf-8"))
+    if not isinstance(written, dict):
+        raise ValueError(f"{CHECK_SUMS} holds no check sums")
+    there = _check_sums(directory)
+    for name in [*written, *there]:
+        if written.get(name) != there.get(name):
+            raise ValueError(f"{name} is not what was written")
+
+
+def assert_whole(directory: Path) -> None:
+    """Raise a ValueError if a file of a saved model is not what was written; one without check sums passes."""
+    if not (directory / CHECK_SUMS).is_file():
+        return
+    try:
+        assert_as_written(directory)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the model in {directory} is damaged: {error}; copy it anew, or run again what made it (emotion status)"
+        ) from None
+
+
+def _check_sums(directory: Path) -> dict[str, str]:
+    files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name not in (CHECK_SUMS, CARD))
+    return {str(file.relative_to(directory)): _sha256(file) for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def set_aside(path: Path, error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.whole_files import write_check_sums
 
 JOY, FEAR = "we were laughing and dancing", "she was trembling and hiding"
 
@@ -174,6 +176,18 @@ def test_a_folder_without_a_model_is_named_with_those_that_there_are(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="none was trained here yet: make augment"):
         load_model()
+
+
+def test_a_damaged_model_is_not_opened(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder / "data/06_models/latest/real", tmp_path / "copy")
+    write_check_sums(copy)
+    load_model(copy)
+    file = max(copy.glob("*.safetensors"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"is damaged: {file.name} is not what was written; copy it anew"):
+        load_model(copy)
 
 
 def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -264,18 +264,6 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
     assert "mine is taken by another, or its file was changed: this one is mine_2" in capsys.readouterr().out
 
 
-def test_a_run_sees_that_a_table_elsewhere_has_changed(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text("a,b\n")
-    source = SourceConfig(file=str(file), text_column="a", label_column="b")
-    experiment = experiment_for(source, profile_of(3, 60), name="mine")
-
-    before = resolved(experiment).ingestion
-    assert resolved(experiment).ingestion == before
-    file.write_text("a,b\nmore,glad\n")
-    assert resolved(experiment).ingestion != before
-
-
 def test_results_are_those_of_the_saved_tables() -> None:
     figures = {
         ("real", "encoder"): 0.8,

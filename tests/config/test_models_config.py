@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.models import (
     LEARNERS,
     FeatureConfig,
+    MaskedLanguageModelConfig,
     OnlyConfig,
     learner_config,
 )
@@ -56,6 +60,27 @@ def test_a_base_of_the_experiment_is_no_pretrained_model() -> None:
     learner = learner_config({"kind": "masked_lm", "base_model": "adapted", "training": TRAINING})
     assert learner.models() == ()
     assert learner.description == "adapted"
+
+
+@pytest.mark.parametrize("kind", ["learner", "features", "generator", "base"])
+def test_a_base_in_a_directory_is_a_parameter_by_its_content(kind: str, tmp_path: Path) -> None:
+    read = {
+        "learner": lambda base: learner_config({"kind": "encoder", "base": base, "training": TRAINING}),
+        "features": lambda base: FeatureConfig(base=base),
+        "generator": lambda base: generator_config({"kind": "prompted", "base": base, "request": "{label}"}),
+        "base": lambda base: MaskedLanguageModelConfig(base=base, training=None),
+    }[kind]
+    assert read("gpt2").base_contents == ""
+    weights, base = tmp_path / "model.safetensors", str(tmp_path)
+    weights.write_bytes(b"one")
+    first = read(base)
+    assert first == read(base)
+    assert type(first).model_validate(first.model_dump()) == first
+    (tmp_path / "README.md").write_text("a card")
+    os.utime(weights, (1, 1))
+    assert read(base) == first
+    weights.write_bytes(b"two")
+    assert read(base) != first
 
 
 def test_only_takes_its_part_of_the_design() -> None:

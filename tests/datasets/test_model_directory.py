@@ -55,6 +55,23 @@ def test_the_newest_version_is_loaded_unless_another_is_asked_for(tmp_path: Path
         dataset(tmp_path, load="2030-01-02").load()
 
 
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "add"])
+def test_a_model_whose_files_are_not_what_was_written_is_not_loaded(tmp_path: Path, damage: str) -> None:
+    model = dataset(tmp_path, save="2030-01-01")
+    model.save(Model("one"))
+    weights = model.load() / "weights"
+    (model.load() / "README.md").write_text("a card may be edited")
+    assert model.load() == weights.parent
+    if damage == "remove":
+        weights.unlink()
+    elif damage == "add":
+        (weights.parent / "more").write_text("")
+    else:
+        weights.write_bytes({"flip": b"onf", "cut": b"on"}[damage])
+    with pytest.raises(DatasetError, match=f"is damaged: {'more' if damage == 'add' else 'weights'} is not what was"):
+        model.load()
+
+
 def test_a_version_is_not_written_twice(tmp_path: Path) -> None:
     dataset(tmp_path, save="2030-01-01").save(Model("one"))
     with pytest.raises(DatasetError, match="must not exist"):

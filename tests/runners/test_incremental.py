@@ -204,6 +204,9 @@ def test_a_run_does_not_start_from_what_is_damaged(shop: Shop) -> None:
 
     with pytest.raises(DamagedError, match=r"scaled\.json of scaled is not what scale wrote"):
         shop.run(pipeline=rest)
+    shop.file("page").unlink()
+    with pytest.raises(DamagedError, match=r"scaled\.json of scaled is not what scale wrote"):
+        shop.run(SequentialRunner(), pipeline=shop.pipeline, only_missing_outputs=True)
     manifest_path(file).unlink()  # as the message says, for who meant it
     assert shop.run(pipeline=rest) == ["describe"]
 

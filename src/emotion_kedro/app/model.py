@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED
+from emotion_kedro.whole_files import assert_whole
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -17,8 +20,6 @@ if TYPE_CHECKING:
 
 LATEST = "data/06_models/latest"
 """Where runs leave their newest models, as seen from the project's folder."""
-RECOMMENDED = "recommended"
-NOTES = "classifier.json"
 NAMED = 5
 """Models that a message names."""
 
@@ -137,13 +138,15 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        ValueError: if the folder holds no classifier of this project; the message names those that there are.
+        ValueError: if the folder holds no classifier of this project, of which the message names those that there are;
+            or if a file of it is not what was written.
     """
     path = latest_models() / RECOMMENDED if path is None else Path(path)
-    if not (path / NOTES).is_file():
+    if not (path / CLASSIFIER_NOTES).is_file():
         known = _first(str(model.path) for model in models_in())
         there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
+    assert_whole(path)
     from emotion_kedro.models.classifiers import load_classifier
     from emotion_kedro.models.device import choose_device
 
@@ -173,7 +176,7 @@ def models_in(folder: Path | None = None) -> list[KnownModel]:
     """Return the newest models below a folder (None: the project's own), those that are recommended first."""
     folder = latest_models() if folder is None else folder
     # A folder for each arm; those of experiments other than the default one lie in a folder of its name.
-    models = list(_models(file for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{NOTES}")))
+    models = list(_models(file for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{CLASSIFIER_NOTES}")))
     return sorted(models, key=lambda model: (model.path.name != RECOMMENDED, str(model.path)))
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from emotion_kedro.app.model import NOTES
+from emotion_kedro.config.base import CLASSIFIER_NOTES
+from emotion_kedro.whole_files import assert_whole
 
 CARD, TABLE = "README.md", "texts.csv"
 REAL_TEXTS = "nearest_train_text"
@@ -32,10 +33,11 @@ def gather_model(source: Path, target: Path, *, name: str) -> None:
         name: ``USER/NAME`` on the hub, by which the card's code opens it.
 
     Raises:
-        ValueError: for a folder without a model of this project.
+        ValueError: for a folder without a model of this project, or with one that is damaged.
     """
-    if not (source / CARD).is_file() or not ((source / NOTES).is_file() or list(source.glob("*.onnx"))):
+    if not (source / CARD).is_file() or not ((source / CLASSIFIER_NOTES).is_file() or list(source.glob("*.onnx"))):
         raise ValueError(f"{source} is no folder of a classifier; emotion models names those that there are")
+    assert_whole(source)
     for file in sorted(source.iterdir()):
         if file.suffix in ENDINGS and not file.name.startswith("."):
             shutil.copy(file, target)

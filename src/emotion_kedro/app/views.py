@@ -14,7 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.app.model import NOTES, EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+from emotion_kedro.app.model import EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.whole_files import written_whole
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 DATA = Path("data")
 """Of the project's folder, in which the page works."""
-REPORTS, SYNTHETIC = DATA / "08_reporting", DATA / "07_synthetic"
-DROPPED = DATA / "01_raw" / "dropped"
+REPORTS, SYNTHETIC, DROPPED = DATA / "08_reporting", DATA / "07_synthetic", DATA / "01_raw" / "dropped"
 PERCENT = 100
 FULL_COLOUR = 0.3
 """A word without which the probability falls by so much has the strongest colour."""
@@ -57,7 +57,7 @@ def reading(model: str | None, text: str) -> Iterator[str]:
     if not known or model not in (None, *known):
         raise ValueError("no model was trained here yet: make augment")
     model = model or known[0]
-    opened = _opened(model, (Path(model) / NOTES).stat().st_mtime_ns)
+    opened = _opened(model, (Path(model) / CLASSIFIER_NOTES).stat().st_mtime_ns)
     [prediction] = opened.predict([text])
     yield bars(prediction)
     yield bars(prediction) + coloured(opened.explain(text))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads, reasons
+from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
 from emotion_kedro.config.filters import AgreementConfig, config_of
 from emotion_kedro.config.taxonomy import LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
@@ -107,7 +107,7 @@ class RealTextConfig(GeneratorConfig):
         return False
 
 
-class TunedGeneratorConfig(GeneratorConfig):
+class TunedGeneratorConfig(GeneratorConfig, Pretrained):
     """A causal language model that is tuned on the draw's texts."""
 
     base: str
@@ -173,7 +173,7 @@ class ConditionalConfig(TunedGeneratorConfig):
     kind: Literal["conditional"] = "conditional"
 
 
-class PromptedConfig(GeneratorConfig):
+class PromptedConfig(GeneratorConfig, Pretrained):
     """A pretrained model that is not tuned, prompted with the label and, where wanted, a few train texts of it."""
 
     kind: Literal["prompted"] = "prompted"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -10,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Frame
@@ -42,6 +44,8 @@ PROBABILITY_PREFIX = "p_"
 
 CLASSIFIER_NOTES, GENERATOR_NOTES = "classifier.json", "generator.json"
 """Files in which a saved model says what it is and how it was made, times included."""
+NOTES_ON_A_MODEL = frozenset({"README.md", CLASSIFIER_NOTES, GENERATOR_NOTES})
+"""Files on which nothing depends that a model says."""
 RECOMMENDED = "recommended"
 """Name of the model that the validation rows chose, beside the arms' own; no arm may be called so."""
 
@@ -50,6 +54,35 @@ class Config(BaseModel):
     """Base of all parameters: unknown keys are errors, values do not change, numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Pretrained(Config):
+    """What starts from a pretrained model. Weights in a directory count by their content, like any parameter."""
+
+    base: str
+    base_contents: str = ""
+    """Filled in where ``base`` is a directory: a digest of its files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_contents(cls, raw: Any) -> Any:
+        base = raw.get("base") if isinstance(raw, dict) else None
+        if not isinstance(base, str) or not base or not Path(base).is_dir():
+            return raw
+        inside = (file for file in sorted(Path(base).iterdir()) if file.is_file() and not file.name.startswith("."))
+        files = [file for file in inside if file.name not in NOTES_ON_A_MODEL]
+        stamps = [(file, file.stat()) for file in files]
+        return {**raw, "base_contents": _digest(tuple((file, at.st_mtime_ns, at.st_ctime_ns) for file, at in stamps))}
+
+
+@functools.cache
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return 16 hexadecimal digits of files' names and contents; read once in a process, as long as they stay."""
+    whole = hashlib.sha256()
+    for file, *_ in files:
+        with file.open("rb") as stream:
+            whole.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, check_heads
+from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads
 from emotion_kedro.config.training import TrainingConfig
 
 Penalty = Annotated[float, Field(gt=0.0)]
@@ -40,7 +40,7 @@ class LexiconConfig(Config):
     """``mined``: train texts, at least, that a word has to stand in."""
 
 
-class FeatureConfig(Config):
+class FeatureConfig(Pretrained):
     """How a text becomes numbers that no training changes."""
 
     kind: Literal["encoder", "characters", "tfidf"] = "encoder"
@@ -122,7 +122,7 @@ class LinearConfig(LearnerConfig):
         return self.features.base if self.features.kind == "encoder" else self.features.kind
 
 
-class TunedConfig(LearnerConfig):
+class TunedConfig(LearnerConfig, Pretrained):
     """What learners have that train a pretrained model."""
 
     base: str = ""
@@ -247,7 +247,7 @@ class SmallEncoderConfig(Config):
         return self
 
 
-class MaskedLanguageModelConfig(Config):
+class MaskedLanguageModelConfig(Pretrained):
     """A masked language model, trained on raw train texts without their labels: a base for learners."""
 
     base: str

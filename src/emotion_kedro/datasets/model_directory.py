@@ -13,7 +13,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES, GENERATOR_NOTES
-from emotion_kedro.whole_files import point, written_whole
+from emotion_kedro.whole_files import CARD, CHECK_SUMS, assert_whole, point, write_check_sums, written_whole
 
 
 class SavesItself(Protocol):
@@ -63,6 +63,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         with written_whole(target, folder=folder) as staging:
             staging.mkdir()
             data.save(staging)
+            write_check_sums(staging)
         if self._latest is not None:
             # The newest, and not this one: two runs may end in another order than they began.
             versions = sorted(Path(self._filepath).glob(f"*/{target.name}"))
@@ -72,8 +73,16 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         """Return the directory of the version asked for, or of the newest.
 
         Raises:
-            DatasetError: if there is none, or it is not a directory.
+            DatasetError: if there is none, or a file of it is not what was written.
         """
+        path = self._directory()
+        try:
+            assert_whole(path)
+        except ValueError as error:
+            raise DatasetError(str(error)) from None
+        return path
+
+    def _directory(self) -> Path:
         path = Path(self._get_load_path())
         if not path.is_dir():
             raise DatasetError(f"there is no model directory {path}")
@@ -86,7 +95,9 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             digest_of: of a file.
         """
         digest = hashlib.sha256()
-        for file in sorted(path for path in self.load().rglob("*") if path.is_file() and path.suffix != ".md"):
+        for file in sorted(
+            path for path in self._directory().rglob("*") if path.is_file() and path.name not in (CARD, CHECK_SUMS)
+        ):
             if file.name in (CLASSIFIER_NOTES, GENERATOR_NOTES):
                 content = json.dumps(_without_times(json.loads(file.read_bytes())), sort_keys=True)
             else:
@@ -106,7 +117,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
     def preview(self) -> JSONPreview:
         """Show the model's configuration in kedro-viz."""
         for name in ("config.json", "adapter_config.json", "reference.json"):
-            file = self.load() / name
+            file = self._directory() / name
             if file.is_file():
                 return JSONPreview(json.dumps(json.loads(file.read_text(encoding="utf-8"))))
         return JSONPreview(json.dumps({}))

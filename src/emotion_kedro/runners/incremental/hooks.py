@@ -18,7 +18,7 @@ from emotion_kedro.runners.incremental.code import Sources
 from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, code_of, files_in, is_kept, path_of
 from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
 from emotion_kedro.runners.incremental.package_files import edited
-from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damaged_inputs, states_of
+from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damage_among, states_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +43,13 @@ class ManifestHooks:
         Raises:
             DamagedError: if a file of it is not what the manifest says.
         """
-        if damage := damaged_inputs(pipeline, catalog):
+        only_missing = bool(run_params.get("only_missing_outputs"))
+        # What is there is taken as it is then, wherever in the pipeline it stands.
+        if damage := damage_among(pipeline.datasets() if only_missing else pipeline.inputs(), catalog):
             raise DamagedError("\n".join(damage))
-        if run_params.get("only_missing_outputs"):
+        if only_missing:
             for state in states_of(pipeline, catalog, self._sources):
-                if state.kind in ("stale", "mixed", "damaged"):
+                if state.kind in ("stale", "mixed"):
                     logger.warning("skipped, but %s", state)
 
     @hook_impl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,10 +83,10 @@ def damaged_files(path: Path, manifest: Manifest, files: dict[str, str]) -> list
     return [str(path / name) for name in names if manifest.files.get(name) != files.get(name)]
 
 
-def damaged_inputs(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
-    """Say which tables and models that a run starts from are not what an earlier run wrote, and what to do."""
+def damage_among(names: Iterable[str], catalog: CatalogProtocol) -> list[str]:
+    """Say which data sets that a run may start from are not what an earlier run wrote, and what to do."""
     lines = []
-    for name in sorted(name for name in pipeline.inputs() if not is_parameter(name)):
+    for name in sorted(name for name in names if not is_parameter(name)):
         path = path_of(catalog.get(name))
         manifest = None if path is None else Manifest.read(path)
         if path is not None and manifest is not None and (files := files_in(path)):
