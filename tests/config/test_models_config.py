@@ -81,6 +81,8 @@ def test_a_base_in_a_directory_is_a_parameter_by_its_content(kind: str, tmp_path
     assert read(base) == first
     weights.write_bytes(b"two")
     assert read(base) != first
+    with pytest.raises(ValidationError, match="are others than those that this was made with"):
+        type(first).model_validate(first.model_dump())
 
 
 def test_only_takes_its_part_of_the_design() -> None:

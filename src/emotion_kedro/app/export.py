@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emotion_kedro.app.commands import model_option, opened
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.whole_files import write_check_sums, written_whole
 
 if TYPE_CHECKING:
     from emotion_kedro.app.model import EmotionModel
@@ -92,6 +92,7 @@ def export_onnx(model: EmotionModel, folder: Path, *, int8: bool = False) -> lis
         files += [write_int8(files[0], staging / QUANTISED)] if int8 else []
         lines = [_checked(model, file) for file in files]
         (staging / "README.md").write_text(_card(classifier, files), encoding="utf-8")
+        write_check_sums(staging)
     return lines
 
 

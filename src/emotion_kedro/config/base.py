@@ -72,11 +72,14 @@ class Pretrained(Config):
         inside = (file for file in sorted(Path(base).iterdir()) if file.is_file() and not file.name.startswith("."))
         files = [file for file in inside if file.name not in NOTES_ON_A_MODEL]
         stamps = [(file, file.stat()) for file in files]
-        return {**raw, "base_contents": _digest(tuple((file, at.st_mtime_ns, at.st_ctime_ns) for file, at in stamps))}
+        found = _digest(tuple((file, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for file, at in stamps))
+        if raw.get("base_contents") not in (None, "", found):
+            raise ValueError(f"the files in {base} are others than those that this was made with")
+        return {**raw, "base_contents": found}
 
 
 @functools.cache
-def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+def _digest(files: tuple[tuple[Path, int, int, int], ...]) -> str:
     """Return 16 hexadecimal digits of files' names and contents; read once in a process, as long as they stay."""
     whole = hashlib.sha256()
     for file, *_ in files:
