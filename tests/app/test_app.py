@@ -210,7 +210,7 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     ("words", "said"),
     [
         (["predict"], "give a text"),
-        (["predict", "--in", "a.csv"], "--in and --out go together"),
+        (["predict", "--in", "a.csv"], "--out is missing: where its predictions go"),
         (["predict", "--in", "a.csv", "--out", "b.csv"], "a.csv: no such file"),
         (["predict", "--model", "nowhere", "x"], "nowhere is no folder of a classifier"),
         (["predict", "--abstain", "2", "x"], "2.0 is not in the range"),

@@ -62,13 +62,19 @@ def predict(
     cat lines.txt | emotion predict
     """  # noqa: D301 - click wants the character itself
     if (source is None) != (target is None):
-        raise click.UsageError("--in and --out go together: the predictions of a file go into a file")
+        missing, what = ("--in", "the file to read") if source is None else ("--out", "where its predictions go")
+        raise click.UsageError(f"{missing} is missing: {what}")
+    if source is not None and not source.exists():
+        from emotion_kedro.data.reader_errors import missing_file, without_keys
+
+        raise click.ClickException(without_keys(str(missing_file(source))))
     if source is not None and target is not None:
         _predict_file(source, target, column, abstain, model)
         return
-    given = list(texts) or (
-        [] if sys.stdin.isatty() else [line for line in sys.stdin.read().splitlines() if line.strip()]
-    )
+    lines = texts or (() if sys.stdin.isatty() else sys.stdin.read().splitlines())
+    given = [line for line in lines if line.strip()]
+    if left := len(lines) - len(given):
+        click.echo(f"left out: {left} without a text", err=True)
     if not given:
         raise click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
     try:
@@ -140,8 +146,11 @@ def explain(text: str, model: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(_lines(explanation.prediction)))
     click.echo("\n" + " ".join(_coloured(word, fall) for word, fall in explanation.words))
-    for word, fall in _heaviest(explanation):
-        click.echo(f"  {fall * PERCENT:+6.1f}  {word}")
+    heaviest = _heaviest(explanation)
+    for word, fall in heaviest:
+        click.echo(f"  {fall * PERCENT:+6.1f}  {word}".replace("-0.0", " 0.0").replace("+0.0", " 0.0"))
+    if left := len(explanation.words) - len(heaviest):
+        click.echo(f"  and {left} more that weigh less")
 
 
 def _coloured(word: str, fall: float) -> str:

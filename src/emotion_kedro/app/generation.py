@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.app.model import RECOMMENDED, latest_models, load_model
+from emotion_kedro.app.model import latest_models, load_model
 from emotion_kedro.augmentation.filters import KEPT, apply_filters, score_candidates
 from emotion_kedro.augmentation.generators import Unfinished
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
+from emotion_kedro.config.base import RECOMMENDED, choices
 from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.loader import DEFAULT, latest_folder
@@ -50,6 +51,9 @@ def generate(
         ValueError: for a label or a generator that there is not, or one that no run has left.
     """
     prefix = "" if experiment == DEFAULT else f"{experiment}."
+    known = {entry.split(":")[1].split(".")[0] for entry in catalog if entry.endswith(".generators")}
+    if experiment not in known:
+        raise ValueError(f"there is no experiment {experiment}{choices(experiment, known)}")
     parameters = {part: catalog.load(f"params:{experiment}.{part}") for part in ("generators", "arms", "filters")}
     name = _kept_generator(catalog, prefix, parameters["generators"], generator, experiment)
     records = catalog.load(f"{prefix}split_records")
@@ -75,6 +79,12 @@ def _kept_generator(catalog: Any, prefix: str, generators: dict[str, Any], name:
         return kept[0]
     if name in kept:
         return str(name)
+    tuned = [each for each, raw in generators.items() if generator_config(raw).needs_training]
+    if not tuned:
+        raise ValueError(
+            f"{experiment} tunes no language model, it has {', '.join(generators) or 'no generator'}; emotion try "
+            "without --quick makes an experiment that does"
+        )
     there = f"it has kept {', '.join(kept)}" if kept else f"run it first: kedro run --pipelines={experiment}"
     raise ValueError(f"{experiment} has kept no generator{f' {name}' if name else ''}; {there}")
 

@@ -54,6 +54,11 @@ def missing_file(path: Path) -> SourceError:
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
+    if folder != path.parent:
+        missing = path.parts[len(folder.parts)]
+        near = get_close_matches(missing, [entry.name for entry in folder.iterdir() if entry.is_dir()], n=1)
+        if near:
+            return SourceError(f"{path}: there is no folder {folder / missing}; did you mean {folder / near[0]}?")
     inside = listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
     close = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
     meant = f"; did you mean {close[0]}?" if close else "."

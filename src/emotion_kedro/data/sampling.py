@@ -173,7 +173,10 @@ def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dic
     free, fixed = _taken(records, stays, capped)
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
-        raise ValueError("no row is left: every text is in conflict; see `conflicts` in the sampling parameters")
+        raise ValueError(
+            "no row is left: every text stands under several labels. Are the columns of texts and of labels the right "
+            "ones? If they are, see `conflicts` in the sampling parameters"
+        )
     report = {
         "rows": len(stays) + len(fixed),
         **report,

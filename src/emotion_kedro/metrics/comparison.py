@@ -196,7 +196,8 @@ def _compare(
             "difference": gain.estimate,
             "low": gain.low,
             "high": gain.high,
-            "detectable": POWER_ERRORS * gain.error,
+            # Where no row differs, nothing says how much the difference could vary.
+            "detectable": POWER_ERRORS * gain.error if gain.error else np.nan,
             "p_value": p_value_of(gain, differing) if name == "accuracy" else np.nan,
         }
         for name, gain in gains.items()

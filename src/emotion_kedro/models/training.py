@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 15.0
+STEPS_THAT_TELL = 3
 POOL = 32
 """Batches that are drawn together and sorted by length: enough to waste little padding, few enough to stay random."""
 
@@ -278,7 +279,8 @@ class _Run:
         self.read()
         done, total = log.steps, len(self.task.plan)
         loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
-        left = "" if last else f", {log.seconds / done * (total - done):.0f} s left"
+        # The first steps open the model and its libraries: they tell nothing of the others.
+        left = "" if last or done < STEPS_THAT_TELL else f", {log.seconds / done * (total - done):.0f} s left"
         rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
         logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
 

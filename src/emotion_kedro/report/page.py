@@ -35,7 +35,7 @@ from emotion_kedro.report.tables import (
     sources_table,
     stages_table,
 )
-from emotion_kedro.report.texts import samples_by_label
+from emotion_kedro.report.texts import NEAREST, samples_by_label
 from emotion_kedro.report.words import words_in
 
 if TYPE_CHECKING:
@@ -137,11 +137,8 @@ def _sentence(row: pd.Series, level: float) -> str:
     learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
     where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
     interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
-    seen = (
-        ""
-        if row["verdict"] != NOT_SHOWN
-        else f"; from {100 * row['detectable']:.1f} points on one would probably have been seen"
-    )
+    tells = row["verdict"] == NOT_SHOWN and not pd.isna(row["detectable"])
+    seen = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
     sentence = (
         f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {row['verdict']}, "
         f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f}"
@@ -198,11 +195,15 @@ def _details(report: Report) -> list[Section]:
     ]
 
 
+def _beside(table: pd.DataFrame) -> str:
+    return ", beside the nearest real ones" if NEAREST in table else ""
+
+
 def _text_sections(report: Report) -> list[Section]:
     """Return the tables of texts and of figures by label; the texts of the first label are not folded."""
     texts = samples_by_label(report.sampled_texts).items()
     drawn = [
-        Section(f"Texts written for {label}, beside the nearest real ones, drawn at random", table, folded=place > 0)
+        Section(f"Texts written for {label}{_beside(table)}, drawn at random", table, folded=place > 0)
         for place, (label, table) in enumerate(texts)
     ]
     by_label = quality_by_label(report.text_quality).items()

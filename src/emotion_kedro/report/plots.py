@@ -339,5 +339,5 @@ def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file."""
     buffer = BytesIO()
     # Without the version of the library among the metadata: the same tables give the same bytes for longer.
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight", metadata={"Software": None})
     return buffer.getvalue()

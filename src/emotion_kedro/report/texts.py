@@ -17,6 +17,8 @@ from emotion_kedro.report.tables import number
 
 KEPT = "kept"
 ARM_PREFIX = "arm_"
+NEAREST = "nearest real train text"
+"""Heading of a column."""
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
 
@@ -124,7 +126,7 @@ def samples_by_label(samples: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     if samples is None or samples.empty:
         return {}
     read = {"evaluator_label": "evaluator reads", "probability": "its probability of the label"}
-    near = {"nearest_train_text": "nearest real train text", "similarity": "similarity"}
+    near = {"nearest_train_text": NEAREST, "similarity": "similarity"}
     figures = {"probability": "evaluator_probability", "similarity": "nearest_train_similarity"}
     shown = samples.assign(**{name: [number(value, 2) for value in samples[of]] for name, of in figures.items()})
     near = {} if samples["nearest_train_similarity"].isna().all() else near

@@ -144,7 +144,7 @@ class Comparisons(Table):
     difference: Series[float]
     low: Series[float]
     high: Series[float]
-    detectable: Series[float]
+    detectable: Series[float] = pa.Field(nullable=True)
     """The smallest difference that would be seen with 80 % power at the 5 % level."""
     p_value: Series[float] = pa.Field(nullable=True)
     """Of the accuracy, by the standard error that its interval rests on."""

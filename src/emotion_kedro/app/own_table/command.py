@@ -176,7 +176,8 @@ def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: P
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     click.echo(
-        f"It takes    about {minutes(experiment, profile)} min on two cores; again: kedro run --pipelines={file.stem}\n"
+        f"It takes    about {minutes(experiment, profile)} min on two cores\n"
+        f"Again       kedro run --pipelines={file.stem} --runner={RUNNER}\n"
     )
 
 

@@ -87,6 +87,8 @@ def _of_values(name: str, old: Any, new: Any) -> list[str]:
 
 def _of_contents(name: str, old: Any, new: Any) -> list[str]:
     """Name the files that differ, where each has a digest of its own."""
+    if old is None or new is None:
+        return [f"{name} {'was no input' if old is None else 'is no input any more'}"]
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return [f"{name}: its content has changed"]
     how = {(True, True): "has changed", (True, False): "is gone", (False, True): "is new"}
