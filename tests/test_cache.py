@@ -18,9 +18,10 @@ from killing import kill_in_the_middle
 
 import emotion_kedro
 from emotion_kedro import cache as module
-from emotion_kedro import whole_files
-from emotion_kedro.cache import Cache, Work, clear_finished, contents_of, copy_kept, fingerprint
+from emotion_kedro import identity, whole_files
+from emotion_kedro.cache import Cache, Work, clear_finished, copy_kept
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.whole_files import written_whole
 
 TRAINING = TrainingConfig(steps=10, learning_rate=1e-3)
@@ -84,13 +85,49 @@ def test_rows_change_the_fingerprint(base: Path, rows: pd.DataFrame) -> None:
 
 def test_parameters_seeds_and_the_version_change_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {whole(base), whole(base, seed=1), whole(base, training=TRAINING.model_copy(update={"patience": 2}))}
-    monkeypatch.setattr(emotion_kedro, "__version__", "999")
-    module._code.cache_clear()
-    assert len({*seen, whole(base)}) == 4
-    module._code.cache_clear()
+    for place, name in ((emotion_kedro, "__version__"), (identity.platform, "python_version")):
+        monkeypatch.setattr(place, name, "999" if name == "__version__" else lambda: "999")
+        identity._code.cache_clear()
+        seen.add(whole(base))
+    versions = identity.metadata.version
+    for library in identity.LIBRARIES:
+        monkeypatch.setattr(
+            identity.metadata, "version", lambda name, other=library: "999" if name == other else versions(name)
+        )
+        identity._code.cache_clear()
+        seen.add(whole(base))
+    identity._code.cache_clear()
+    assert len(seen) == 3 + 2 + len(identity.LIBRARIES)
 
 
-@pytest.mark.parametrize("room", module.COMPUTING)
+def test_what_is_kept_after_an_edit_of_the_code_is_for_this_process_alone(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = tmp_path / "package" / "models" / "net.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("LIMIT = 1")
+    monkeypatch.setattr(identity, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(emotion_kedro, "BEGAN", time.time_ns())
+    monkeypatch.setattr(identity, "MARK", [])
+    identity._computing.cache_clear()
+    table, work = pd.DataFrame({"text": ["one"]}), cache.work("fit", "a1")
+    cache.save_table("runs", "a1", table)
+    assert not caplog.text
+    code.write_text("LIMIT = 2")
+    assert cache.table("runs", "a1") is None  # nobody knows which code this process runs
+    cache.save_table("runs", "a2", table)
+    assert cache.table("runs", "a2") is not None
+    work.save(1, {}, {})
+    assert caplog.text.count("code was edited while this process runs") == 1
+    identity.MARK.clear()
+    monkeypatch.setattr(emotion_kedro, "BEGAN", time.time_ns() + 10**9)
+    assert cache.table("runs", "a1") is not None
+    assert cache.table("runs", "a2") is None
+    assert work.load() is None
+    identity._computing.cache_clear()
+
+
+@pytest.mark.parametrize("room", identity.COMPUTING)
 def test_code_that_long_work_runs_changes_it_and_other_code_does_not(
     room: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,14 +135,16 @@ def test_code_that_long_work_runs_changes_it_and_other_code_does_not(
     for name in (room, "report"):
         (package / name / "inner").mkdir(parents=True)
         (package / name / "inner" / "helper.py").write_text("LIMIT = 1")
-    monkeypatch.setattr(emotion_kedro, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(identity, "PACKAGE", package)
     seen = []
     for name in ("nothing", "report", room):
         if name != "nothing":
             (package / name / "inner" / "helper.py").write_text("LIMIT = 2")
-        module._code.cache_clear()
+        identity._code.cache_clear()
+        identity._computing.cache_clear()
         seen.append(whole(base))
-    module._code.cache_clear()
+    identity._code.cache_clear()
+    identity._computing.cache_clear()
     assert seen[0] == seen[1] != seen[2]
 
 
@@ -129,7 +168,7 @@ def test_a_directory_counts_by_its_files_and_any_other_name_by_itself(base: Path
 
 def test_nothing_heavy_is_loaded_at_the_start() -> None:
     code = (
-        "import sys, emotion_kedro.cache as cache; cache.fingerprint({'a': 1});"
+        "import sys, emotion_kedro.identity as identity; identity.fingerprint({'a': 1});"
         "print(sorted({'torch', 'pandas', 'numpy', 'safetensors'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
@@ -257,11 +296,11 @@ def test_everything_is_on_the_disk_before_it_has_its_name(
 
 
 def test_what_nothing_used_for_a_month_goes(cache: Cache) -> None:
-    for identity in ("used", "unused"):
-        cache.save_table("runs", identity, ROWS)
-        cache.save_directory("bases", identity, lambda folder: (folder / "weights").touch())
+    for name in ("used", "unused"):
+        cache.save_table("runs", name, ROWS)
+        cache.save_directory("bases", name, lambda folder: (folder / "weights").touch())
         for kind in ("runs", "bases"):
-            os.utime(cache.root / kind / identity, (OLD, OLD))
+            os.utime(cache.root / kind / name, (OLD, OLD))
     assert cache.table("runs", "used") is not None
     assert cache.directory("bases", "used") is not None
     later = Cache(cache.root)

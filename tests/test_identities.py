@@ -219,7 +219,7 @@ MATTERS: dict[Callable[[World], str], dict[str, Change]] = {
         "warm-up": within("generator", warm_up=OTHER_RATE["training"]),
         "tokens": within("generator", max_tokens=16),
     },
-    checkpoints: FIT,
+    checkpoints: {**FIT, "half": setting(device=replace(CUDA, half=True))},
     features: {"weights": WEIGHTS, "tokens": setting(max_tokens=8), "half": setting(device=replace(CUDA, half=True))},
     model_directory: {
         "weights": WEIGHTS,

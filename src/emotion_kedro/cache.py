@@ -7,11 +7,9 @@ whatever kills the process and whoever else is writing the same.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import shutil
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -20,10 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel
-
-import emotion_kedro
-from emotion_kedro.config.base import NOTES_ON_A_MODEL
+from emotion_kedro.identity import mark
 from emotion_kedro.whole_files import (
     CHECK_SUMS,
     assert_as_written,
@@ -41,8 +36,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metrics", "models")
-"""Rooms whose code decides what long work comes to."""
 TABLE = "table.parquet"
 WORK = "work"
 KEPT_CHECKPOINTS = 2
@@ -52,58 +45,6 @@ OWNER: ContextVar[str] = ContextVar("owner", default="")
 """Who works in this thread: a node's name, where the hooks have set it."""
 OPENED: defaultdict[str, set[Path]] = defaultdict(set)
 """Directories of the work that this process has begun or gone on with, by their owner."""
-
-
-def fingerprint(*parts: object) -> str:
-    """Return 16 hexadecimal digits that change when any part does.
-
-    Parts may be parameters, data frames, directories of a model (weights, configuration, tokenizer), and whatever
-    JSON can hold. The code that long work runs is always one of them.
-    """
-    digest = hashlib.sha256(_code().encode())
-    for part in parts:
-        digest.update(b"\x00" + _bytes_of(part))
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _code() -> str:
-    """Return a digest of the version and of all source that long work may run, read once in a process.
-
-    Not of what a piece of work reaches alone: a change too many costs time, one too few a wrong result.
-    """
-    package = Path(emotion_kedro.__file__).parent
-    files = sorted(file for room in COMPUTING for file in (package / room).rglob("*.py"))
-    parts = [f"{file.relative_to(package)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
-    return hashlib.sha256("\n".join([emotion_kedro.__version__, *parts]).encode()).hexdigest()
-
-
-def contents_of(name: str) -> Path | str:
-    """Return what stands for a model in a fingerprint: its files if ``name`` is a directory, else the name."""
-    return Path(name) if Path(name).is_dir() else name
-
-
-def _bytes_of(part: object) -> bytes:
-    if isinstance(part, BaseModel):
-        return part.model_dump_json().encode()
-    if isinstance(part, Path):
-        return b"".join(_hash_of_file(file) for file in sorted(part.iterdir()) if _decides(file))
-    # Where pandas was never imported nothing can be a table.
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(part, pandas.DataFrame):
-        columns = json.dumps([str(name) for name in part.columns]).encode()
-        return bytes(columns + pandas.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
-    return json.dumps(part, sort_keys=True).encode()
-
-
-def _decides(file: Path) -> bool:
-    """Whether what a model says depends on the file; cards and notes hold times, which no two runs share."""
-    return file.is_file() and file.name not in NOTES_ON_A_MODEL | {CHECK_SUMS}
-
-
-def _hash_of_file(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return file.name.encode() + hashlib.file_digest(stream, "sha256").digest()
 
 
 # --- the cache ----------------------------------------------------------------------------------------------------
@@ -136,7 +77,7 @@ class Cache:
 
     def directory(self, kind: str, identity: str) -> Path | None:
         """Return a directory, or None if it was not made yet, or is not what was written: then it is set aside."""
-        directory = self.root / kind / identity
+        directory = self._place(kind, identity)
         if not touch(directory):
             return None
         try:
@@ -150,7 +91,7 @@ class Cache:
     def save_directory(self, kind: str, identity: str, write: Callable[[Path], object]) -> Path:
         """Keep a directory, which ``write`` fills; it is given an empty one. Return where it lies in the end."""
         self._clean_once(kind)
-        target = self.root / kind / identity
+        target = self._place(kind, identity)
         with written_whole(target, replace=False) as staging:
             staging.mkdir()
             write(staging)
@@ -184,6 +125,9 @@ class Cache:
     def finish(self, kind: str, identity: str) -> None:
         """Remove the checkpoints of all work that led to an entry."""
         discard(self.root / WORK / f"{kind}-{identity}")
+
+    def _place(self, kind: str, identity: str) -> Path:
+        return self.root / kind / f"{identity}{mark()}"
 
     def _clean_once(self, kind: str) -> None:
         if kind not in self._cleaned:
@@ -220,6 +164,8 @@ class Work:
             tensors: any names, any shapes.
             notes: what JSON can hold.
         """
+        if mark():
+            return
         from safetensors.torch import save_file
 
         with written_whole(self.directory / f"{step:09d}", replace=False, folder=self.folder) as staging:
@@ -275,6 +221,11 @@ def _read_checkpoint(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str
     return load_file(directory / "state"), content["notes"]
 
 
+def _hash_of_file(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return file.name.encode() + hashlib.file_digest(stream, "sha256").digest()
+
+
 def _check_sum(state: Path, notes: dict[str, Any]) -> str:
     return hashlib.sha256(_hash_of_file(state) + json.dumps(notes).encode()).hexdigest()
 
@@ -304,6 +255,8 @@ class Vectors:
 
     def save(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
         """Add rows, (keys, width); keys are 32 bytes each."""
+        if mark():
+            return
         import numpy as np
         from safetensors.numpy import save_file
 

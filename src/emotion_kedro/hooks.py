@@ -109,6 +109,9 @@ class RunHooks:
             raise
         check_versions(saved)
         self._begin()
+        for dataset in saved:
+            if restore := getattr(dataset, "restore_latest", None):
+                restore()
         try:
             for log, experiment in sorted(logs.items()):
                 begin_log(log, catalog, whole=whole and covers(pipeline, experiment))

@@ -72,7 +72,7 @@ def test_a_filter_is_of_the_kind_that_it_is_named_after_unless_it_names_another(
     strict = filter_config("strict", {"kind": "label_agreement", "tau": 0.9})
     assert (strict.kind, strict.tau, strict.seed) == ("label_agreement", 0.9, 1000)
     assert filter_config("strict", strict.model_dump(mode="json")) == strict
-    with pytest.raises(ValueError, match="no filter of kind 'strict'; there are: length"):
+    with pytest.raises(ValueError, match=r"no filter of kind 'strict'; there are: .*length"):
         filter_config("strict", {"tau": 0.9})
     with pytest.raises(ValueError, match="near_copy"):
         filter_config("novel", {"near_copy": 0.0})

@@ -79,8 +79,11 @@ def test_a_base_in_a_directory_is_a_parameter_by_its_content(kind: str, tmp_path
     (tmp_path / "README.md").write_text("a card")
     os.utime(weights, (1, 1))
     assert read(base) == first
-    weights.write_bytes(b"two")
-    assert read(base) != first
+    for name in ("config.json", "tokenizer/vocabulary.txt", "model.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        before = read(base)
+        (tmp_path / name).write_bytes(b"two")
+        assert read(base) != before, name
     with pytest.raises(ValidationError, match="are others than those that this was made with"):
         type(first).model_validate(first.model_dump())
 

@@ -4,7 +4,10 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.config.base import ALL_ROWS
-from emotion_kedro.data.subsamples import Subsample, sizes_there_are, stratified_subsample
+from emotion_kedro.config.experiment import DesignConfig
+from emotion_kedro.data.subsamples import DesignSplits, Subsample, sizes_there_are, stratified_subsample
+
+SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture
@@ -73,3 +76,14 @@ def test_a_choice_within_labels_depends_on_the_seed_and_none_keeps_all() -> None
     assert not stratified_subsample(full, 20, seed=1).equals(stratified_subsample(full, 20, seed=2))
     assert stratified_subsample(full, None, seed=1).equals(full)
     assert stratified_subsample(full, 500, seed=1).equals(full)
+
+
+def test_the_designs_seed_draws_test_and_validation_rows() -> None:
+    def held_out(seed: int) -> tuple[set[str], set[str]]:
+        records = table().assign(record_id=lambda rows: rows.index.astype("str"), group=-1)
+        parts = [records.assign(split=split, record_id=split + records["record_id"]) for split in SPLITS]
+        splits = DesignSplits(pd.concat(parts), DesignConfig(test_rows=40, validation_rows=5, seed=seed))
+        return ids(splits.test), ids(splits.validation_rows(5))
+
+    assert held_out(1) == held_out(1)
+    assert all(first != second for first, second in zip(held_out(1), held_out(2), strict=True))

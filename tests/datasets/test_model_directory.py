@@ -11,6 +11,7 @@ from killing import kill_in_the_middle
 
 from emotion_kedro.datasets import ModelDirectory
 from emotion_kedro.models.language_models import Reference
+from emotion_kedro.runners.incremental.fingerprints import content_of
 
 
 @dataclass
@@ -55,11 +56,13 @@ def test_the_newest_version_is_loaded_unless_another_is_asked_for(tmp_path: Path
         dataset(tmp_path, load="2030-01-02").load()
 
 
+@pytest.mark.parametrize("name", ["weights", "config.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "add"])
-def test_a_model_whose_files_are_not_what_was_written_is_not_loaded(tmp_path: Path, damage: str) -> None:
+def test_a_model_whose_files_are_not_what_was_written_is_not_loaded(tmp_path: Path, damage: str, name: str) -> None:
     model = dataset(tmp_path, save="2030-01-01")
     model.save(Model("one"))
-    weights = model.load() / "weights"
+    weights = model.load() / name
+    content = weights.read_bytes()
     (model.load() / "README.md").write_text("a card may be edited")
     assert model.load() == weights.parent
     if damage == "remove":
@@ -67,9 +70,19 @@ def test_a_model_whose_files_are_not_what_was_written_is_not_loaded(tmp_path: Pa
     elif damage == "add":
         (weights.parent / "more").write_text("")
     else:
-        weights.write_bytes({"flip": b"onf", "cut": b"on"}[damage])
-    with pytest.raises(DatasetError, match=f"is damaged: {'more' if damage == 'add' else 'weights'} is not what was"):
+        weights.write_bytes(content[:-1] + (bytes([content[-1] ^ 1]) if damage == "flip" else b""))
+    with pytest.raises(DatasetError, match=f"is damaged: {'more' if damage == 'add' else name} is not what was"):
         model.load()
+
+
+def test_notes_that_were_cut_have_a_content_of_their_own(tmp_path: Path) -> None:
+    model = dataset(tmp_path, save="2030-01-01")
+    model.save(Model("one"))
+    notes = model.load() / "classifier.json"
+    notes.write_text('{"seed": 1}')
+    whole = content_of(model, "model", {})
+    notes.write_text('{"seed"')
+    assert content_of(model, "model", {}) != whole
 
 
 def test_a_version_is_not_written_twice(tmp_path: Path) -> None:
@@ -179,6 +192,16 @@ def test_latest_always_opens_the_newest_version(tmp_path: Path) -> None:
     tmp_path.rename(moved := tmp_path.with_name(f"{tmp_path.name}_moved"))
     assert words(moved / "latest/joy") == "03"
     assert len(with_latest(moved, "2031").list_versions(full_path=False)) == 3
+
+
+def test_latest_that_somebody_removed_is_restored(tmp_path: Path) -> None:
+    model = with_latest(tmp_path, "2030")
+    model.restore_latest()
+    model.save(Model("one"))
+    link = tmp_path / "latest/joy"
+    link.unlink()
+    model.restore_latest()
+    assert words(link) == "one"
 
 
 def test_a_save_that_fails_leaves_latest_where_it_was(tmp_path: Path) -> None:

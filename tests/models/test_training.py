@@ -11,9 +11,10 @@ import pytest
 import torch
 from killing import kill_in_the_middle
 
-from emotion_kedro.cache import Cache, fingerprint
+from emotion_kedro.cache import Cache
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.guards import stopped_by_signals
+from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, _Run, plan_batches, train
 

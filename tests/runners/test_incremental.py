@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ class Shop:
         self.folder = folder
         self.parameters: dict[str, Any] = {"params:factor": 2, "params:title": Title("prices")}
         self.in_memory: set[str] = set()
+        self.entry: dict[str, Any] = {}
         self.file("raw").write_text("[3, 1, 3]")
         self.pipeline = Pipeline(
             [
@@ -69,7 +71,11 @@ class Shop:
         kept = {"raw", "clean", "scaled", "page", "notes"} - self.in_memory
         files = {name: JSONDataset(filepath=str(self.file(name))) for name in kept}
         memory = {name: MemoryDataset(value) for name, value in self.parameters.items()}
-        return DataCatalog(datasets={**files, **memory})
+        catalog = DataCatalog(datasets={**files, **memory})
+        if self.entry:
+            entry = {"type": "json.JSONDataset", "filepath": str(self.file("scaled")), **self.entry}
+            catalog["scaled"] = DataCatalog.from_config({"scaled": entry}).get("scaled")
+        return catalog
 
     def run(
         self, runner: Any = None, pipeline: Pipeline | None = None, run_id: str = "first", **run_params: Any
@@ -119,6 +125,14 @@ def test_a_change_runs_what_depends_on_it(shop: Shop, change: Callable[[Shop], A
 
     assert shop.run() == nodes
     assert shop.run() == []
+
+
+def test_a_file_whose_times_were_set_back_is_read_again(shop: Shop) -> None:
+    file, status = shop.file("raw"), shop.file("raw").stat()
+    before = fingerprints.digest_of(file)
+    file.write_text("[3, 1, 4]")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert fingerprints.digest_of(file) != before
 
 
 def test_status_says_what_has_changed_and_what_follows(shop: Shop) -> None:
@@ -195,6 +209,32 @@ def test_missing_outputs_alone_are_made_with_a_warning(shop: Shop, caplog: pytes
 
     assert "skipped, but stale    scaled: params:factor was 2, is 3" in caplog.text
     assert "skipped, but stale    clean" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda shop: shop.parameters.update({"params:factor": 3}), "params:factor was 2, is 3"),
+        (lambda shop: shop.file("raw").write_text("[3, 1, 4]"), "clean is stale"),
+        (lambda shop: shop.file("clean").write_text("[3]"), "clean: its content has changed"),
+    ],
+)
+def test_a_part_of_a_pipeline_that_starts_from_stale_tables_says_so(
+    shop: Shop, change: Callable[[Shop], Any], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rest = shop.pipeline.only_nodes("describe")
+    shop.run(pipeline=rest)
+    assert "stale" not in caplog.text
+    change(shop)
+    shop.run(SequentialRunner(), pipeline=rest)
+    assert f"this run starts from scaled, which is stale: {why}" in caplog.text
+
+
+def test_what_the_catalog_says_of_an_output_counts_too(shop: Shop) -> None:
+    shop.entry = {"save_args": {"indent": 4}}
+    assert shop.states()["scaled"] == ("stale", 'catalog: scaled was null, is {"save_args": {"indent": 4}}')
+    assert shop.run()[0] == "scale"
+    assert shop.run() == []
 
 
 def test_a_run_does_not_start_from_what_is_damaged(shop: Shop) -> None:

@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.analyses.word_weights import TextWeights, attribute_words
-from emotion_kedro.cache import Cache, fingerprint
+from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import AttributionsConfig
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.lexicon import log_odds, normal_word
+from emotion_kedro.identity import fingerprint
 from emotion_kedro.metrics.comparison import compare
 from emotion_kedro.metrics.scores import score_table
 from emotion_kedro.models.classifiers import load_classifier

@@ -69,23 +69,31 @@ class Pretrained(Config):
         base = raw.get("base") if isinstance(raw, dict) else None
         if not isinstance(base, str) or not base or not Path(base).is_dir():
             return raw
-        inside = (file for file in sorted(Path(base).iterdir()) if file.is_file() and not file.name.startswith("."))
-        files = [file for file in inside if file.name not in NOTES_ON_A_MODEL]
-        stamps = [(file, file.stat()) for file in files]
-        found = _digest(tuple((file, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for file, at in stamps))
+        found = digest_of_model(Path(base))[:16]
         if raw.get("base_contents") not in (None, "", found):
             raise ValueError(f"the files in {base} are others than those that this was made with")
         return {**raw, "base_contents": found}
 
 
+def digest_of_model(directory: Path) -> str:
+    """Return a digest of a model's files, those of its folders too; but for cards and notes, and hidden ones."""
+    inside = ((file.relative_to(directory), file) for file in sorted(directory.rglob("*")) if file.is_file())
+    deciding = [
+        (name.as_posix(), file, file.stat())
+        for name, file in inside
+        if name.name not in NOTES_ON_A_MODEL and not any(part.startswith(".") for part in name.parts)
+    ]
+    return _digest(tuple((name, file, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, file, at in deciding))
+
+
 @functools.cache
-def _digest(files: tuple[tuple[Path, int, int, int], ...]) -> str:
-    """Return 16 hexadecimal digits of files' names and contents; read once in a process, as long as they stay."""
+def _digest(files: tuple[tuple[str, Path, int, int, int], ...]) -> str:
+    """Return the digest of names and contents; files are read once in a process, as long as they stay."""
     whole = hashlib.sha256()
-    for file, *_ in files:
+    for name, file, *_ in files:
         with file.open("rb") as stream:
-            whole.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
-    return whole.hexdigest()[:16]
+            whole.update(name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -174,8 +174,7 @@ def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dic
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError(
-            "no row is left: every text stands under several labels. Are the columns of texts and of labels the right "
-            "ones? If they are, see `conflicts` in the sampling parameters"
+            "no row is left: each text has several labels. Are the columns the right ones? See `conflicts` otherwise"
         )
     report = {
         "rows": len(stays) + len(fixed),

@@ -82,6 +82,11 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             raise DatasetError(str(error)) from None
         return path
 
+    def restore_latest(self) -> None:
+        """Let ``latest`` open the newest version again, where somebody has removed it."""
+        if self._latest is not None and not self._latest.exists() and self._exists():
+            point(self._latest, self._directory())
+
     def _directory(self) -> Path:
         path = Path(self._get_load_path())
         if not path.is_dir():
@@ -99,7 +104,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             path for path in self._directory().rglob("*") if path.is_file() and path.name not in (CARD, CHECK_SUMS)
         ):
             if file.name in (CLASSIFIER_NOTES, GENERATOR_NOTES):
-                content = json.dumps(_without_times(json.loads(file.read_bytes())), sort_keys=True)
+                content = _notes_without_times(file)
             else:
                 content = digest_of(file)
             digest.update(f"{file.name} {content}\n".encode())
@@ -121,6 +126,13 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             if file.is_file():
                 return JSONPreview(json.dumps(json.loads(file.read_text(encoding="utf-8"))))
         return JSONPreview(json.dumps({}))
+
+
+def _notes_without_times(file: Path) -> str:
+    try:
+        return json.dumps(_without_times(json.loads(file.read_bytes())), sort_keys=True)
+    except ValueError:  # they are damaged: other than any that can be read
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _without_times(value: Any) -> Any:

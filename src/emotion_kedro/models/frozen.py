@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_kedro.cache import fingerprint
+from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import by_length
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.cache import Work, contents_of, copy_kept, fingerprint
+from emotion_kedro.cache import Work, copy_kept
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.base import GENERATOR_NOTES
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     REFERENCE,

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache, Work, contents_of, fingerprint
+from emotion_kedro.cache import Cache, Work
 from emotion_kedro.config.models import LearnerConfig, TunedConfig
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.frozen import KeptStates, blocks_of

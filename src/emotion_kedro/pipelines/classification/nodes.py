@@ -25,9 +25,10 @@ def adapt_base(
     """
     import pandas as pd
 
-    from emotion_kedro.cache import Cache, contents_of, fingerprint
+    from emotion_kedro.cache import Cache
     from emotion_kedro.data.leak_guard import LeakGuard
     from emotion_kedro.data.splitting import UNGROUPED, Splits
+    from emotion_kedro.identity import contents_of, fingerprint
     from emotion_kedro.models.device import choose_device
     from emotion_kedro.models.masked_lms import prepare_masked_base
 

@@ -27,6 +27,8 @@ COMPUTING = {"torch", "tensorflow", "jax"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
 """Packages that are installed under another name; the rest is looked up, which takes a third of a second."""
 MISSING = "missing"
+WHERE = {"filepath", "path", "credentials", "fs_args", "metadata", "version", "latest"}
+"""Arguments of data sets on which nothing depends that they hold."""
 
 
 class UnknownError(Exception):
@@ -62,6 +64,7 @@ class MadeFrom:
         parameters = {name: plain(value, name) for name, value in values.items()}
         if bound := bound_arguments(node.func):
             parameters[f"{inner(node.func).__qualname__}()"] = plain(bound, "arguments bound to the function")
+        parameters |= {f"catalog: {name}": entry for name in node_datasets(node) if (entry := entry_of(catalog, name))}
         inputs = {
             name: contents.get(name) or content_of(catalog.get(name), name, values)
             for name in node.inputs
@@ -84,8 +87,37 @@ class MadeFrom:
 
 def code_of(node: Node, catalog: CatalogProtocol, sources: Sources) -> Code:
     """Return what a node's function depends on, and the classes of its data sets."""
-    classes = {type(catalog.get(name)) for name in (*node.inputs, *node.outputs) if not is_parameter(name)}
-    return sources.code_of(node.func, *sorted(classes, key=lambda kind: kind.__qualname__))
+    classes = {type(catalog.get(name)) for name in node_datasets(node)}
+    validators = getattr(catalog, "validators", {})
+    classes |= {_class_named(validators[name]["class"]) for name in node_datasets(node) if name in validators}
+    return sources.code_of(node.func, *sorted(classes, key=lambda kind: (kind.__module__, kind.__qualname__)))
+
+
+@cache
+def _class_named(path: str) -> type:
+    """Return a class that stands for one whose source is looked up; nothing is imported."""
+    module, _, name = path.rpartition(".")
+    return type(name, (), {"__module__": module})
+
+
+def node_datasets(node: Node) -> list[str]:
+    """Return the data sets that a node reads and writes, without parameters."""
+    return [name for name in (*node.inputs, *node.outputs) if not is_parameter(name)]
+
+
+def entry_of(catalog: CatalogProtocol, name: str) -> dict[str, Any]:
+    """Return what the catalog says of how a data set is read and written; where it lies is no part of that."""
+    given = getattr(catalog.get(name), "_init_args", None) or {}
+    entry = {key: value for key, value in given.items() if key not in WHERE and value not in (None, {})}
+    validator = getattr(catalog, "validators", {}).get(name)
+    return {key: _plain_or_type(value) for key, value in {**entry, "validator": validator}.items() if value}
+
+
+def _plain_or_type(value: Any) -> Any:
+    try:
+        return plain(value, "")
+    except UnknownError:
+        return type(value).__name__
 
 
 def is_parameter(name: str) -> bool:

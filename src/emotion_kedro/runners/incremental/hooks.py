@@ -18,7 +18,7 @@ from emotion_kedro.runners.incremental.code import Sources
 from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, code_of, files_in, is_kept, path_of
 from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
 from emotion_kedro.runners.incremental.package_files import edited
-from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damage_among, states_of
+from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damage_among, stale_starts, states_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class ManifestHooks:
         # What is there is taken as it is then, wherever in the pipeline it stands.
         if damage := damage_among(pipeline.datasets() if only_missing else pipeline.inputs(), catalog):
             raise DamagedError("\n".join(damage))
+        for line in stale_starts(pipeline, catalog):
+            logger.warning(line)
         if only_missing:
             for state in states_of(pipeline, catalog, self._sources):
                 if state.kind in ("stale", "mixed"):

@@ -15,10 +15,12 @@ from emotion_kedro.runners.incremental.code import Sources
 from emotion_kedro.runners.incremental.fingerprints import (
     MadeFrom,
     UnknownError,
+    content_of,
     files_in,
     is_kept,
     is_parameter,
     path_of,
+    plain,
 )
 from emotion_kedro.runners.incremental.manifest import Manifest, differences, manifest_path
 
@@ -96,6 +98,36 @@ def damage_among(names: Iterable[str], catalog: CatalogProtocol) -> list[str]:
                 for file in damaged_files(path, manifest, files)
             ]
     return lines
+
+
+def stale_starts(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
+    """Say which data sets that a run starts from were made from something else than what is there now, and why.
+
+    By their manifests alone: what makes them is not in this pipeline, so that a change of its code is not seen.
+    """
+    lines = []
+    for name in sorted(name for name in pipeline.inputs() if not is_parameter(name)):
+        if changes := _changes_since(name, catalog):
+            more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+            lines.append(f"this run starts from {name}, which is stale: {changes[0]}{more}")
+    return lines
+
+
+def _changes_since(name: str, catalog: CatalogProtocol) -> list[str]:
+    path = path_of(catalog.get(name)) if name in catalog else None
+    manifest = None if path is None else Manifest.read(path)
+    if manifest is None:
+        return []
+    made_from = manifest.made_from
+    values = {key: catalog.load(key) for key in made_from.parameters if is_parameter(key) and key in catalog}
+    inputs = {key: old for key, old in made_from.inputs.items() if key in catalog and is_kept(catalog.get(key))}
+    try:
+        now = {key: content_of(catalog.get(key), key, values) for key in inputs}
+        parameters = made_from.parameters | {key: plain(value, key) for key, value in values.items()}
+    except UnknownError:
+        return []
+    made_now = dataclasses.replace(made_from, parameters=parameters, inputs=made_from.inputs | now)
+    return differences(made_from, made_now) + [f"{key} is stale" for key in inputs if _changes_since(key, catalog)]
 
 
 def states_of(pipeline: Pipeline, catalog: CatalogProtocol, sources: Sources | None = None) -> list[State]:
