@@ -107,10 +107,11 @@ def node_datasets(node: Node) -> list[str]:
 
 def entry_of(catalog: CatalogProtocol, name: str) -> dict[str, Any]:
     """Return what the catalog says of how a data set is read and written; where it lies is no part of that."""
-    given = getattr(catalog.get(name), "_init_args", None) or {}
-    entry = {key: value for key, value in given.items() if key not in WHERE and value not in (None, {})}
+    given = dict(getattr(catalog.get(name), "_init_args", None) or {})
+    given |= given.pop("kwargs", {})  # those of a class above
     validator = getattr(catalog, "validators", {}).get(name)
-    return {key: _plain_or_type(value) for key, value in {**entry, "validator": validator}.items() if value}
+    entry = {**given, "validator": validator}
+    return {key: _plain_or_type(value) for key, value in entry.items() if key not in WHERE and value not in (None, {})}
 
 
 def _plain_or_type(value: Any) -> Any:
