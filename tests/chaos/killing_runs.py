@@ -24,7 +24,7 @@ KILLED = -9
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 TIMES = {"seconds", "times", "date", "time", "started", "setting"}
 """Keys and columns that no two runs share."""
-LOCK, MANIFEST = "run.lock", ".manifest.json"
+LOCK, MANIFEST, CHECK_SUMS = "run.lock", ".manifest.json", ".sha256"
 PAGES = {".html", ".md", ".svg", ".png"}
 """Made from the tables; some say how long a run took."""
 
@@ -165,9 +165,9 @@ def files_of(data: Path) -> Iterator[tuple[str, Path]]:
 def comparable(path: Path) -> Any:
     """Return a file's content without times: a table as it prints, JSON as values, anything else as bytes.
 
-    Of a manifest nothing but that it is there: it says when its file was made, and hashes files with times in them.
+    Of a manifest and of check sums nothing but that they are there: they hash files with times in them.
     """
-    if path.name.endswith(MANIFEST):
+    if path.name.endswith((MANIFEST, CHECK_SUMS)):
         return ""
     if path.suffix in {".parquet", ".csv"}:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

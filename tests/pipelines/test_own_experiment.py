@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -94,9 +95,13 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     written = yaml.safe_load((project.path / "conf/local/experiments/my_diary_quick.yml").read_text(encoding="utf-8"))
     labels = written["my_diary_quick"]["records"]["taxonomy"]["labels"]
     assert labels == {"cross": {}, "glad": {}, "low": {"words": ["sad", "down"]}, "mixed": {}}
-    [best] = [line for line in printed.splitlines() if line.startswith("recommended ")]
-    chosen = project.csv("08_reporting/results/my_diary_quick_recommendation.csv").query("chosen")["arm"].item()
+    [model] = [line for line in printed.splitlines() if line.startswith("Model ")]
+    # What the validation rows chose, or the simplest where nothing else was shown to be better.
+    chosen = re.fullmatch(r"Model +\S+/my_diary_quick/(?:\S+) \((\S+)\)", model).group(1)  # type: ignore[union-attr]
+    best = next(line for line in printed.splitlines() if re.match(rf"{chosen} +[01]\.", line))
     scores = project.csv("08_reporting/results/my_diary_quick.csv").set_index(["arm", "learner", "metric"])
     assert f" {scores.loc[(chosen, 'frozen', 'accuracy'), 'value']:.3f} [" in best
     assert "hand-written sample" not in printed
-    assert 'emotion predict --model data/06_models/latest/my_diary_quick/recommended "..."' in printed
+    folder = model.split()[1]
+    assert f'emotion predict --model {folder} "..."' in printed
+    assert (project.path / folder / "classifier.json").is_file()
