@@ -171,7 +171,7 @@ def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else() -> None:
         page.on("pageerror", lambda error: asked.append(str(error)))
         page.goto(address)
         # As wide as the screen from the first, with every tab in reach.
-        page.wait_for_function("document.querySelector('.gradio-container').offsetWidth == 390")
+        page.wait_for_function("document.querySelector('.gradio-container')?.offsetWidth == 390")
         page.get_by_label("Text").first.fill(TEXT)
         page.get_by_role("button", name="Read", exact=True).click()
         page.locator(".words").get_by_text("<b>dancing</b>").wait_for()
