@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 15.0
-STEPS_THAT_TELL = 3
+STEPS_THAT_TELL = 10
 POOL = 32
 """Batches that are drawn together and sorted by length: enough to waste little padding, few enough to stay random."""
 
