@@ -147,6 +147,8 @@ class Sources:
     def __init__(self) -> None:
         self._modules: dict[str, _Module | None] = {}
         self._codes: dict[tuple[Any, ...], Code] = {}
+        self._edges: dict[Reference, frozenset[Reference]] = {}
+        self._data: dict[Reference, dict[str, Path]] = {}
 
     def code_of(self, function: Callable[..., Any], *others: type) -> Code:
         """Return what a function depends on, and classes that work for it, such as those of its data sets."""
@@ -162,7 +164,9 @@ class Sources:
         data: dict[str, Path] = {}
         for source, name, definition in self._reachable(starts, libraries):
             digests.setdefault(source.name, []).append(f"{name} {definition.digest}")
-            data |= data_named(source.name, source.file, definition.strings)
+            if (source.name, name) not in self._data:
+                self._data[source.name, name] = data_named(source.name, source.file, definition.strings)
+            data |= self._data[source.name, name]
         if starts[0][0] not in digests and file_of(starts[0][0]) is None:  # of a console, or made by exec
             digests[starts[0][0]] = [_source(origins[0])]
         modules = {module: _digest(*sorted(digests[module])) for module in sorted(digests)}
@@ -176,7 +180,9 @@ class Sources:
             if source is None:
                 libraries.add(_top(module))
                 continue
-            new = set(self._follow(source, name)) - met
+            if (module, name) not in self._edges:
+                self._edges[module, name] = frozenset(self._follow(source, name))
+            new = self._edges[module, name] - met
             met |= new
             waiting.extend(new)
             if name in source.definitions and source.definitions[name].digest:
