@@ -208,6 +208,7 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)
+        _STOPPED.clear()  # processes of a later run in this process take over what is set here
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
