@@ -7,6 +7,7 @@ import os
 import shutil
 import string
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Where no model is: what a person has downloaded makes no difference to a test. Read when huggingface_hub is loaded,
@@ -44,6 +45,16 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def cpu() -> Device:
     return Device("cpu", "test", half=False)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Ray with two processor cores, which starts once for all tests of the group ``ray``."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session")

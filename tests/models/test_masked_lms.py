@@ -150,7 +150,7 @@ def test_a_killed_training_ends_where_an_undisturbed_one_ends(
         """
 import json, sys
 from pathlib import Path
-import emotion_kedro.models.training as training
+from emotion_kedro.models.training import loop
 from emotion_kedro.cache import Cache, Work
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import prepare_masked_base
@@ -161,13 +161,13 @@ folder = Path(sys.argv[1])
 config = MaskedLanguageModelConfig.model_validate_json((folder / "config.json").read_text())
 taxonomy = TaxonomyConfig.model_validate_json((folder / "taxonomy.json").read_text())
 store = Cache(folder).work("work", "a1")
-step = training._Run.step
+step = loop.Run.step
 def counted(run):
     if run.log.steps == 17:
         (folder / "sign").touch()
         import time; time.sleep(60)
     step(run)
-training._Run.step = counted
+loop.Run.step = counted
 prepare_masked_base(
     *json.loads((folder / "texts.json").read_text()), config, taxonomy=taxonomy,
     device=Device("cpu", "test", half=False), checkpoints=store,

@@ -16,7 +16,8 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.guards import stopped_by_signals
 from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.training import Task, TrainingLog, _Run, plan_batches, train
+from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+from emotion_kedro.models.training.loop import Run
 
 CPU = Device("cpu", "test", half=False)
 OPTIONS = TrainingConfig(
@@ -192,7 +193,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr("emotion_kedro.models.training.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr("emotion_kedro.models.training.loop.time.perf_counter", lambda: self.now)
 
     def during(self, task: Task, seconds: float) -> Task:
         """Return a task whose every batch takes so long."""
@@ -287,8 +288,8 @@ def test_a_gpu_is_not_waited_for_at_every_step(tmp_path: Path, monkeypatch: pyte
     """How many losses are read at a time: each on a processor, several elsewhere."""
     options = OPTIONS.model_copy(update={"steps": 30, "evaluate_every": 20, "checkpoint_every": 60.0})
     counts: list[int] = []
-    read = _Run.read
-    monkeypatch.setattr(_Run, "read", lambda run: (counts.append(len(run.unread)), read(run)))
+    read = Run.read
+    monkeypatch.setattr(Run, "read", lambda run: (counts.append(len(run.unread)), read(run)))
     for looks, expected in ((1, [1] * 30), (8, [8, 8, 4, 8, 2])):
         counts.clear()
         monkeypatch.setattr(Device, "steps_between_looks", looks)

@@ -143,6 +143,8 @@ class TunedConfig(LearnerConfig, Pretrained):
             raise ValueError(f"a learner of kind {self.kind} starts from a model; give base or base_model")
         if self.base == "scratch" and self.base_model is None:
             raise ValueError("base is scratch: a learner starts from a pretrained model, or names one of `bases`")
+        if self.kind != "encoder":
+            self.training.assert_one_process(f"a learner of kind {self.kind}")
         return self
 
     def models(self) -> tuple[str, ...]:
@@ -266,6 +268,8 @@ class MaskedLanguageModelConfig(Pretrained):
     def _learns_if_it_is_new(self) -> MaskedLanguageModelConfig:
         if self.base == "scratch" and self.training is None:
             raise ValueError("base is scratch, which knows nothing yet; give it a training")
+        if self.training is not None:
+            self.training.assert_one_process("a masked language model")
         return self
 
     def models(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import Annotated
 
@@ -26,6 +27,8 @@ class TrainingConfig(Config):
     evaluate_every: Positive = 50
     patience: Positive | None = None
     """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
+    workers: Positive = 1
+    """Processes that share each batch, one a GPU where there are any, for encoders and causal language models."""
     checkpoint_every: Annotated[float, Field(ge=0.0)] = 60.0
     """Seconds between checkpoints: what a kill costs at most, beside an evaluation. 0 writes one at every step."""
 
@@ -34,6 +37,19 @@ class TrainingConfig(Config):
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either steps or epochs")
         return self
+
+    @model_validator(mode="after")
+    def _workers_can_be_started(self) -> TrainingConfig:
+        if self.workers > 1 and importlib.util.find_spec("ray") is None:
+            raise ValueError("workers: more than one needs Ray: pip install 'emotion-kedro[ray]'")
+        if self.workers > self.batch_size:
+            raise ValueError(f"workers: {self.workers} processes cannot share a batch of {self.batch_size} rows")
+        return self
+
+    def assert_one_process(self, what: str) -> None:
+        """Raise a ValueError if several processes are to train what has a loss that is no mean over rows or tokens."""
+        if self.workers > 1:
+            raise ValueError(f"training.workers: {what} is trained by one process; leave it out")
 
     def steps_for(self, rows: int) -> int:
         """Return the optimiser steps of a run on so many rows."""

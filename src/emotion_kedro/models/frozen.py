@@ -23,7 +23,7 @@ from emotion_kedro.models.training import by_length
 if TYPE_CHECKING:
     import torch
 
-    from emotion_kedro.models.training import Batch
+    from emotion_kedro.models.training.loop import Batch
 
     Row = bytes  # the token ids of a text, as the bytes of an int64 array
     Run = Callable[[Sequence[Sequence[int]]], None]

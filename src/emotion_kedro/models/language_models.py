@@ -293,5 +293,6 @@ def fit_language_model(
         loss=kept.loss(language_model.loss),
         validation_loss=validation_loss if validation else None,
         frozen=kept.modules,
+        targets=lambda batch: int((batch["targets"] != IGNORED).sum()),
     )
     return train(task, training, device=device, checkpoints=checkpoints, seed=seed)

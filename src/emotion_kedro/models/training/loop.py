@@ -1,4 +1,4 @@
-"""The training loop, one for classifiers and language models, and the batches that it goes through.
+"""The training loop, one for classifiers and language models.
 
 A run is a fixed plan of batches. Everything random in a step depends on the seed and the step's number alone, so that
 a run that was killed and goes on from its checkpoint takes the same steps as one that was left alone.
@@ -19,6 +19,7 @@ from emotion_kedro.bars import bar, is_shown
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.guards import signals_held
 from emotion_kedro.models.device import Device
+from emotion_kedro.models.training.team import Team
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 15.0
 STEPS_THAT_TELL = 10
-POOL = 32
-"""Batches that are drawn together and sorted by length: enough to waste little padding, few enough to stay random."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Task:
     name: str
     model: torch.nn.Module
     parameter_groups: list[dict[str, Any]]
-    """As ``torch.optim.AdamW`` takes them; ``rate`` in a group multiplies the learning rate."""
+    """As ``torch.optim.AdamW`` takes them, in lists; ``rate`` in a group multiplies the learning rate."""
     plan: Sequence[np.ndarray]
     """Row numbers of each step's batch."""
     batch: Callable[[np.ndarray], Batch]
@@ -53,6 +52,8 @@ class Task:
     """A factor on the learning rate for each step, beside warm-up and decay."""
     frozen: Sequence[torch.nn.Module] = ()
     """Modules that stay in evaluation mode: there is no dropout in what is not trained."""
+    targets: Callable[[Batch], int] = lambda batch: len(batch["attention_mask"])
+    """How many losses of rows, or of tokens, ``loss`` is the mean of."""
 
 
 @dataclass
@@ -89,39 +90,33 @@ class TrainingLog:
 def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> TrainingLog:
     """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
 
-    With ``config.patience`` the parameters of the best validation loss are put back at the end.
+    With ``config.patience`` the parameters of the best validation loss are put back at the end. With
+    ``config.workers`` the steps are taken by as many processes, and what they end with is read here.
 
     Raises:
         ValueError: as soon as a loss is read that is not finite, or if the parameters are not in the end.
     """
-    run = _Run(task, config, device, seed)
+    run = Run(task, config, device, seed)
     run.resume(checkpoints)
-    with bar(task.name, len(task.plan)) as show, signals_held() as stop_here:
-        while run.log.steps < len(task.plan) and not run.log.stopped_early:
-            started = time.perf_counter()
-            run.step()
-            if len(run.unread) >= device.steps_between_looks:
-                run.read()
-            last = run.log.steps == len(task.plan)
-            if last or run.log.steps % config.evaluate_every == 0:
-                run.evaluate()
-            run.log.seconds += time.perf_counter() - started
-            # By the clock alone: nothing that a step or an evaluation does depends on whether a checkpoint was written.
-            if time.perf_counter() - run.saved >= config.checkpoint_every:
-                run.save(checkpoints)
-            stop_here(lambda: run.save(checkpoints))
-            run.report(last=last or run.log.stopped_early)
-            show(run.log.steps)
+    if config.workers > 1 and run.goes_on:
+        from emotion_kedro.models.training.workers import take_steps_together
+
+        take_steps_together(task, config, device=device, checkpoints=checkpoints, seed=seed)
+        run.resume(checkpoints)
+    run.take_steps(checkpoints)
     run.restore_best()
     run.assert_sound()
     return run.log
 
 
-class _Run:
-    def __init__(self, task: Task, config: TrainingConfig, device: Device, seed: int) -> None:
+class Run:
+    """A training that is at some step: model, optimiser, and what was written down."""
+
+    def __init__(self, task: Task, config: TrainingConfig, device: Device, seed: int, team: Team | None = None) -> None:
+        """Begin at step 0; ``team`` are the processes that take each step together, by default this one alone."""
         import torch
 
-        self.task, self.config, self.device, self.seed = task, config, device, seed
+        self.task, self.config, self.device, self.seed, self.team = task, config, device, seed, team or Team()
         self.log = TrainingLog(task.name, str(device))
         self.trained = {name: value for name, value in task.model.named_parameters() if value.requires_grad}
         groups = [{"lr": 0.0, "rate": 1.0, **group} for group in task.parameter_groups]
@@ -134,6 +129,30 @@ class _Run:
         """Losses that are still on the device: reading one makes the host wait for it."""
         self.reported = self.saved = time.perf_counter()
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are steps left to take."""
+        return self.log.steps < len(self.task.plan) and not self.log.stopped_early
+
+    def take_steps(self, checkpoints: Work) -> None:
+        """Go on to the last step; save and stop where a signal has come."""
+        with bar(self.task.name, len(self.task.plan)) as show, signals_held() as stop_here:
+            while self.goes_on:
+                started = time.perf_counter()
+                self.step()
+                if len(self.unread) >= self.device.steps_between_looks:
+                    self.read()
+                last = self.log.steps == len(self.task.plan)
+                if last or self.log.steps % self.config.evaluate_every == 0:
+                    self.evaluate()
+                self.log.seconds += time.perf_counter() - started
+                # By the clock alone: nothing that a step does depends on whether a checkpoint was written.
+                if time.perf_counter() - self.saved >= self.config.checkpoint_every:
+                    self.save(checkpoints)
+                stop_here(lambda: self.save(checkpoints))
+                self.report(last=last or self.log.stopped_early)
+                show(self.log.steps)
+
     def step(self) -> None:
         """Take a step. Nothing in it makes the host wait for a GPU."""
         import torch
@@ -141,8 +160,11 @@ class _Run:
         step = self.log.steps
         self.device.seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
         rows = self.task.plan[step]
-        batch = self.task.batch(rows)
-        self.log.tokens += int(batch["attention_mask"].numpy().sum())
+        batch = self.task.batch(self.team.share(rows))
+        counts = len(rows) > self.team.rank
+        own = self.task.targets(batch) * counts
+        tokens, targets = self.team.totals(int(batch["attention_mask"].numpy().sum()) * counts, own)
+        self.log.tokens += tokens
         batch = self.device.put(batch)
         self._set_rate(step)
         self.task.model.train()
@@ -150,11 +172,11 @@ class _Run:
             module.eval()
         with self.device.autocast():
             loss = self.task.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.team.backward(loss, own / targets, self.trained.values())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.unread.append(loss.detach())
+        self.unread.append(loss)
         self.log.steps += 1
         self.log.rows += len(rows)
 
@@ -168,6 +190,7 @@ class _Run:
             group["lr"] = self.config.learning_rate * group["rate"] * factor
 
     def read(self) -> None:
+        """Bring the losses that are still on the device."""
         import torch
 
         if self.unread:
@@ -192,6 +215,7 @@ class _Run:
         self._assert_finite(0.0 if sound else math.nan, f"weights are not finite after step {self.log.steps}")
 
     def evaluate(self) -> None:
+        """Write down the training loss, and the validation loss where there is one."""
         self.read()
         entry = {"step": float(self.log.steps), "train": float(np.mean(self.recent))}
         self.recent = []
@@ -211,6 +235,7 @@ class _Run:
         self.log.stopped_early = self.config.patience is not None and self.worse >= self.config.patience
 
     def restore_best(self) -> None:
+        """Put the parameters of the best validation loss back, where they were watched."""
         import torch
 
         with torch.no_grad():
@@ -219,7 +244,10 @@ class _Run:
         self.log.restored = bool(self.best)
 
     def save(self, checkpoints: Work) -> None:
+        """Write a checkpoint; one process of a team does."""
         self.read()
+        if self.team.rank > 0:
+            return
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
@@ -230,6 +258,7 @@ class _Run:
         self.saved = time.perf_counter()
 
     def resume(self, checkpoints: Work) -> None:
+        """Go on from the newest checkpoint that is whole and fits, if there is one."""
         import torch
 
         checkpoint = checkpoints.load(self._assert_fits)
@@ -271,9 +300,10 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def report(self, *, last: bool) -> None:
+        """Write a line into the log now and then."""
         # The end of a short training is not worth a line, and a bar says how far a long one is.
         since = self.log.seconds if last else time.perf_counter() - self.reported
-        if since < SECONDS_BETWEEN_LINES or (is_shown() and not last):
+        if self.team.rank > 0 or since < SECONDS_BETWEEN_LINES or (is_shown() and not last):
             return
         self.reported, log = time.perf_counter(), self.log
         self.read()
@@ -283,68 +313,3 @@ class _Run:
         left = "" if last or done < STEPS_THAT_TELL else f", {log.seconds / done * (total - done):.0f} s left"
         rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
         logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
-
-
-# --- batches ------------------------------------------------------------------------------------------------------
-
-
-def plan_batches(lengths: np.ndarray, *, steps: int, batch_size: int, seed: int) -> list[np.ndarray]:
-    """Return the row numbers of each of ``steps`` batches, as many passes over the rows as that takes.
-
-    Rows of like length are batched together, so that padding is small; which rows those are is random in every pass.
-
-    Args:
-        lengths: tokens of each row, shape (rows,).
-        steps: batches wanted.
-        batch_size: rows a batch; the last batch of a pass may be smaller.
-        seed: the same seed gives the same plan.
-
-    Raises:
-        ValueError: if there are no rows.
-    """
-    if len(lengths) == 0:
-        raise ValueError("there are no texts to train on")
-    random = np.random.default_rng(seed)
-    plan: list[np.ndarray] = []
-    while len(plan) < steps:
-        plan.extend(_one_pass(lengths, batch_size, random))
-    return plan[:steps]
-
-
-def _one_pass(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
-    order = random.permutation(len(lengths))
-    batches: list[np.ndarray] = []
-    for start in range(0, len(order), POOL * batch_size):
-        pool = order[start : start + POOL * batch_size]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches.extend(pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size))
-    return [batches[index] for index in random.permutation(len(batches))]
-
-
-def by_length(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Return batches that cover every row once, longest first, for inference (a lack of memory shows at once)."""
-    order = np.argsort(-lengths, kind="stable")
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-def pad(
-    rows: Sequence[Sequence[int]], *, padding: int, multiple: int = 1, most: int | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both (rows, longest row), padded on the right.
-
-    Args:
-        rows: token ids.
-        padding: the id that stands for no token.
-        multiple: the length is rounded up to a multiple of it, as far as
-        most: tokens that the model has positions for.
-    """
-    import torch
-
-    longest = max(len(row) for row in rows)
-    longest = max(longest, min(-(-longest // multiple) * multiple, most or longest + multiple))
-    ids = torch.full((len(rows), longest), padding, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[index, : len(row)] = 1
-    return ids, mask
