@@ -55,7 +55,7 @@ def predict(
     as_json: bool,
     model: Path | None,
 ) -> None:
-    """Say which emotion a text has.
+    """Say which label a text has.
 
     \b
     emotion predict "what a day, everything went right"

@@ -22,7 +22,8 @@ from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
 
 SURE = 0.9
 """Probability from which on a right answer may be the example."""
-NEUTRAL = {"neutral", "none", "no_emotion"}
+NEUTRAL = {"neutral", "none", "no_emotion", "other"}
+"""Labels of texts that have none of the others."""
 CARD = "README.md"
 
 
@@ -226,7 +227,7 @@ def _header(
     header = {
         "library_name": "transformers" if opens else "emotion-kedro",
         "pipeline_tag": "text-classification",
-        "tags": ["emotion", "emotion-kedro"],
+        "tags": ["emotion-kedro"],
         "metrics": ["accuracy", "f1"],
         "model-index": [{"name": notes["name"], "results": [result]}],
     }
