@@ -117,7 +117,7 @@ def recommendation_table(recommendation: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directory: Path, path: str) -> dict[str, Any]:
-    """Return what pages and summary say: ``reason, answers, imports, line, table``.
+    """Return what pages and summary say: ``arm, learner, command, reason, answers, imports, line, table``.
 
     Args:
         recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
@@ -126,6 +126,8 @@ def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directo
         path: of the same, as seen from the project.
     """
     return {
+        **{name: str(chosen(recommendation)[name]) for name in ("arm", "learner")},
+        "command": f'emotion predict --model {path} "a text"',
         "reason": reason(recommendation),
         "answers": answers(recommendation, evaluation),
         "imports": usage_imports(directory),
