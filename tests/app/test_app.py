@@ -280,3 +280,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert set(COMMANDS) == {
         *("try", "predict", "explain", "generate", "app", "data", "export", "models", "push", "run", "status"),
     }
+
+
+def test_predicting_imports_neither_tables_nor_pipelines() -> None:
+    program = (
+        "import sys, emotion_kedro.app, emotion_kedro.models.classifiers.encoder, emotion_kedro.models.features;"
+        "print(sorted({'pandas', 'kedro', 'sklearn', 'peft'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
