@@ -19,7 +19,7 @@ COMMANDS = {
         "emotion_kedro.app.own_table.command:try_table",
         "Train a classifier on a table of your own, and measure whether added text helps.",
     ),
-    "predict": ("emotion_kedro.app.commands:predict", "Say which emotion a text has, or each text of a file."),
+    "predict": ("emotion_kedro.app.commands:predict", "Say which label a text has, or each text of a file."),
     "explain": ("emotion_kedro.app.commands:explain", "Show the words that a prediction rests on."),
     "generate": (
         "emotion_kedro.app.commands:generate",
@@ -71,7 +71,7 @@ class Commands(click.Group):
 
 @click.group(name="emotion", cls=Commands)
 def cli() -> None:
-    """Teach small language models to read emotion, and use them.
+    """Teach small language models to label texts, and use them.
 
     Each command has examples in its own help: emotion predict --help
     """

@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click import ClickException
-from kedro.io import CatalogProtocol
-from kedro.io.core import generate_timestamp
-from kedro.pipeline import Pipeline
-from kedro.runner import SequentialRunner
 
 from emotion_kedro.whole_files import sweep
+
+if TYPE_CHECKING:  # Kedro is slow to import, and training asks for its signals alone
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,8 @@ def _shown(path: Path) -> Path:
 
 def work_of(pipeline: Pipeline, catalog: CatalogProtocol, *, only_missing: bool) -> Pipeline:
     """Return the part of a pipeline that a run will do: with ``only_missing`` none of what Kedro skips."""
+    from kedro.runner import SequentialRunner
+
     return SequentialRunner()._filter_pipeline_for_missing_outputs(pipeline, catalog) if only_missing else pipeline
 
 
@@ -166,6 +168,8 @@ def check_versions(outputs: Iterable[Any]) -> None:
     Raises:
         FolderError: naming the version in the way, what the clock says, and what to do.
     """
+    from kedro.io.core import generate_timestamp
+
     for dataset in outputs:
         version = getattr(dataset, "_version", None)
         if version is None or not places_of([dataset]):

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from kedro.io import DataCatalog, MemoryDataset
 
 from emotion_kedro.app import EmotionModel, load_model, models_in
 from emotion_kedro.app.files import predict_file
+from emotion_kedro.app.generation import generate
 from emotion_kedro.cache import Cache
 from emotion_kedro.cli import COMMANDS, cli
 from emotion_kedro.config.models import EncoderConfig, LinearConfig
@@ -206,6 +208,45 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 rows"
 
 
+def test_a_prompted_generator_writes_without_training(
+    folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    shutil.copytree("data/06_models/latest/recommended", "data/06_models/latest/moods/recommended", dirs_exist_ok=True)
+    asked = {"kind": "prompted", "base": str(tiny_gpt2), "request": "{label} like {examples}", "examples": 2}
+    decoding = {"min_new_tokens": 3, "max_new_tokens": 6}
+    turn = records.groupby("label").cumcount()
+    split = turn.map(lambda place: "test" if place % 2 else "train")
+    catalog = DataCatalog()
+    for name, value in {
+        "params:moods.generators": {
+            "asked": {**asked, "decoding": decoding},
+            "tuned": {"kind": "fine_tuned", "base": "scratch", "training": {"learning_rate": 1, "steps": 1}},
+        },
+        "params:moods.arms": {"real": {}, "more": {"add": ["asked"], "filters": ["length", "label_agreement"]}},
+        "params:moods.filters": {"length": {"min_words": 5}},
+        "params:moods.design": {"sizes": [3, 6], "data_seeds": [0, 1]},
+        "params:device": "cpu",
+        "params:cache": str(folder / "cache"),
+        "moods.split_records": records.assign(split=split, group=range(len(records))),
+        "moods.taxonomy": taxonomy.model_dump(mode="json"),
+    }.items():
+        catalog[name] = MemoryDataset(value)
+
+    candidates = generate(catalog, "joy", 12, experiment="moods")
+
+    assert candidates == generate(catalog, "joy", 12, experiment="moods", generator="asked")
+    assert candidates != generate(catalog, "joy", 12, experiment="moods", seed=2)
+    assert {each.reason for each in candidates} <= {"", "too short", "classifier disagrees", "classifier unsure"}
+    assert {each.kept for each in candidates if each.reason == "too short"} == {False}
+    with pytest.raises(ValueError, match="moods has no generator tuned that is ready; it has asked"):
+        generate(catalog, "joy", 1, experiment="moods", generator="tuned")
+    shutil.rmtree("data/06_models/latest/moods")  # none has run: nobody reads, so that nobody refuses
+    unread = generate(catalog, "joy", 12, experiment="moods")
+    assert all(np.isnan(each.probability) for each in unread)
+    assert {each.reason for each in unread} <= {"", "too short"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -239,3 +280,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert set(COMMANDS) == {
         *("try", "predict", "explain", "generate", "app", "data", "export", "models", "push", "run", "status"),
     }
+
+
+def test_predicting_imports_neither_tables_nor_pipelines() -> None:
+    program = (
+        "import sys, emotion_kedro.app, emotion_kedro.models.classifiers.encoder, emotion_kedro.models.features;"
+        "print(sorted({'pandas', 'kedro', 'sklearn', 'peft'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

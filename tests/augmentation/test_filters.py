@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.augmentation.filters import (
+from emotion_kedro.augmentation.filters import apply_filters, score_candidates, with_reviews
+from emotion_kedro.augmentation.filters.reasons import (
     COPY,
     CUT_OFF,
     DISAGREES,
@@ -21,9 +22,6 @@ from emotion_kedro.augmentation.filters import (
     TOO_SHORT,
     TYPICAL,
     UNSURE,
-    apply_filters,
-    score_candidates,
-    with_reviews,
 )
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.schemas import Reviews, ScoredCandidates
@@ -66,6 +64,12 @@ def reasons(
         ("the kettle sang because it’s", CUT_OFF),
         ("the kettle sang before anyone was up to it, or to", CUT_OFF),
         ("the kettle is what it sang to.", KEPT),
+        ("what on earth are you looking at", KEPT),
+        ("i have no idea what to think of", KEPT),
+        ("i have not seen her before", KEPT),
+        ("the kettle sang in the house of", CUT_OFF),
+        ("what a long and cold day it was in the old house of", CUT_OFF),
+        ("who is the one that sang the", CUT_OFF),
         ("i couldnt stop smiling on the way home -- what a day", COPY),
         ("I couldn't stop smiling on the way home, what a night", NEAR_COPY),
         ("stop smiling on the way home", NEAR_COPY),

@@ -247,4 +247,4 @@ def test_a_kept_generator_writes_more_and_its_filters_say_why_not(augmented: tup
     assert all(("[" in line) == line.startswith("refused") for line in lines)
     unknown = written("--generator", "nobody")
     assert unknown.returncode == 1
-    assert "augment has kept no generator nobody; it has kept per_label" in unknown.stderr
+    assert "augment has no generator nobody that is ready; it has per_label" in unknown.stderr

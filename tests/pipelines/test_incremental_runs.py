@@ -27,7 +27,9 @@ def test_a_whole_run_leaves_nothing_to_do(augmented: tuple[Project, str]) -> Non
 def test_status_names_what_is_downstream_of_an_edit(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
 
-    lines = project.kedro("status", "-p", "augment", "--params=augment.filters.novel.near_copy=0.5").splitlines()
+    lines = project.kedro(
+        "status", "-p", "augment", "--all", "--params=augment.filters.novel.near_copy=0.5"
+    ).splitlines()
 
     stale = {line.split()[1].rstrip(":") for line in lines if line.startswith("stale")}
     assert {"candidates", "classifier.augmented.model", "predictions", "report_page"} <= stale

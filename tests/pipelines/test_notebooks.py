@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -25,5 +26,12 @@ def test_a_notebook_runs_and_is_stored_as_it_ran(
     monkeypatch.setenv("PYTHONPATH", str(project.path / "src"))
     fresh = nbformat.read(notebook, as_version=4)
     NotebookClient(fresh, timeout=120, resources={"metadata": {"path": str(project.path)}}).execute()
+    assert [_kinds(cell) for cell in fresh.cells] == [_kinds(cell) for cell in stored.cells]
     verdict = fresh.cells[-1].outputs[-1]["data"]["text/plain"]
-    assert any(word in verdict for word in ("helped", "harmed", "no difference shown"))
+    says = any(word in verdict for word in ("helped", "harmed", "no difference shown"))
+    assert says == (notebook.stem != "data")
+
+
+def _kinds(cell: Any) -> list[list[str]]:
+    """Return what a cell shows: tables, pictures, text."""
+    return [sorted(output["data"]) for output in cell.get("outputs", []) if "data" in output]

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.report.page import (
-    NOT_COMPARED,
     UNFOLDED,
     Picture,
     Report,
@@ -20,9 +19,9 @@ from emotion_kedro.report.page import (
     markdown_table,
     sections,
     terminal_summary,
-    verdict_of,
 )
 from emotion_kedro.report.tables import leakage_table, nodes_table, quality_by_label, quality_table, stages_table
+from emotion_kedro.report.words import NOT_COMPARED, headline, verdict_of
 
 PIXEL = Picture(b"\x89PNG".ljust(16) + (1040).to_bytes(4) + (390).to_bytes(4), "three <dots>")
 
@@ -68,7 +67,26 @@ def test_verdict_sentence(comparisons: pd.DataFrame, low: float, high: float, ve
     assert kind == verdict
     assert verdict in sentence
     assert f"{100 * low:+.1f} to {100 * high:+.1f}".replace("-", "−") in sentence
+    assert re.match(rf"<b>:? {verdict}[:,] [+−]\d+\.\d points of accuracy$", headline(changed))
     assert verdict_of(comparisons.iloc[:0]) == ("", NOT_COMPARED)
+    assert headline(comparisons.iloc[:0]) == ""
+
+
+def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], scores: pd.DataFrame) -> None:
+    arm, learner = scores[["arm", "learner"]].iloc[0]
+    told = {"arm": arm, "learner": learner, "command": "emotion predict --model here", "reason": "", "answers": ""}
+    told |= {"imports": "", "line": "", "table": pd.DataFrame()}
+    page = html_page(Report(**facts, recommended=told))
+    head = html.unescape(page[page.index("<h1>") : page.index("<dl")])
+    value = scores[scores["metric"] == "accuracy"].iloc[0]["value"]
+    for said in (
+        headline(facts["comparisons"]),
+        f"Recommended model: {arm}",
+        f"accuracy {value:.3f} (",
+        "chance",
+        told["command"],
+    ):
+        assert said in head
 
 
 def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
@@ -110,7 +128,7 @@ def test_what_answers_the_question_stands_open_and_the_rest_is_folded(facts: dic
 def test_pictures_and_header_cells_speak_to_those_who_do_not_see(facts: dict[str, Any]) -> None:
     page = html_page(Report(**facts))
     assert 'width="1040" height="390" alt="three &lt;dots&gt;"' in page
-    assert '<th scope="row">&lt;b&gt;</th><td data-column="learner">encoder</td>' in page
+    assert '<th scope="row">&lt;b&gt;</th><td class="short" data-column="learner">encoder</td>' in page
     assert not re.search(r"<t[hd]>", page)
 
 

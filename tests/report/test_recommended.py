@@ -18,6 +18,7 @@ from emotion_kedro.experiments.run import prediction_columns
 from emotion_kedro.metrics.calibration import choose_arm, measure_choices
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.report import words
 from emotion_kedro.report.page import Report, html_page, markdown_page, terminal_summary
 from emotion_kedro.report.recommended import (
     Learned,
@@ -125,12 +126,27 @@ def test_the_card_is_one_that_a_hub_reads_with_the_figures_of_this_very_model(
     assert card.data.library_name == "emotion-kedro"
     text = card.text
     for said in (
-        *("temperature of", "no neutral class", "Negation", "irony", "see the data sets", "Apache-2.0", "per_label"),
+        *(
+            "temperature of",
+            "no label for anything else",
+            "Negation",
+            "irony",
+            "see the data sets",
+            "Apache-2.0",
+            "per_label",
+        ),
         *("chosen by 64 validation rows", "The test rows had no part in the choice", "MB on the disk"),
         *(f"| {label}" for label in taxonomy.names),
         *("macro-F1", "precision", "expected calibration error", "passed the filters novel"),
     ):
         assert said in text, said
+
+
+def test_no_card_takes_labels_for_emotions(saved: Path) -> None:
+    templates = Path(words.__file__).parent.glob("*.j2")
+    texts = [path.read_text(encoding="utf-8") for path in [saved / "README.md", *templates]]
+    named = [line for text in texts for line in re.findall(r".*emotion(?![-_]).*", text, re.IGNORECASE)]
+    assert named == []
 
 
 def test_the_code_on_the_card_of_a_linear_model_runs_from_the_project(saved: Path) -> None:

@@ -21,8 +21,10 @@ from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, package_files, states_of
+from emotion_kedro.runners.incremental.commands import causes, described
 from emotion_kedro.runners.incremental.hooks import DamagedError
 from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
+from emotion_kedro.runners.incremental.status import State
 
 RAN: list[str] = []
 
@@ -145,6 +147,34 @@ def test_status_says_what_has_changed_and_what_follows(shop: Shop) -> None:
     assert states["scaled"] == ("stale", "params:factor was 2, is 3")
     assert states["page"] == ("stale", "scaled is not fresh")
     assert states["notes"] == ("missing", "")
+
+
+def test_status_has_a_line_for_each_cause_however_much_follows_from_it(shop: Shop) -> None:
+    shop.parameters |= {"params:factor": 3, "params:title": Title("costs")}
+    shop.file("notes").unlink()
+
+    states = states_of(shop.pipeline, shop.catalog())
+
+    assert described(states, all_outputs=False) == [
+        "params:factor was 2, is 3: 3 outputs, first scaled",
+        'text was "prices", is "costs" (params:title.text): 1 output, first page',
+        "not made yet: 1 output, first notes",
+        "1 fresh, 2 stale, 1 missing  (each output: --all)",
+    ]
+    assert described(states, all_outputs=True)[:2] == ["fresh    clean", "stale    scaled: params:factor was 2, is 3"]
+
+
+def test_one_edit_that_several_parameters_take_up_is_one_cause() -> None:
+    values = [f'params:{arm}.encoder.base was "small", is "large"' for arm in ("real", "eda", "template")]
+    states = [State(f"model {number}", "fit", "stale", (value, f"code: pack.part{number} has changed"))
+              for number, value in enumerate(values)]  # fmt: skip
+    page = State("page", "write", "stale", (), ("model 0", "model 2"))
+
+    assert causes([*states, page]) == [
+        'base was "small", is "large" (params:real.encoder.base, params:eda.encoder.base and 1 more): '
+        "4 outputs, first model 0",
+        "code has changed (pack.part0, pack.part1 and 1 more): 4 outputs, first model 0",
+    ]
 
 
 def test_other_code_another_library_and_another_device_count(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def predict(
     as_json: bool,
     model: Path | None,
 ) -> None:
-    """Say which emotion a text has.
+    """Say which label a text has.
 
     \b
     emotion predict "what a day, everything went right"
@@ -167,7 +168,7 @@ def _heaviest(explanation: Explanation) -> list[tuple[str, float]]:
 @click.option("--label", "-l", required=True, help="What the texts are to be of.")
 @click.option("--count", "-n", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--experiment", default="augment", show_default=True)
-@click.option("--generator", default=None, help="Its name; else the first that was kept.")
+@click.option("--generator", default=None, help="Its name; else the first that is ready.")
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed writes the same texts."
 )
@@ -175,8 +176,11 @@ def _heaviest(explanation: Explanation) -> list[tuple[str, float]]:
 def generate(label: str, count: int, experiment: str, generator: str | None, seed: int, env: str | None) -> None:
     """Write texts of a label, and say what the filters make of each.
 
+    By a generator that a run has tuned and kept, or by one that is prompted and needs no training.
+
     \b
     emotion generate --label joy -n 20
+    emotion generate --label joy --experiment study --generator few_shot
     """  # noqa: D301 - click wants the character itself
     from kedro.framework.session import KedroSession
 
@@ -191,8 +195,12 @@ def generate(label: str, count: int, experiment: str, generator: str | None, see
     for candidate in candidates:
         mark = click.style("kept   ", fg="green") if candidate.kept else click.style("refused", fg="red")
         reason = f"  [{candidate.reason}]" if candidate.reason else ""
-        click.echo(f"{mark} {candidate.probability:.2f}  {candidate.text}{click.style(reason, dim=True)}")
+        click.echo(f"{mark} {_share(candidate.probability)}  {candidate.text}{click.style(reason, dim=True)}")
     click.echo(f"{sum(candidate.kept for candidate in candidates)} of {len(candidates)} kept")
+
+
+def _share(probability: float) -> str:
+    return "   –" if math.isnan(probability) else f"{probability:.2f}"
 
 
 @click.command()

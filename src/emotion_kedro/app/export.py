@@ -23,12 +23,12 @@ COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 USAGE = """---
 library_name: onnx
 pipeline_tag: text-classification
-tags: [emotion, emotion-kedro, onnx]
+tags: [emotion-kedro, onnx]
 ---
 
 # {name} as ONNX
 
-Reads the emotion of a short text: {labels}. Texts longer than {most} tokens are cut.
+Gives a short text one of its labels: {labels}. Texts longer than {most} tokens are cut.
 
 {files}
 

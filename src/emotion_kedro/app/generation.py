@@ -1,7 +1,9 @@
-"""New texts from the generators that a run has left, and what its filters say of each."""
+"""New texts from the generators that a run has left, or that need no training, and what its filters say of each."""
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,19 @@ from typing import Any
 import pandas as pd
 
 from emotion_kedro.app.model import latest_models, load_model
+from emotion_kedro.augmentation.draws import DrawContexts, only_draw
 from emotion_kedro.augmentation.filters import KEPT, apply_filters, score_candidates
-from emotion_kedro.augmentation.generators import Unfinished
+from emotion_kedro.augmentation.generators import Fitted, Unfinished, load_generator
+from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
-from emotion_kedro.config.base import RECOMMENDED, choices
-from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED, choices
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.loader import DEFAULT, latest_folder
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import choose_device
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,23 +35,24 @@ class Candidate:
     reason: str
     """Why a filter refused it; empty where it was kept."""
     probability: float
-    """What the classifier gives to its label."""
+    """What the classifier gives to its label; NaN: there is none."""
 
 
 def generate(
     catalog: Any, label: str, count: int, *, experiment: str = DEFAULT, generator: str | None = None, seed: int = 1
 ) -> list[Candidate]:
-    """Write texts of a label by a generator that was trained and kept; nothing is trained.
+    """Write texts of a label by a generator that was trained and kept, or one that is prompted; nothing is trained.
 
     The filters are those of the first arm that adds the generator's texts, in its order; the recommended model of the
-    experiment reads for them. Those that choose among many (a quota) leave all in.
+    experiment reads for them. Those that choose among many (a quota) leave all in, and so does the one that asks a
+    model where none was kept. A prompted generator is shown the train rows of the largest size.
 
     Args:
         catalog: of a Kedro session.
         label: one of the experiment's labels.
-        count: texts that are drawn; one that is empty is left out.
+        count: texts that are drawn; one that is empty, or that copies a held-out text, is left out.
         experiment: of the generator.
-        generator: its name; None: the first that was kept.
+        generator: its name; None: the first that is ready.
         seed: the same seed writes the same texts.
 
     Raises:
@@ -54,50 +62,89 @@ def generate(
     known = {entry.split(":")[1].split(".")[0] for entry in catalog if entry.endswith(".generators")}
     if experiment not in known:
         raise ValueError(f"there is no experiment {experiment}{choices(experiment, known)}")
-    parameters = {part: catalog.load(f"params:{experiment}.{part}") for part in ("generators", "arms", "filters")}
-    name = _kept_generator(catalog, prefix, parameters["generators"], generator, experiment)
+    parameters = {
+        part: catalog.load(f"params:{experiment}.{part}") for part in ("generators", "arms", "filters", "design")
+    }
+    name = _ready_generator(catalog, prefix, parameters["generators"], generator, experiment)
     records = catalog.load(f"{prefix}split_records")
     labels = sorted(records["label"].unique())
     if label not in labels:
         raise ValueError(f"{experiment} has no label {label}; it has {', '.join(labels)}")
-    config, device = generator_config(parameters["generators"][name]), choose_device("auto")
-    fitted = GENERATORS[config.kind].load()(config).load(catalog.load(f"{prefix}generator.{name}.model"), device)
-    drawn = fitted.sample(label, count, seed)
+    contexts = DrawContexts(
+        records,
+        DesignConfig.model_validate(parameters["design"]),
+        TaxonomyConfig.model_validate(catalog.load(f"{prefix}taxonomy")),
+        choose_device(catalog.load("params:device")),
+        Cache(catalog.load("params:cache")),
+    )
+    drawn = _opened(catalog, prefix, name, generator_config(parameters["generators"][name]), contexts).sample(
+        label, count, seed
+    )
     texts = pd.DataFrame({"text": [str(text) for text in drawn]}, dtype="str")
     texts = texts.assign(
         label=label, generator=name, review="", ended=[not isinstance(text, Unfinished) for text in drawn]
     )
-    texts = texts[texts["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
+    usable = texts["text"].str.contains(r"\w", regex=True) & ~contexts.guard.copies(texts["text"].tolist())
     return _filtered(
-        texts, parameters, name, records, Path(latest_folder(str(latest_models()), experiment), RECOMMENDED)
+        texts[usable].reset_index(drop=True),
+        parameters,
+        name,
+        contexts.train,
+        Path(latest_folder(str(latest_models()), experiment), RECOMMENDED),
     )
 
 
-def _kept_generator(catalog: Any, prefix: str, generators: dict[str, Any], name: str | None, experiment: str) -> str:
-    kept = [each for each in generators if catalog.exists(f"{prefix}generator.{each}.model")]
-    if name is None and kept:
-        return kept[0]
-    if name in kept:
-        return str(name)
-    tuned = [each for each, raw in generators.items() if generator_config(raw).needs_training]
-    if not tuned:
+def _opened(catalog: Any, prefix: str, name: str, config: Any, contexts: DrawContexts) -> Fitted:
+    if config.needs_training:
+        context = contexts.context(only_draw(contexts, name), config)
+        return load_generator(config, catalog.load(f"{prefix}generator.{name}.model"), context, name=name)
+    draws = contexts.draws()
+    largest = max(draws[: len(draws) // len(contexts.design.data_seeds)], key=lambda draw: draw.size or math.inf)
+    fitted: Fitted = GENERATORS[config.kind].load()(config).fit(contexts.context(largest, config))
+    return fitted
+
+
+def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name: str | None, experiment: str) -> str:
+    """Return the name of a generator that is tuned and kept, or that is a language model and needs no tuning."""
+    configs = {each: generator_config(raw) for each, raw in generators.items()}
+    writing = {
+        each: config
+        for each, config in configs.items()
+        if config.needs_training or (config.writes_text and config.models())
+    }
+    if not writing:
         raise ValueError(
-            f"{experiment} tunes no language model, it has {', '.join(generators) or 'no generator'}; emotion try "
-            "without --quick makes an experiment that does"
+            f"{experiment} has no language model that writes, it has {', '.join(generators) or 'no generator'}; "
+            "emotion try without --quick makes an experiment that does"
         )
-    there = f"it has kept {', '.join(kept)}" if kept else f"run it first: kedro run --pipelines={experiment}"
-    raise ValueError(f"{experiment} has kept no generator{f' {name}' if name else ''}; {there}")
+    if not catalog.exists(f"{prefix}split_records"):
+        enough = f"--pipelines={experiment} --to-nodes={prefix}records.sample_and_split"
+        raise ValueError(f"{experiment} has no rows yet; run it first, or what makes them: kedro run {enough}")
+    ready = [
+        each
+        for each, config in writing.items()
+        if not config.needs_training or catalog.exists(f"{prefix}generator.{each}.model")
+    ]
+    if name in ready or (name is None and ready):
+        return name or ready[0]
+    there = f"it has {', '.join(ready)}" if ready else f"run it first: kedro run --pipelines={experiment}"
+    raise ValueError(f"{experiment} has no generator {f'{name} ' if name else ''}that is ready; {there}")
 
 
 def _filtered(
-    texts: pd.DataFrame, parameters: dict[str, Any], name: str, records: pd.DataFrame, classifier: Path
+    texts: pd.DataFrame, parameters: dict[str, Any], name: str, train: pd.DataFrame, classifier: Path
 ) -> list[Candidate]:
     arms = [ArmConfig.model_validate(arm) for arm in parameters["arms"].values()]
-    filters = next((arm.filters for arm in arms if name in arm.add), ())
-    train = records[records["split"] == "train"]
-    model = load_model(classifier)
-    scored = score_candidates(texts, train["text"].tolist(), labels=model.labels, read=model.probabilities)
-    decisions = apply_filters(scored, filters, filter_configs(parameters["filters"]), train)
+    filters, configs = next((arm.filters for arm in arms if name in arm.add), ()), filter_configs(parameters["filters"])
+    read: dict[str, Any] = {}
+    if (classifier / CLASSIFIER_NOTES).is_file():
+        model = load_model(classifier)
+        read = {"labels": model.labels, "read": model.probabilities}
+    elif any(configs[each].kind == "label_agreement" for each in filters):
+        logger.warning("no run has kept %s: what a classifier would refuse is kept here", classifier)
+        filters = tuple(each for each in filters if configs[each].kind != "label_agreement")
+    scored = score_candidates(texts, train["text"].tolist(), **read)
+    decisions = apply_filters(scored, filters, configs, train)
     return [
         Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability))
         for text, probability, kept, reason in zip(

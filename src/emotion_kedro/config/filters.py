@@ -45,16 +45,25 @@ class LeftoversFilter(Config):
 
 
 _ENGLISH = """
-a about after am an and are as at be because been before but by could did do does for from had has have her his how
-i if in into is its my nor of on or our she should so than that the their then there they to too very was we were
-what when where which while who whose why will with would you your i'm it's he's she's they're we're you're
+a about after an and are as at be because been but by could don't even for from had has have he his how i if im in into
+is its just my nor of on or our she should so than the their they to very was we were what when where which who whose
+will with would your i'm it's he's she's they're we're you're
 """
 FUNCTION_WORDS = tuple(_ENGLISH.split())
-"""English words on which a sentence seldom ends."""
+"""English words that end a text which was cut off at least five times as often as a whole one."""
+STRANDED = frozenset(
+    ["about", "are", "at", "be", "by", "for", "from", "in", "into", "is", "of", "on", "to", "was", "were", "with"]
+)
+"""Those that a question, or what is put like one, may end on: what are you looking at."""
+ASKING = frozenset(["how", "what", "whatever", "where", "wherever", "which", "who", "whoever", "whom", "why"])
+"""Words that begin such a question."""
 
 
 class CompleteFilter(Config):
-    """Refuses texts that were cut off: without an end of a sentence, and with a function word last."""
+    """Refuses texts that were cut off: without an end of a sentence, and with a function word last.
+
+    A preposition, or a form of "to be", may be the last word a few words after one that asks.
+    """
 
     kind: Literal["complete"] = "complete"
     function_words: tuple[str, ...] = FUNCTION_WORDS
@@ -108,14 +117,14 @@ class ReviewedFilter(Config):
 
 
 FILTERS = {
-    "length": Kind(LengthFilter, "emotion_kedro.augmentation.filters:length"),
-    "repetition": Kind(RepetitionFilter, "emotion_kedro.augmentation.filters:loops"),
-    "leftovers": Kind(LeftoversFilter, "emotion_kedro.augmentation.filters:leftovers"),
-    "complete": Kind(CompleteFilter, "emotion_kedro.augmentation.filters:complete"),
-    "novel": Kind(NovelFilter, "emotion_kedro.augmentation.filters:novel"),
-    "diverse": Kind(DiverseFilter, "emotion_kedro.augmentation.filters:diverse"),
-    "label_agreement": Kind(LabelAgreementFilter, "emotion_kedro.augmentation.filters:label_agreement"),
-    "reviewed": Kind(ReviewedFilter, "emotion_kedro.augmentation.filters:reviewed"),
+    "length": Kind(LengthFilter, "emotion_kedro.augmentation.filters.wording:length"),
+    "repetition": Kind(RepetitionFilter, "emotion_kedro.augmentation.filters.wording:loops"),
+    "leftovers": Kind(LeftoversFilter, "emotion_kedro.augmentation.filters.wording:leftovers"),
+    "complete": Kind(CompleteFilter, "emotion_kedro.augmentation.filters.wording:complete"),
+    "novel": Kind(NovelFilter, "emotion_kedro.augmentation.filters.novelty:novel"),
+    "diverse": Kind(DiverseFilter, "emotion_kedro.augmentation.filters.variety:diverse"),
+    "label_agreement": Kind(LabelAgreementFilter, "emotion_kedro.augmentation.filters.judgements:label_agreement"),
+    "reviewed": Kind(ReviewedFilter, "emotion_kedro.augmentation.filters.judgements:reviewed"),
 }
 """A new kind of filter is a function, its entry here, and its test."""
 

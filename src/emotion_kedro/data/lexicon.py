@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from emotion_kedro.config.models import LexiconConfig
 
 PRIOR_WORDS = 500
@@ -54,6 +55,8 @@ def log_odds(texts: Sequence[str], labels: Sequence[str], *, least_count: int = 
         A row for each word and label, by label and then word: ``label``, ``word``, ``count`` (in that label's texts),
         ``texts`` (of all labels, that have the word), ``log_odds`` (nats) and ``z``.
     """
+    import pandas as pd
+
     counts, texts_with = _count(texts, labels)
     names, words = sorted(counts), sorted(texts_with)
     table = np.array([[counts[name][word] for word in words] for name in names], dtype=np.float64)

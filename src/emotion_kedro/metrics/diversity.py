@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sacrebleu.metrics.bleu import BLEU
 
-from emotion_kedro.config.filters import FUNCTION_WORDS
+from emotion_kedro.config.filters import ASKING, FUNCTION_WORDS, STRANDED
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # Chinese characters, for a regex class
 APOSTROPHES = "'\u2019`"  # some tweet collections write the apostrophe as a backtick
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:'[^\W_{HAN}]+)*")
 LONGEST_GRAM = 4  # words, of BLEU
 CHARACTER_NGRAMS = (3, 5)
+QUESTION = 6  # words before the last one, among which one may ask
 _LAST_WORD = re.compile(r"[\w'’]+$")
 _CLOSING = "\"'”’)]»*_ "
 
@@ -105,14 +106,16 @@ def common_openings(texts: Sequence[str], *, count: int = 3, openings: int = 3) 
 def is_cut_off(text: str, function_words: Collection[str] = FUNCTION_WORDS) -> bool:
     """Whether a text breaks off within a sentence: no mark ends it, and its last word is one that others follow.
 
-    Informal text often lacks its last mark, but seldom ends on such a word.
+    Informal text often lacks its last mark, but seldom ends on such a word, unless it asks: "what are you looking at".
 
     Args:
         text: the text; quotation marks and brackets at its end are looked past.
         function_words: those words, in lower case.
     """
     last = _LAST_WORD.search(text.rstrip(_CLOSING))
-    return last is not None and last.group().lower().replace("’", "'") in function_words
+    word = last.group().lower().replace("’", "'") if last is not None else ""
+    asks = word in STRANDED and not ASKING.isdisjoint(words(text)[-1 - QUESTION : -1])
+    return word in function_words and not asks
 
 
 def repetition(text: str) -> float:

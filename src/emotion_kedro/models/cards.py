@@ -132,12 +132,12 @@ def classifier_card(
     made = "" if training is None else f" of {training['batch_size']} texts, learning rate {training['learning_rate']}"
     return f"""---
 pipeline_tag: {tag}
-tags: [emotion, emotion-kedro]
+tags: [emotion-kedro]
 ---
 
 # {notes["name"]}
 
-Reads the emotion of a short text: {", ".join(labels)}.
+Gives a short text one of its labels: {", ".join(labels)}.
 
 - base model: `{notes["base"]}`
 - trained on: {rows} rows, {steps} optimiser steps{made}, seed {notes["seed"]}
@@ -178,7 +178,7 @@ tags: [emotion-kedro]
 
 # Adapters of a text generator
 
-Low-rank adapters on `{base}`, tuned on the bare texts of one emotion, or of all of them for the base that the others
+Low-rank adapters on `{base}`, tuned on the bare texts of one label, or of all of them for the base that the others
 start from. `peft` opens them, and `emotion_kedro.augmentation`. What they write is training text for
 classifiers, and nothing a person should be shown as said by anyone.
 """

@@ -147,9 +147,11 @@ class EncoderFeatures:
         self.config = config
         self.device = device
         self.name = open_name(config.base)
-        # Rows in half precision are others than those in full: the two are not to be mixed.
-        identity = fingerprint({"max_tokens": config.max_tokens, "half": device.half}, contents_of(self.name))
-        self.store = None if cache is None else cache.vectors("features", identity)
+        self.store = None
+        if cache is not None:
+            # Rows in half precision are others than those in full: the two are not to be mixed.
+            identity = fingerprint({"max_tokens": config.max_tokens, "half": device.half}, contents_of(self.name))
+            self.store = cache.vectors("features", identity)
         self.known = {} if self.store is None else self.store.load()
         self.encoder: MeanEncoder | None = None
 

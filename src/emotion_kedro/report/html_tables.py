@@ -16,6 +16,8 @@ CHARACTERS_OF_A_TELEPHONE = 44
 """So many characters stand side by side in 390 pixels."""
 COLUMNS_OF_A_PAGE = 11
 """Tables with more are printed on a page turned sideways."""
+SHORT = 26
+"""So many characters are not broken into lines where a page is wide: a figure with its interval."""
 NARROWEST_TEXT = 18
 """Running text needs so many characters in a line."""
 
@@ -55,7 +57,9 @@ def _row(names: Sequence[str], row: Sequence[str]) -> Markup:
     from markupsafe import Markup
 
     cells = [
-        Markup('<td data-column="{}">{}</td>').format(name, value)
+        Markup('<td{} data-column="{}">{}</td>').format(
+            Markup(' class="short"') if len(value) <= SHORT else "", name, value
+        )
         for name, value in zip(names[1:], row[1:], strict=True)
     ]
     return Markup('<tr><th scope="row">{}</th>{}</tr>').format(row[0] if row else "", Markup("").join(cells))

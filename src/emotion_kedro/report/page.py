@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
-from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, NOT_SHOWN
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.html_tables import html_table
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import (
+    DASH,
     accuracy_by_size,
     comparisons_table,
     decisions_table,
@@ -24,7 +24,6 @@ from emotion_kedro.report.tables import (
     leakage_table,
     nodes_table,
     number,
-    points,
     quality_by_label,
     quality_table,
     runs_table,
@@ -34,9 +33,10 @@ from emotion_kedro.report.tables import (
     size_name,
     sources_table,
     stages_table,
+    with_interval,
 )
 from emotion_kedro.report.texts import NEAREST, samples_by_label
-from emotion_kedro.report.words import words_in
+from emotion_kedro.report.words import NOT_COMPARED, accuracies_of, headline, sentence_of, verdict_of, words_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,7 +47,6 @@ LONGEST = 40
 """Rows of a table that is shown at once."""
 SENTENCES = 6
 """So many comparisons are said on the terminal; where there are more, the first alone."""
-NOT_COMPARED = "Nothing was compared."
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "\\": "&#92;"})
 """By which Markdown shows a character without reading it."""
 
@@ -121,35 +120,13 @@ class Section:
     folded: bool = True
 
 
-def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str]:
-    """Return the verdict of the first comparison (empty if there is none), and the sentence that says it."""
-    accuracies = _accuracies(comparisons)
-    if accuracies.empty:
-        return "", NOT_COMPARED
-    return str(accuracies.iloc[0]["verdict"]), _sentence(accuracies.iloc[0], level)
-
-
-def _accuracies(comparisons: pd.DataFrame) -> pd.DataFrame:
-    return comparisons[comparisons["metric"] == "accuracy"] if len(comparisons) else comparisons
-
-
-def _sentence(row: pd.Series, level: float) -> str:
-    learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
-    where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
-    interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
-    tells = row["verdict"] == NOT_SHOWN and not pd.isna(row["detectable"])
-    seen = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
-    sentence = (
-        f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {row['verdict']}, "
-        f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f}"
-        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}{seen}; {row['rows']:,} test rows, runs: "
-        f"{row['runs']})."
-    )
-    return sentence.replace(" ()", "")
-
-
-def _source(source: str) -> str:
-    return "" if source == "all" else str(source)
+def _recommended_accuracy(report: Report) -> str:
+    told, scores = report.recommended, report.scores
+    if told is None or scores.empty:
+        return DASH
+    same = (scores["arm"] == told["arm"]) & (scores["learner"] == told["learner"])
+    rows = scores[same & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    return DASH if rows.empty else with_interval(*rows.iloc[-1][["value", "low", "high"]])
 
 
 def baselines(scores: pd.DataFrame) -> dict[str, str]:
@@ -232,7 +209,9 @@ def html_page(report: Report) -> str:
         title=report.name,
         report=report,
         verdict=verdict.split(" ")[0],
+        headline=headline(report.comparisons),
         sentence=sentence if verdict else "",
+        accuracy=_recommended_accuracy(report),
         baselines=baselines(report.scores),
         sections=listed,
         plots=report.plots,
@@ -289,11 +268,11 @@ def _recommended(report: Report) -> list[str]:
 
 def _sentences(report: Report) -> list[str]:
     """Return what was compared, so many differences; then where the others are, and how many are shown."""
-    accuracies = _accuracies(report.comparisons)
+    accuracies = accuracies_of(report.comparisons)
     if accuracies.empty:
         return [NOT_COMPARED]
     shown = accuracies.iloc[:SENTENCES]
-    sentences = [_sentence(row, report.level) for _, row in shown.iterrows()]
+    sentences = [sentence_of(row, report.level) for _, row in shown.iterrows()]
     left = len(accuracies) - len(shown)
     counts = ", ".join(f"{word}: {(accuracies['verdict'] == word).sum()}" for word in ("helped", "harmed"))
     return [*sentences, *([f"{left} further differences are in the report; of all, {counts}."] if left else [])]

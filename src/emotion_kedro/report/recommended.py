@@ -22,7 +22,8 @@ from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
 
 SURE = 0.9
 """Probability from which on a right answer may be the example."""
-NEUTRAL = {"neutral", "none", "no_emotion"}
+NEUTRAL = {"neutral", "none", "no_emotion", "other"}
+"""Labels of texts that have none of the others."""
 CARD = "README.md"
 
 
@@ -116,7 +117,7 @@ def recommendation_table(recommendation: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directory: Path, path: str) -> dict[str, Any]:
-    """Return what pages and summary say: ``reason, answers, imports, line, table``.
+    """Return what pages and summary say: ``arm, learner, command, reason, answers, imports, line, table``.
 
     Args:
         recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
@@ -125,6 +126,8 @@ def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directo
         path: of the same, as seen from the project.
     """
     return {
+        **{name: str(chosen(recommendation)[name]) for name in ("arm", "learner")},
+        "command": f'emotion predict --model {path} "a text"',
         "reason": reason(recommendation),
         "answers": answers(recommendation, evaluation),
         "imports": usage_imports(directory),
@@ -226,7 +229,7 @@ def _header(
     header = {
         "library_name": "transformers" if opens else "emotion-kedro",
         "pipeline_tag": "text-classification",
-        "tags": ["emotion", "emotion-kedro"],
+        "tags": ["emotion-kedro"],
         "metrics": ["accuracy", "f1"],
         "model-index": [{"name": notes["name"], "results": [result]}],
     }

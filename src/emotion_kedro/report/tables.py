@@ -26,7 +26,7 @@ LEAKAGE_NAMES = {
     "conflicting_in_train": "same text, another label",
 }
 QUALITY = {
-    "fidelity": ("fidelity", "Share that a classifier which took no part in filtering reads as the intended emotion."),
+    "fidelity": ("fidelity", "Share that a classifier which took no part in filtering reads as the intended label."),
     "cut_off": ("cut off", "Share that breaks off: no sentence ends, and the last word is one like “the” or “and”."),
     "cue_word": ("cue word", "Share with one of the 20 words most typical of its label: too many make the task easy."),
     "common_openings": ("commonest openings", "Share that begins with one of the three commonest first three words."),

@@ -1,9 +1,15 @@
-"""What the words of a page mean, for those who meet them for the first time."""
+"""The words of a page: what a comparison says, and what they mean for those who meet them for the first time."""
 
 from __future__ import annotations
 
 import re
 
+import pandas as pd
+
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, NOT_SHOWN
+from emotion_kedro.report.tables import points
+
+NOT_COMPARED = "Nothing was compared."
 WORDS = {
     "arm": "One way to make up the training rows: which real rows, and what is added to them.",
     "learner": "The kind of classifier that learns from these rows.",
@@ -28,3 +34,46 @@ WORDS = {
 def words_in(text: str) -> dict[str, str]:
     """Return the words that a text has, with their meanings."""
     return {word: meaning for word, meaning in WORDS.items() if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)}
+
+
+def verdict_of(comparisons: pd.DataFrame, level: float = 0.95) -> tuple[str, str]:
+    """Return the verdict of the first comparison (empty if there is none), and the sentence that says it."""
+    accuracies = accuracies_of(comparisons)
+    if accuracies.empty:
+        return "", NOT_COMPARED
+    return str(accuracies.iloc[0]["verdict"]), sentence_of(accuracies.iloc[0], level)
+
+
+def headline(comparisons: pd.DataFrame) -> str:
+    """Return the verdict of the first comparison in a few words; empty if there is none."""
+    accuracies = accuracies_of(comparisons)
+    if accuracies.empty:
+        return ""
+    row = accuracies.iloc[0]
+    verdict = f": {row['verdict']}," if row["verdict"] == NOT_SHOWN else f" {row['verdict']}:"
+    return f"{row['first']}{verdict} {points(row['difference'])} points of accuracy"
+
+
+def accuracies_of(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons in accuracy."""
+    return comparisons[comparisons["metric"] == "accuracy"] if len(comparisons) else comparisons
+
+
+def sentence_of(row: pd.Series, level: float) -> str:
+    """Return what a comparison says, in a sentence."""
+    learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
+    where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
+    interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
+    tells = row["verdict"] == NOT_SHOWN and not pd.isna(row["detectable"])
+    seen = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
+    sentence = (
+        f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {row['verdict']}, "
+        f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f}"
+        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}{seen}; {row['rows']:,} test rows, runs: "
+        f"{row['runs']})."
+    )
+    return sentence.replace(" ()", "")
+
+
+def _source(source: str) -> str:
+    return "" if source == "all" else str(source)

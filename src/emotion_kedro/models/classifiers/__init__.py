@@ -11,10 +11,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
@@ -22,6 +21,9 @@ from emotion_kedro.config.models import LEARNERS, LearnerConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
+
+if TYPE_CHECKING:
+    import pandas as pd  # it takes half a second, and nobody who predicts needs it
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.cache import Cache, Work
@@ -18,6 +17,9 @@ from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.frozen import KeptStates, blocks_of
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Tunable(Classifier, Protocol):
@@ -137,6 +139,8 @@ def weighted_rows(training_set: TrainingSet, phases: Sequence[Phase], batch_size
     Where all rows of a phase weigh the same they are passed over as they are, each once a pass. Otherwise as many are
     drawn, with replacement, as its steps see: a row's expected part in the loss is its weight.
     """
+    import pandas as pd
+
     rows, seed = training_set.rows, training_set.seed
     parts = {phase.number: rows[rows["phase"] == phase.number] for phase in phases}
     if all(part["weight"].nunique() <= 1 for part in parts.values()):
@@ -163,6 +167,8 @@ def plan_of(
 
 def targets_of(records: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
     """Return the class index of each record, (rows,)."""
+    import pandas as pd
+
     return pd.Categorical(records["label"], categories=list(labels)).codes.astype(np.int64)
 
 

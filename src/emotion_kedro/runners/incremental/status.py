@@ -37,16 +37,20 @@ class State:
     node: str
     kind: Kind
     reasons: tuple[str, ...] = ()
+    """What has changed of what it is made from itself."""
+    behind: tuple[str, ...] = ()
+    """The outputs that it is made from, and that are not fresh."""
 
     @property
     def why(self) -> str:
         """The reasons in one line; of many the first."""
-        more = f" (and {len(self.reasons) - SHOWN} more)" if len(self.reasons) > SHOWN else ""
-        return "; ".join(self.reasons[:SHOWN]) + more
+        reasons = self.reasons or tuple(f"{name} is not fresh" for name in self.behind if self.kind == "stale")
+        more = f" (and {len(reasons) - SHOWN} more)" if len(reasons) > SHOWN else ""
+        return "; ".join(reasons[:SHOWN]) + more
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.kind:<8} {self.dataset}" + (f": {self.why}" if self.reasons else "")
+        return f"{self.kind:<8} {self.dataset}" + (f": {self.why}" if self.why else "")
 
 
 def kept_outputs(node: Node, catalog: CatalogProtocol) -> dict[str, Path]:
@@ -136,22 +140,22 @@ def states_of(pipeline: Pipeline, catalog: CatalogProtocol, sources: Sources | N
     What depends on something that is not fresh is stale: whether it would change shows only when that is made anew.
     """
     sources = sources or Sources()
-    behind: dict[str, str] = {}
+    behind: dict[str, set[str]] = {}
     contents: dict[str, str] = {}
     states: list[State] = []
     for node in pipeline.nodes:
-        waiting = sorted(behind[name] for name in node.inputs if name in behind)
+        waiting = sorted(set().union(*(behind.get(name, ()) for name in node.inputs)))
         try:
             made_from = MadeFrom.now(node, catalog, sources, contents)
         except UnknownError as error:
             found = [State(name, node.name, "stale", (str(error),)) for name in kept_outputs(node, catalog)]
         else:
-            found = [_with_upstream(state, waiting) for state in states_of_node(node, catalog, made_from)]
+            found = states_of_node(node, catalog, made_from)
             contents.update(contents_kept_nowhere(node, catalog, made_from))
+        found = [_with_upstream(state, waiting) for state in found]
         states += found
-        behind.update({state.dataset: state.dataset for state in found if state.kind != "fresh"})
-        if waiting:
-            behind.update({name: waiting[0] for name in node.outputs if name not in behind})
+        behind.update({name: set(waiting) for name in node.outputs})  # of those in memory
+        behind.update({state.dataset: {state.dataset} for state in found if state.kind != "fresh"})
     return states
 
 
@@ -161,6 +165,5 @@ def contents_kept_nowhere(node: Node, catalog: CatalogProtocol, made_from: MadeF
 
 
 def _with_upstream(state: State, waiting: list[str]) -> State:
-    if state.kind != "fresh" or not waiting:
-        return state
-    return dataclasses.replace(state, kind="stale", reasons=tuple(f"{name} is not fresh" for name in waiting))
+    kind = "stale" if state.kind == "fresh" and waiting else state.kind
+    return dataclasses.replace(state, kind=kind, behind=tuple(waiting))
