@@ -10,10 +10,9 @@ import pandas as pd
 from emotion_kedro.data.near_duplicates import NearIndex, normalise
 from emotion_kedro.data.splitting import UNGROUPED
 
-
 HELD, LEAST_SHINGLES = 0.85, 20
-"""Of real train rows 0 to .3 % are parts of a test text, or hold one, by this measure (six sets, split by near-duplicate
-groups): too many to stop a run for, few enough to do without a generated text for."""
+"""By this measure 0 to .3 % of real train rows are parts of a test text, or hold one (six sets, split by near-duplicate
+groups): too many to stop a run for, few enough to do without such texts where they were generated."""
 
 
 class LeakError(ValueError):
