@@ -130,8 +130,8 @@ def test_what_was_named_beforehand_pays_for_no_search(predictions: pd.DataFrame)
     named = EVALUATION.model_copy(update={"primary": ("augmented", "real", learner)})
     tables = [compare(arms, pairs, None, evaluation) for evaluation in (EVALUATION, named)]
     together, apart = (table[table["metric"] == "accuracy"] for table in tables)
-    assert (together["p_holm"].to_numpy()[:2] == pytest.approx(3 * together["p_value"].to_numpy()[:2]))
-    assert (apart["p_holm"].to_numpy() == pytest.approx(np.array([1, 2, 1]) * apart["p_value"].to_numpy()))
+    assert together["p_holm"].to_numpy()[:2] == pytest.approx(3 * together["p_value"].to_numpy()[:2])
+    assert apart["p_holm"].to_numpy() == pytest.approx(np.array([1, 2, 1]) * apart["p_value"].to_numpy())
 
 
 def test_holm_by_hand() -> None:

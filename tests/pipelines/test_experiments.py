@@ -259,8 +259,8 @@ def test_a_study_has_every_arm_and_learner_at_its_sizes_and_draws(done: Project)
     arms = {"real", "words", "generated", "words_generated", "eda", "self_trained", "more_real", *once}
     assert sizes["encoder"].to_dict() == {arm: {3} if arm in once else {3, 6} for arm in arms}
     few = {"real", "words", "words_generated", "more_real"}
-    assert sizes["contrastive"].dropna().to_dict() == dict.fromkeys(few, {3})
-    assert sizes["linear"].dropna().to_dict() == dict.fromkeys(few, {3, 6})
+    assert sizes["contrastive"].dropna().to_dict() == {arm: {3} for arm in few}
+    assert sizes["linear"].dropna().to_dict() == {arm: {3, 6} for arm in few}
     assert sizes["encoder_longer"].dropna().to_dict() == {"real": {6}}
     assert set(table["runs"]) == {2}
     chinese = scores(done, "study_chnsenticorp")
@@ -335,12 +335,12 @@ def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Ca
     process = project.start("run", "--pipelines=study_chnsenticorp")
     runs = project.path / "data/06_models/cache/runs"
     deadline = time.monotonic() + 120
-    while len(list(runs.glob("[!.]*"))) < 6 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(runs.glob("[!.]*"))) < 12 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = [marked(kept) for kept in sorted(runs.glob("[!.]*"))]
-    assert len(before) >= 6
+    assert len(before) >= 12
     scored = f"{RESULTS}/study_chnsenticorp.csv"
     assert not (project.path / "data" / scored).exists()
 
