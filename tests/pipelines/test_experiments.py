@@ -332,7 +332,7 @@ def marked(kept: Path) -> str:
 @together
 def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Callable[[], Project]) -> None:
     project = new_project()
-    process = project.start("run", "--pipelines=study_chnsenticorp")
+    process = project.start("run", "--pipelines=study_dair")
     runs = project.path / "data/06_models/cache/runs"
     deadline = time.monotonic() + 120
     while len(list(runs.glob("[!.]*"))) < 12 and process.poll() is None and time.monotonic() < deadline:
@@ -341,15 +341,15 @@ def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Ca
     process.communicate()
     before = [marked(kept) for kept in sorted(runs.glob("[!.]*"))]
     assert len(before) >= 12
-    scored = f"{RESULTS}/study_chnsenticorp.csv"
+    scored = f"{RESULTS}/study_dair.csv"
     assert not (project.path / "data" / scored).exists()
 
-    project.kedro("run", "--pipelines=study_chnsenticorp")
+    project.kedro("run", "--pipelines=study_dair")
     assert set(before) < {kept.name for kept in runs.glob("[!.]*")}
     # Runs are read back, but for those whose classifiers are handed on: of each arm the first at the largest size.
-    tables = (project.path / "data/06_models/study_chnsenticorp/runs").glob("*.parquet")
+    tables = (project.path / "data/06_models/study_dair/runs").glob("*.parquet")
     assert sum((pd.read_parquet(table)["seconds"] == MARK).sum() for table in tables) > len(before) / 2
-    for table in (scored, f"{RESULTS}/study_chnsenticorp_comparisons.csv"):
+    for table in (scored, f"{RESULTS}/study_dair_comparisons.csv"):
         assert (project.path / "data" / table).read_bytes() == (done.path / "data" / table).read_bytes()
 
 

@@ -11,7 +11,7 @@ from emotion_kedro.data.near_duplicates import NearIndex, normalise
 from emotion_kedro.data.splitting import UNGROUPED
 
 HELD, LEAST_SHINGLES = 0.85, 20
-"""By this measure 0 to .3 % of real train rows are parts of a test text, or hold one (six sets, split by near-duplicate
+"""By this measure 0 to .6 % of real train rows are parts of a test text, or hold one (six sets, split by near-duplicate
 groups): too many to stop a run for, few enough to do without such texts where they were generated."""
 
 
