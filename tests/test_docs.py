@@ -67,8 +67,8 @@ def test_every_link_leads_somewhere_in_the_repository_and_on_the_site(site: Modu
     named = re.findall(r"[\w/]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     assert not [name for name in named if DOCS / name not in on_the_site]
 
-    broken = {DOCS / "protocol.md": "[a](gone.md) [b](#nowhere) [c](https://example.org) `[d](gone.md)`"}
-    assert _broken(broken) == ["docs/protocol.md: gone.md", "docs/protocol.md: #nowhere"]
+    broken = {DOCS / "study.md": "[a](gone.md) [b](#nowhere) [c](https://example.org) `[d](gone.md)`"}
+    assert _broken(broken) == ["docs/study.md: gone.md", "docs/study.md: #nowhere"]
 
 
 def test_the_page_of_parameters_has_all_kinds_with_type_default_and_text(site: ModuleType) -> None:

@@ -59,7 +59,7 @@ def test_another_base_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     loader._globals_oc = None
     experiments = loader.experiments()
     using = {name for name, experiment in experiments.items() if "some/encoder" in experiment.models()}
-    assert {"augment", "cross_dataset", "lexicon", "goemotions", "study_eit", "tstr"} <= using
+    assert {"augment", "cross_dataset", "lexicon", "goemotions", "study_dair", "tstr"} <= using
 
 
 @pytest.mark.parametrize("environment_name", ["base", "real", "report"])

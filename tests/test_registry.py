@@ -25,9 +25,9 @@ EXPERIMENTS = {
         "goemotions_thirteen",
         "tstr",
     ),
-    *("study", "study_eit", "study_edft", "study_edft_thirteen", "study_goemotions", "study_chnsenticorp"),
+    *("study_dair", "study_edft", "study_edft_thirteen", "study_goemotions", "study_stress"),
+    *("study_chnsenticorp", "study_ocemotion"),
     *("few_rows", "few_rows_all"),
-    *("beyond_words", "beyond_words_edft", "beyond_words_goemotions", "beyond_words_stress"),
 }
 
 
@@ -69,7 +69,7 @@ def test_only_the_machine_is_shared_between_experiments(pipelines: dict[str, Pip
 
 def test_generators_and_filters_are_handed_no_test_rows_but_under_guard(pipelines: dict[str, Pipeline]) -> None:
     """What reads split_records as a whole: nodes that divide them themselves."""
-    readers = {node.short_name for node in pipelines["study_eit"].nodes if "study_eit.split_records" in node.inputs}
+    readers = {node.short_name for node in pipelines["study_dair"].nodes if "study_dair.split_records" in node.inputs}
     draws = {name for name in readers if name.startswith(("draw", "train"))}
     assert readers - draws <= {
         *("filter_candidates", "compose_rows", "fit_arm", "fit_baselines"),
@@ -79,9 +79,9 @@ def test_generators_and_filters_are_handed_no_test_rows_but_under_guard(pipeline
 
 
 def test_about_a_node_for_each_generator_and_arm(pipelines: dict[str, Pipeline]) -> None:
-    nodes = [node.name for node in pipelines["study_eit"].nodes]
-    assert sum("fit_arm" in name for name in nodes) == 26
-    assert sum(".generator." in name and "draw_" in name for name in nodes) == 11
+    nodes = [node.name for node in pipelines["study_dair"].nodes]
+    assert sum("fit_arm" in name for name in nodes) == 10
+    assert sum(".generator." in name and "draw_" in name for name in nodes) == 8
 
 
 @pytest.mark.parametrize("environment", [None, "real", "report"])

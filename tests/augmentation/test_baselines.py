@@ -68,6 +68,13 @@ def test_a_template_says_each_label_once_for_each_of_its_words(context: Generati
         template_texts(TAXONOMY, "I feel {word}")
 
 
+def test_a_description_gives_its_texts_and_a_label_without_one_none(context: GenerationContext) -> None:
+    described = TaxonomyConfig(labels={"joy": LabelConfig(description="all is well; i could dance"), "fear": None})
+    table = drawn("template", replace(context, taxonomy=described), sentence="{description}")
+    assert table[["text", "label"]].to_numpy().tolist() == [["all is well", "joy"], ["i could dance", "joy"]]
+    assert drawn("template", replace(context, taxonomy=TAXONOMY), sentence="{description}").empty
+
+
 class Reading:
     """A classifier that reads from a list."""
 

@@ -92,6 +92,8 @@ def test_answers_begin_with_a_sentence_for_each_of_the_labels_words_in_turn(
         written = fitted.sample(label, 6, 3)
         # Two texts of each of three requests.
         assert all(text.startswith(expected[place // 2]) for place, text in enumerate(written)), (label, written)
+        without = prompted.Prompted(config.model_copy(update={"keep_opening": False})).fit(context)
+        assert not any(text.startswith("i feel") for text in without.sample(label, 6, 3))
 
 
 def test_a_chat_template_goes_around_the_request_and_the_prefix_after_it(tiny_gpt2: Path) -> None:

@@ -122,6 +122,18 @@ def test_the_p_value_takes_near_duplicates_for_one_row_as_the_interval_does(pred
     assert grouped["p_value"] > 10 * apart["p_value"]
 
 
+def test_what_was_named_beforehand_pays_for_no_search(predictions: pd.DataFrame) -> None:
+    real, better = (predictions[predictions["arm"] == arm] for arm in ("real", "augmented"))
+    arms = pd.concat([real, better, real.assign(arm="copy"), better.assign(arm="other")])
+    pairs = [("augmented", "real"), ("other", "real"), ("copy", "real")]
+    learner = str(real["learner"].iloc[0])
+    named = EVALUATION.model_copy(update={"primary": ("augmented", "real", learner)})
+    tables = [compare(arms, pairs, None, evaluation) for evaluation in (EVALUATION, named)]
+    together, apart = (table[table["metric"] == "accuracy"] for table in tables)
+    assert together["p_holm"].to_numpy()[:2] == pytest.approx(3 * together["p_value"].to_numpy()[:2])
+    assert apart["p_holm"].to_numpy() == pytest.approx(np.array([1, 2, 1]) * apart["p_value"].to_numpy())
+
+
 def test_holm_by_hand() -> None:
     adjusted = holm(pd.Series([0.01, 0.04, float("nan"), 0.03]))
     assert adjusted.dropna().tolist() == pytest.approx([0.03, 0.06, 0.06])

@@ -26,7 +26,7 @@ MARK = 1e6
 """Seconds that no run takes."""
 REPORTING = "08_reporting"
 RESULTS = f"{REPORTING}/results"
-STUDIES = ("study_eit", "study_chnsenticorp")
+STUDIES = ("study_dair", "study_chnsenticorp")
 PROMPTS = ("causal_prompt", "masked_prompt", "lexicon", "few_rows", "cross_dataset", "goemotions")
 CHINESE = ("chnsenticorp", "chnsenticorp_report_rows", "ocemotion_report_rows")
 ANALYSES = ("attributions", "rounds", "label_noise", "out_of_domain")
@@ -252,52 +252,53 @@ def test_what_goes_back_are_texts_of_the_train_rows(done: Project) -> None:
 
 
 @together
-def test_a_study_has_every_arm_at_its_sizes_and_draws(done: Project) -> None:
-    table = scores(done, "study_eit")
-    linear = table[table["learner"] == "linear"].groupby("arm")["size"].agg(set)
-    at_one_size = {"per_label", "per_label_weighted", "conditional"}
-    assert set(linear.index) == {
-        *("real", "oversampled", "eda", "template", "few_shot", "prefix_continued", "all_weighted", "zero_shot"),
-        *("domain_adapted", "self_trained", "more_real", *at_one_size),
-    }
-    assert all(sizes == ({3} if arm in at_one_size else {3, 6}) for arm, sizes in linear.items())
-    encoder = table[table["learner"] == "encoder"]
-    assert set(zip(encoder["arm"], encoder["size"], strict=True)) == {("real", 3), ("template", 3)}
+def test_a_study_has_every_arm_and_learner_at_its_sizes_and_draws(done: Project) -> None:
+    table = scores(done, "study_dair")
+    sizes = table.groupby(["learner", "arm"])["size"].agg(set).unstack("learner")
+    once = {"words_generated_light", "words_generated_last", "words_rest"}
+    arms = {"real", "words", "generated", "words_generated", "eda", "self_trained", "more_real", *once}
+    assert sizes["encoder"].to_dict() == {arm: {3} if arm in once else {3, 6} for arm in arms}
+    few = {"real", "words", "words_generated", "more_real"}
+    assert sizes["contrastive"].dropna().to_dict() == {arm: {3} for arm in few}
+    assert sizes["linear"].dropna().to_dict() == {arm: {3, 6} for arm in few}
+    assert sizes["encoder_longer"].dropna().to_dict() == {"real": {6}}
     assert set(table["runs"]) == {2}
     chinese = scores(done, "study_chnsenticorp")
-    assert set(chinese["arm"]) >= {"domain_adapted", "domain_adapted_weighted", "self_trained", "more_real", "eda"}
+    assert set(chinese["arm"]) == arms - once
     assert set(chinese["size"]) == {3, 6}
 
 
 @together
 def test_a_study_compares_at_every_size_and_counts_what_text_is_worth(done: Project) -> None:
-    table = done.csv(f"{RESULTS}/study_eit_comparisons.csv")
-    arms = table[~table["first"].str.contains("/")]
-    expected = {(first, size) for first in ("template", "zero_shot", "all_weighted", "more_real") for size in (3, 6)}
-    assert set(zip(arms["first"], arms["size"], strict=True)) == expected
-    assert ("real/encoder", "real/linear") in compared(done, "study_eit")
-    equivalent = done.table(f"{REPORTING}/study_eit/equivalent_rows.parquet")
-    assert set(equivalent["arm"]) >= {"template", "more_real"}
+    table = done.csv(f"{RESULTS}/study_dair_comparisons.csv")
+    question = table[(table["first"] == "words_generated") & (table["second"] == "words")]
+    assert set(zip(question["learner"], question["size"], strict=True)) == {
+        *(("encoder", 3), ("encoder", 6), ("linear", 3), ("linear", 6), ("contrastive", 3))
+    }
+    assert ("real/encoder_longer", "real/encoder") in compared(done, "study_dair")
+    equivalent = done.table(f"{REPORTING}/study_dair/equivalent_rows.parquet")
+    assert set(equivalent["arm"]) >= {"words", "more_real"}
 
 
 @together
-def test_every_kind_of_generator_wrote_for_every_draw(done: Project) -> None:
-    candidates = done.table("07_synthetic/study_eit/candidates.parquet")
-    draws = candidates.groupby("generator")[["size", "data_seed"]].apply(lambda table: len(table.drop_duplicates()))
-    assert draws.to_dict() == {
-        **dict.fromkeys(("oversampling", "eda", "template", "more_real", "self_training", "domain_adapted"), 4),
-        **dict.fromkeys(("few_shot", "prefix_continued", "zero_shot"), 4),
-        **dict.fromkeys(("per_label", "conditional"), 2),
-    }
-    decisions = done.table("07_synthetic/study_eit/decisions.parquet")
+def test_words_are_sentences_templates_and_descriptions(done: Project) -> None:
+    rows = done.table("07_synthetic/study_dair/rows/words.parquet")
+    added = rows[(rows["origin"] == "added") & (rows["size"] == 3) & (rows["data_seed"] == 0)]
+    anger = set(added.loc[added["label"] == "anger", "text"])
+    assert {"i feel angry", "This text expresses anger", "wanting to shout at whoever is to blame"} <= anger
+    candidates = done.table("07_synthetic/study_dair/candidates.parquet")
+    texts = candidates[candidates["label"] == "anger"].groupby("generator")["text"].agg(list)
+    assert all(text.startswith("i feel ") for text in texts["opened"])
+    assert not any(text.startswith("i feel ") for text in texts["rest"])
+    decisions = done.table("07_synthetic/study_dair/decisions.parquet")
     assert not set(decisions["candidate_id"]) - set(candidates["candidate_id"])
 
 
 @together
 def test_more_real_rows_are_the_next_ones_and_no_arm_learns_from_held_out_text(done: Project) -> None:
-    records = done.table("05_model_input/study_eit/split_records.parquet")
+    records = done.table("05_model_input/study_dair/split_records.parquet")
     held_out = set(records.loc[records["split"] != "train", "text"])
-    folder = done.path / "data/07_synthetic/study_eit/rows"
+    folder = done.path / "data/07_synthetic/study_dair/rows"
     rows = {file.stem: pd.read_parquet(file) for file in folder.glob("*.parquet")}
     assert not [arm for arm, table in rows.items() if held_out & set(table["text"])]
     for _, table in rows["more_real"].groupby(["size", "data_seed"]):
@@ -308,7 +309,7 @@ def test_more_real_rows_are_the_next_ones_and_no_arm_learns_from_held_out_text(d
 
 @together
 def test_larger_sizes_add_rows_and_replace_none(done: Project) -> None:
-    rows = done.table("07_synthetic/study_eit/rows/real.parquet")
+    rows = done.table("07_synthetic/study_dair/rows/real.parquet")
     assert rows.groupby(["size", "data_seed", "label"]).size().groupby("size").unique().map(list).to_dict() == {
         3: [3],
         6: [6],
@@ -331,24 +332,24 @@ def marked(kept: Path) -> str:
 @together
 def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Callable[[], Project]) -> None:
     project = new_project()
-    process = project.start("run", "--pipelines=study_chnsenticorp")
+    process = project.start("run", "--pipelines=study_dair")
     runs = project.path / "data/06_models/cache/runs"
     deadline = time.monotonic() + 120
-    while len(list(runs.glob("[!.]*"))) < 6 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(runs.glob("[!.]*"))) < 12 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = [marked(kept) for kept in sorted(runs.glob("[!.]*"))]
-    assert len(before) >= 6
-    scored = f"{RESULTS}/study_chnsenticorp.csv"
+    assert len(before) >= 12
+    scored = f"{RESULTS}/study_dair.csv"
     assert not (project.path / "data" / scored).exists()
 
-    project.kedro("run", "--pipelines=study_chnsenticorp")
+    project.kedro("run", "--pipelines=study_dair")
     assert set(before) < {kept.name for kept in runs.glob("[!.]*")}
     # Runs are read back, but for those whose classifiers are handed on: of each arm the first at the largest size.
-    tables = (project.path / "data/06_models/study_chnsenticorp/runs").glob("*.parquet")
+    tables = (project.path / "data/06_models/study_dair/runs").glob("*.parquet")
     assert sum((pd.read_parquet(table)["seconds"] == MARK).sum() for table in tables) > len(before) / 2
-    for table in (scored, f"{RESULTS}/study_chnsenticorp_comparisons.csv"):
+    for table in (scored, f"{RESULTS}/study_dair_comparisons.csv"):
         assert (project.path / "data" / table).read_bytes() == (done.path / "data" / table).read_bytes()
 
 

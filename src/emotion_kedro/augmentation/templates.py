@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.config.taxonomy import DESCRIPTION, TaxonomyConfig
 
 
 def template_texts(
@@ -18,12 +18,14 @@ def template_texts(
 
     Args:
         taxonomy: the labels with their words.
-        sentence: with ``{label}`` where the word goes; None: the taxonomy's own.
+        sentence: with ``{label}`` where the word goes, or ``{description}``; None: the taxonomy's own.
         words: words of each label that get a sentence, at most, in the order of the taxonomy.
 
     Raises:
         ValueError: if the sentence has no place for the word.
     """
     count = None if words == "all" else words
+    if sentence is not None and DESCRIPTION in sentence:
+        count = None
     rows = [(text, label) for label in taxonomy.names for text in taxonomy.sentences(label, sentence)[:count]]
     return pd.DataFrame(rows, columns=["text", "label"]).astype("str")

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
 from emotion_kedro.config.filters import AgreementConfig, config_of
-from emotion_kedro.config.taxonomy import LABEL, check_fields
+from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
 
 SCRATCH = "scratch"
@@ -194,6 +194,8 @@ class PromptedConfig(GeneratorConfig, Pretrained):
     """Words of each label, its own first, that requests and openings say for it, each in its turn."""
     opening: str | None = None
     """With ``{label}``: what each answer begins with, so that it is of its label whatever the model makes of it."""
+    keep_opening: bool = True
+    """False: it is taken off the text again, to see what the rest is worth."""
     requests: Positive = 8
     """Different requests per label: each has its own examples and prefix."""
     decoding: DecodingConfig = DecodingConfig()
@@ -255,9 +257,9 @@ class TemplateConfig(GeneratorConfig):
 
     kind: Literal["template"] = "template"
     sentence: str | None = None
-    """With ``{label}``; None: the taxonomy's ``prompt.template``."""
+    """With ``{label}``, or ``{description}``; None: the taxonomy's ``prompt.template``."""
     words: Positive | Literal["all"] = 1
-    """Words of each label, the label's own first, that get a sentence."""
+    """Words of each label, the label's own first, that get a sentence; of a description all texts do."""
 
     @property
     def right_by_making(self) -> bool:
@@ -267,9 +269,10 @@ class TemplateConfig(GeneratorConfig):
     @field_validator("sentence")
     @classmethod
     def _has_a_place(cls, sentence: str | None) -> str | None:
-        if sentence is not None and LABEL not in sentence:
+        field = DESCRIPTION if DESCRIPTION in (sentence or "") else LABEL
+        if sentence is not None and field not in sentence:
             raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
-        check_fields(sentence or "", [LABEL])
+        check_fields(sentence or "", [field])
         return sentence
 
 

@@ -13,6 +13,9 @@ from emotion_kedro.config.models import FeatureConfig
 class EvaluationConfig(Config):
     """How scores and differences are measured."""
 
+    primary: tuple[str, str, str] | None = None
+    """The comparison that was named beforehand: first arm, second arm, learner. Its p-values, one for each size, are
+    corrected by themselves; those of all others together, as a search."""
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     calibration_bins: Positive = 15

@@ -173,6 +173,9 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     for pair in experiment.compare:
         learners = any(name.startswith("learner:") for name in pair)
         _known("compare", pair, [f"learner:{name}" for name in experiment.learners] if learners else sorted(arms))
+    if (primary := experiment.evaluation.primary) is not None:
+        _known("evaluation.primary", [" - ".join(primary[:2])], [" - ".join(pair) for pair in experiment.compare])
+        _known("evaluation.primary", primary[2:], sorted(experiment.learners))
     _known("recommend", experiment.recommend, experiment.arms)
     if any(arm.add for arm in experiment.arms.values()):
         # What is added may not judge itself.

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from emotion_kedro.config.base import Config
 
 LABEL = "{label}"
+DESCRIPTION = "{description}"
 OPTIONS = "{options}"
 
 
@@ -42,6 +43,7 @@ class LabelConfig(Config):
     words: tuple[str, ...] = ()
     """Everyday words for it. The first stands for the label in sentences."""
     description: str = ""
+    """What it means: one text, or several with semicolons between them."""
 
     @model_validator(mode="after")
     def _are_not_empty(self) -> LabelConfig:
@@ -113,16 +115,20 @@ class TaxonomyConfig(Config):
         return tuple(dict.fromkeys([self.spoken(label), *(() if config is None else config.words)]))
 
     def sentences(self, label: str, sentence: str | None = None) -> tuple[str, ...]:
-        """Return a sentence for each word of a label, in their order.
+        """Return a sentence for each word of a label, or for each text of its description, in their order.
 
         Args:
             label: one of the taxonomy.
-            sentence: with ``{label}`` where the word goes; None: that of the prompt.
+            sentence: with ``{label}`` where the word goes, or ``{description}``; None: that of the prompt.
 
         Raises:
-            ValueError: if the sentence has no place for the word.
+            ValueError: if the sentence has no place for either.
         """
         sentence = self.prompt.template if sentence is None else sentence
+        if DESCRIPTION in sentence:
+            config = self.labels[label]
+            texts = filter(None, (text.strip() for text in (config.description if config else "").split(";")))
+            return tuple(sentence.replace(DESCRIPTION, text) for text in texts)
         if LABEL not in sentence:
             raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
         return tuple(sentence.replace(LABEL, word) for word in self.words(label))

@@ -29,8 +29,11 @@ ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 _PUNCTUATION: dict[int, str | None] = {
     ord(c): " " for c in map(chr, range(0x20000)) if c in "$+<=>^|~" or unicodedata.category(c).startswith("P")
 }
-_INVISIBLE = dict.fromkeys(code for code in range(0x20000) if unicodedata.category(chr(code)) == "Cf")
-"""Zero-width spaces and joiners, byte-order marks, soft hyphens, marks of direction."""
+_UNSEEN = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)
+_SELECTORS = (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE01F0))
+_FORMATS = (code for code in range(0x20000) if unicodedata.category(chr(code)) == "Cf")
+_INVISIBLE = dict.fromkeys((*_FORMATS, *_UNSEEN, *_SELECTORS))
+"""Zero-width spaces and joiners, byte-order marks, soft hyphens, marks of direction, fillers, variation selectors."""
 _APOSTROPHES = dict.fromkeys(map(ord, "'’`´"))
 _PUNCTUATION.update(_APOSTROPHES)  # removed, not replaced
 
@@ -207,6 +210,24 @@ class NearIndex:
     def similarity(self, texts: pd.Series) -> np.ndarray:
         """Highest Jaccard similarity of each text to a reference, shape (n,); 0 where nothing is shared."""
         return self._best(texts, lambda shared, size, reference: shared / (size + reference - shared))
+
+    def copies(self, texts: pd.Series, *, near: float, held: float, least: int) -> np.ndarray:
+        """Return which texts nearly are a reference, are a piece of one, or hold one: shape (n,) of bool.
+
+        Args:
+            texts: strings, as they are.
+            near: least Jaccard similarity to a reference, or
+            held: least share of the smaller of the two, text or reference, that stands in the other (the overlap
+                coefficient), where that has
+            least: shingles or more: what is shorter, two people say without knowing of each other.
+        """
+
+        def score(shared: np.ndarray, size: np.ndarray, reference: np.ndarray) -> np.ndarray:
+            smaller = np.minimum(size, reference)
+            alike = shared >= near * (size + reference - shared) - ROUNDING
+            return alike | ((smaller >= least) & (shared >= held * smaller - ROUNDING))
+
+        return self._best(texts, score) > 0
 
     def containment(self, texts: pd.Series) -> np.ndarray:
         """Largest share of each text's shingles that stand in one and the same reference, shape (n,).

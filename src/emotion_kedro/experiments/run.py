@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,12 +153,15 @@ class _Run:
     def identity(self) -> str:
         """Return the fingerprint of everything that the predictions depend on."""
         test = self.context.design_splits.test
+        changes: dict[str, Any] = {"only": OnlyConfig()}
+        if isinstance(contents_of(getattr(self.learner, "base", None) or "-"), Path):
+            changes["base"] = ""  # counts by its files: each process saves the bases that it makes in a new folder
         return fingerprint(
             *(self._rows()[["text", "label", "weight", "phase"]], self._validation()[["record_id", "text", "label"]]),
             *(
                 test[["record_id", "text"]],
                 self.context.taxonomy,
-                self.learner.model_copy(update={"only": OnlyConfig()}),
+                self.learner.model_copy(update=changes),
             ),
             *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.kind),
             *(self.arm.continue_share, self.arm.continue_rate),

@@ -63,7 +63,7 @@ def compare(
 
     Returns:
         Schema :class:`emotion_kedro.schemas.Comparisons`. ``p_value`` stands in the rows of accuracy;
-        ``p_holm`` is corrected for all of these.
+        ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` and for the rest, each by themselves.
 
     Raises:
         ValueError: for an arm or learner that has no predictions, a pair that never meets, or two that were not tested
@@ -83,7 +83,8 @@ def compare(
                         designs[first], designs[second], _names(pair[0], first, second), source, groups, evaluation
                     )
     table = table_of(rows, COLUMNS)
-    p_holm = holm(table["p_value"])
+    primary = (table[["first", "second", "learner"]] == (evaluation.primary or ("", "", ""))).all(axis=1)
+    p_holm = table["p_value"].groupby(primary).transform(holm)
     # Accuracy comes first of each difference, and its p-value speaks for the rows below it.
     shown = p_holm.ffill() < 1 - evaluation.level
     return table.assign(p_holm=p_holm, verdict=table["verdict"].where(shown, NOT_SHOWN))

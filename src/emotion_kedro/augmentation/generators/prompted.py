@@ -66,7 +66,8 @@ class PromptedModel:
             seed=(seed, number),
             guidance=self.config.guidance,
         )
-        return [like(text, first_line(prompt.prefix + text)) for prompt, text in zip(prompts, answers, strict=True)]
+        prefixes = [prompt.prefix if self.config.keep_opening else "" for prompt in prompts]
+        return [like(text, first_line(prefix + text)) for prefix, text in zip(prefixes, answers, strict=True)]
 
     def _words(self, label: str) -> tuple[str, ...]:
         """Return what the requests call a label."""
