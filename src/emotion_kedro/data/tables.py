@@ -264,13 +264,14 @@ def _parquet_table(path: Path) -> Any:
 
 
 def _read_parquet(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
-    """Take columns of texts as they are; values of any other kind are looked at one by one."""
+    """Take columns of texts and whole numbers as they are; values of other kinds are looked at one by one."""
     import pyarrow as pa
 
     with _parquet_table(path) as table:
         _check_columns(path, wanted, table.schema_arrow.names)
-        kinds = {table.schema_arrow.field(column).type for column in wanted}
-    if kinds - {pa.string(), pa.large_string()}:
+        kinds = [table.schema_arrow.field(column).type for column in wanted]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    if not all(kind in (pa.string(), pa.large_string()) or pa.types.is_integer(kind) for kind in kinds):
         yield from _of_objects(_parquet)(path, source, wanted, bad)
         return
     row = 0
