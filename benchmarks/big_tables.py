@@ -80,8 +80,8 @@ def run_once(folder: Path) -> dict[str, float]:
 
 def table_of(runs: list[dict[str, float]]) -> str:
     """Lay the runs out as a Markdown table."""
-    head = ("rows", "pyarrow reads (s)", "its processor (s)", "read (s)", "unify (s)", "sample (s)", "total (s)")
-    head += ("processor (s)", "rows/s of the processor", "times pyarrow's processor", "peak memory (GB)")
+    steps = ("pyarrow reads (s)", "its processor (s)", "read (s)", "unify (s)", "sample (s)", "total (s)")
+    head = ("rows", *steps, "processor (s)", "rows/s of the processor", "times pyarrow's processor", "peak memory (GB)")
     names = ("pyarrow", "pyarrow_processor", "read", "unify", "sample", "total", "processor")
     rows = []
     for run in runs:
