@@ -37,6 +37,15 @@ def test_a_spool_can_be_read_again_and_goes_with_its_last_reader(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_columns_of_a_file_alone_are_those_of_the_table(tmp_path: Path) -> None:
+    chunks.write_parquet(tmp_path / "table.parquet", pieces())
+    for table in (Chunks.in_parquet(tmp_path / "table.parquet"), Chunks(pieces)):
+        assert table.only("text", "label", "group").frame().equals(table.frame()[["text", "label"]])
+        assert table.where(lambda piece: piece["record_id"] > "a:3").frame()["text"].tolist() == [
+            f"text {row}" for row in range(4, 7)
+        ]
+
+
 def test_a_table_without_rows_has_its_columns() -> None:
     empty = next(pieces()).iloc[:0]
     assert [piece.dtypes.to_dict() for piece in Chunks.spooled(iter([empty]))] == [empty.dtypes.to_dict()]

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog, MemoryDataset
+from killing import kill_in_the_middle
 
-from emotion_kedro.app import EmotionModel, load_model, models_in
+from emotion_kedro.app import EmotionModel, files, load_model, models_in
 from emotion_kedro.app.files import predict_file
 from emotion_kedro.app.generation import generate
 from emotion_kedro.cache import Cache
@@ -149,6 +150,47 @@ def test_any_table_that_try_reads_is_predicted_and_bad_rows_are_counted(model: E
     assert sum("2 row(s) cannot be read" in note for note in told["headerless.csv"]) == 1
     (tmp_path / "in.csv").write_text(f"id;post\n1;{JOY}, yes\n")
     assert predict_file(model, tmp_path / "in.csv", tmp_path / "a.csv", column="post")["rows"] == 1
+
+
+PREDICTS = """
+import sys
+from emotion_kedro.app import files, load_model
+files.PART_ROWS = 75
+files.predict_file(load_model(sys.argv[1]), files.Path(sys.argv[2]), files.Path(sys.argv[3]))
+"""
+
+
+def test_a_folder_of_predictions_goes_on_after_a_kill_and_has_each_row_once(
+    model: EmotionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, whole = tmp_path / "in.csv", tmp_path / "read", tmp_path / "whole.parquet"
+    texts = [f"{JOY} {row}" if row % 3 else "" for row in range(2990)]
+    pd.DataFrame({"text": texts, "id": "a"}).to_csv(source, index=False)
+    monkeypatch.setattr(files, "PART_ROWS", 75)
+    kill_in_the_middle(PREDICTS, str(model.path), str(source), str(target), sign=target / "_part-000002.json")
+    marked = len(list(target.glob("_part*")))
+    assert 3 <= marked < 40
+    assert not (target / files.COMPLETE).exists()
+    (target / "_part-000001.json").unlink()  # as if it was killed between a part and its mark
+    asked: list[str] = []
+    ask = model.predict
+    monkeypatch.setattr(model, "predict", lambda texts, **options: asked.extend(texts) or ask(texts, **options))
+
+    counts = predict_file(model, source, target)
+
+    assert len(asked) < counts["rows"] - counts["empty"] - (marked - 2) * 50
+    assert counts == predict_file(model, source, whole)
+    assert counts == {"rows": 2990, "empty": 997, "abstained": 0, "cut": 0, "bad": 0}
+    assert json.loads((target / files.COMPLETE).read_text()) == {"parts": 40, **counts}
+    assert not list(target.glob(".*"))
+    pd.testing.assert_frame_equal(pd.read_parquet(target), pd.read_parquet(whole))
+    asked.clear()
+    assert predict_file(model, source, target) == counts
+    assert not asked
+    with pytest.raises(ValueError, match=r"made with another abstain; give --out the name of a new folder"):
+        predict_file(model, source, target, abstain=0.5)
+    with pytest.raises(ValueError, match="holds other things than predictions"):
+        predict_file(model, source, tmp_path)
 
 
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:

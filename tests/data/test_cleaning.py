@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import time
 
 import pandas as pd
@@ -73,6 +74,36 @@ def test_order_of_steps_is_the_order_given() -> None:
     assert clean(texts, ["unescape_html", "mask_mentions", "collapse_space"]).tolist() == ["<b> @user"]
     assert clean(pd.Series(["&LT;"], dtype="str"), ["lower", "unescape_html"]).tolist() == ["<"]
     assert clean(texts, []).tolist() == texts.tolist()
+
+
+def test_steps_together_do_what_they_do_one_after_the_other() -> None:
+    chance = random.Random(0)
+    pieces = [
+        "&amp;",
+        "&#64;",
+        "@bob",
+        "http://x.co",
+        "www.",
+        "SRC",
+        "ſrc",
+        " ",
+        "  ",
+        "\n",
+        "a",
+        "ï¿½",
+        "\x00",
+        "é",
+        "/",
+    ]
+    texts = pd.Series(
+        ["".join(chance.choices(pieces, k=chance.randint(0, 5))) for _ in range(2000)], index=range(5, 2005)
+    )
+    for _ in range(10):
+        steps = chance.sample(list(STEPS), chance.randint(2, len(STEPS)))
+        expected = texts.astype("str")
+        for step in steps:
+            expected = STEPS[step](expected)
+        pd.testing.assert_series_equal(clean(texts.astype("str"), steps), expected)
 
 
 def test_unknown_step_names_the_step_and_the_known_ones() -> None:

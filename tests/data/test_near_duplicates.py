@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from emotion_kedro.data.near_duplicates import (
     group_near_duplicates,
     normalise,
     shingles,
+    text_hashes,
 )
 
 SETTINGS = {"threshold": 0.7, "shingle": 5, "permutations": 64, "seed": 0}
@@ -173,3 +175,14 @@ def test_index_of_unrelated_and_empty_texts() -> None:
     assert index.containment(queries).tolist() == [0, 0, 0, 1]
     assert NearIndex(column(), shingle=5).similarity(queries).tolist() == [0, 0, 0, 0]
     assert index.similarity(column()).shape == (0,)
+
+
+def test_texts_hashed_all_at_once_are_those_normalised_one_by_one() -> None:
+    chance = random.Random(0)
+    everyday = [*map(chr, range(1, 128)), *"  ab  AB..''``!?" * 4]
+    for letters in (everyday, [*everyday, "\0", *"éß´’İ\u200b\u212a😀"]):
+        for number in (0, 1, 2000):
+            texts = column(*("".join(chance.choices(letters, k=chance.randint(0, 12))) for _ in range(number)))
+            apart = pd.util.hash_array(normalise(texts).to_numpy(dtype=object), categorize=False)
+            assert (text_hashes(texts) == apart).all()
+            assert (text_hashes(texts[::2]) == apart[::2]).all()

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from reading import read_source
 
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.data import tables
 from emotion_kedro.data.readers import SourceError, read_sources
+from emotion_kedro.data.tables import read_columns
 from emotion_kedro.schemas import Records
 
 STEPS = ("unescape_html", "collapse_space")
@@ -343,6 +346,27 @@ def test_a_file_that_is_not_of_its_format_is_named(tmp_path: Path, file: str, co
     (tmp_path / file).write_text(content)
     with pytest.raises(SourceError, match=rf"{file}.*(is not JSON|is no |a list of objects)"):
         read_source(tmp_path, "set", source(file=file), STEPS)
+
+
+def test_columns_of_parquet_are_read_alike_whatever_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emotion_kedro.data.tables.CHUNK_ROWS", 2)
+    values = pa.array(["1", None, "0", "1", None, "0"])
+    texts = pa.array([f"text {row}" for row in range(6)], pa.large_string())
+    labels = [values, values.fill_null(""), values.dictionary_encode(), values.cast("int8"), values.cast("double")]
+    read = []
+    for number, column in enumerate(labels):
+        pq.write_table(pa.table({"text": texts, "label": column}), tmp_path / f"{number}.parquet")
+        config = source(file=f"{number}.parquet", label_map={"0": "joy", "1": "fear", "": "joy"})
+        read.append(list(read_columns(tmp_path / config.file, config, ["text", "label"])))
+    assert [piece.index.tolist() for piece in read[0]] == [[0, 1], [2, 3], [4, 5]]
+    assert all(pd.concat(pieces).equals(pd.concat(read[0])) for pieces in read)
+
+
+def test_a_text_in_parquet_that_is_not_utf_8_is_an_error_of_the_file(tmp_path: Path) -> None:
+    broken = pa.array([b"fine", b"\xe9"]).view(pa.string())
+    pq.write_table(pa.table({"text": broken, "label": ["joy", "joy"]}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a.parquet: this Parquet file is damaged \(.*UTF8"):
+        read_source(tmp_path, "set", source(file="a.parquet"), STEPS)
 
 
 def test_files_of_their_own_become_splits(tmp_path: Path) -> None:

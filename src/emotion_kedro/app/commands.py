@@ -38,7 +38,10 @@ def opened(model: Path | None, *, device: str = "auto") -> Any:
     help="A file of texts: csv, tsv, json, jsonl, parquet, xlsx, txt.",
 )
 @click.option(
-    "--out", "target", type=click.Path(path_type=Path), help="Where predictions go: csv, tsv, jsonl, parquet or xlsx."
+    "--out",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Where predictions go: csv, tsv, jsonl, parquet or xlsx; without an ending a folder, in parts.",
 )
 @click.option("--text", "column", help="The column of the texts; else it is guessed.")
 @click.option(
@@ -60,6 +63,7 @@ def predict(
     \b
     emotion predict "what a day, everything went right"
     emotion predict --in mails.xlsx --text body --out read.csv --abstain 0.6
+    emotion predict --in millions.parquet --out read   # killed, the same command goes on
     cat lines.txt | emotion predict
     """  # noqa: D301 - click wants the character itself
     if (source is None) != (target is None):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,9 @@ _INVISIBLE = dict.fromkeys((*_FORMATS, *_UNSEEN, *_SELECTORS))
 """Zero-width spaces and joiners, byte-order marks, soft hyphens, marks of direction, fillers, variation selectors."""
 _APOSTROPHES = dict.fromkeys(map(ord, "'’`´"))
 _PUNCTUATION.update(_APOSTROPHES)  # removed, not replaced
+_ASCII = bytes(ord(" ") if _PUNCTUATION.get(c) or chr(c).isspace() else ord(chr(c).lower()) for c in range(128))
+_ASCII += bytes(range(128, 256))
+_ASCII_REMOVED = bytes(c for c in _APOSTROPHES if c < 128)
 
 
 def normalise(texts: pd.Series) -> pd.Series:
@@ -50,8 +54,34 @@ def normalise(texts: pd.Series) -> pd.Series:
 
 def text_hashes(texts: pd.Series) -> np.ndarray:
     """Return a hash of each text, as it is once normalised: (texts,) of uint64, the same in every process."""
-    normal = np.array([_normal(text) for text in texts.tolist()], dtype=object)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pa.chunked_array(pa.table({"text": texts})["text"], type=pa.large_string()).combine_chunks()
+    normal = np.array(_normal_ascii(column), dtype=object)
+    # ASCII texts are normalised all at once; others, and what of those is left empty, one by one.
+    alone = (normal == b"") | ~np.asarray(pc.string_is_ascii(column))
+    normal[alone] = [_normal(text) for text in texts[alone].tolist()]
     return pd.util.hash_array(normal, categorize=False)
+
+
+def _normal_ascii(texts: Any) -> list[bytes]:
+    """Normalise the ASCII texts of an Arrow array all at once; what becomes of others is of no use.
+
+    Args:
+        texts: large strings, no missing values.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nothing, zero = pa.scalar("", pa.large_string()), pa.scalar("\0", pa.large_string())
+    ended = pc.binary_join_element_wise(texts, nothing, zero)
+    joined = (ended.buffers()[2] or b"")[: pc.sum(pc.binary_length(ended)).as_py() or 0]
+    codes = np.frombuffer(bytes(joined).translate(_ASCII, _ASCII_REMOVED), np.uint8)
+    space = codes == ord(" ")
+    space[:-1] &= (codes[1:] == ord(" ")) | (codes[1:] == 0)  # those before a space or the end of a text
+    normal = codes[~space].tobytes().replace(b"\0 ", b"\0").lstrip(b" ").split(b"\0")[:-1]
+    return normal if len(normal) == len(texts) else [b""] * len(texts)  # a text holds what ends texts
 
 
 def _normal(text: str) -> str:

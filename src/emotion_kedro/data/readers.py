@@ -285,14 +285,16 @@ def _records(
     tally.empty += int((~filled).sum())
     _count_labels(fields[filled], reader, tally)
     tally.labels.update(_counts(labels[keep]))
-    ids = [f"{prefix}:{row + 1}" for row in chunk.index[keep].tolist()]
-    return pd.DataFrame(
-        {
-            "record_id": pd.Series(ids, dtype="str"),
-            "text": texts[keep].astype("str").reset_index(drop=True),
-            "label": labels[keep].astype("str").reset_index(drop=True),
-        }
-    )
+    records = pd.DataFrame({"record_id": _ids(prefix, chunk.index), "text": texts, "label": labels})
+    return (records if keep.all() else records[keep]).astype("str").reset_index(drop=True)
+
+
+def _ids(prefix: str, index: pd.Index) -> pd.Series:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pa.array(index.to_numpy() + 1).cast(pa.string())
+    return pa.table([pc.binary_join_element_wise(prefix, rows, ":")], names=["ids"])["ids"].to_pandas().set_axis(index)
 
 
 def _count_labels(fields: pd.Series, reader: LabelReader, tally: _Tally) -> None:

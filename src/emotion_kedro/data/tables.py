@@ -263,20 +263,39 @@ def _parquet_table(path: Path) -> Any:
         raise SourceError(f"{path}: this is no Parquet file ({str(error).splitlines()[0]})") from None
 
 
-def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    from pyarrow import ArrowException
+def _read_parquet(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
+    """Take columns of texts and whole numbers as they are; values of other kinds are looked at one by one."""
+    import pyarrow as pa
 
     with _parquet_table(path) as table:
         _check_columns(path, wanted, table.schema_arrow.names)
-        batches = table.iter_batches(CHUNK_ROWS, columns=wanted)
-        while True:
-            try:
-                batch = next(batches, None)
-            except (ArrowException, OSError) as error:
-                raise SourceError(f"{path}: this Parquet file is damaged ({str(error).splitlines()[0]})") from None
-            if batch is None:
-                return
-            yield from ((None, row) for row in batch.to_pylist())
+        kinds = [table.schema_arrow.field(column).type for column in wanted]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    if not all(kind in (pa.string(), pa.large_string()) or pa.types.is_integer(kind) for kind in kinds):
+        yield from _of_objects(_parquet)(path, source, wanted, bad)
+        return
+    row = 0
+    for batch in _batches(path, wanted):
+        texts = [batch.column(column).cast(pa.large_string()).fill_null("") for column in wanted]
+        chunk = pa.table(texts, names=wanted).to_pandas()
+        yield chunk.set_axis(pd.RangeIndex(row, row + len(chunk)))
+        row += len(chunk)
+
+
+def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    yield from ((None, row) for batch in _batches(path, wanted) for row in batch.to_pylist())
+
+
+def _batches(path: Path, wanted: list[str]) -> Iterator[Any]:
+    from pyarrow import ArrowException
+
+    with _parquet_table(path) as table:
+        try:
+            for batch in table.iter_batches(CHUNK_ROWS, columns=wanted):
+                batch.validate(full=True)  # that texts are UTF-8, above all
+                yield batch
+        except (ArrowException, OSError) as error:
+            raise SourceError(f"{path}: this Parquet file is damaged ({str(error).splitlines()[0]})") from None
 
 
 def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
@@ -326,6 +345,6 @@ _READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {
     "tsv": _read_delimited,
     "json": _of_objects(_json),
     "jsonl": _of_objects(_json_lines),
-    "parquet": _of_objects(_parquet),
+    "parquet": _read_parquet,
     "xlsx": _of_objects(_sheet),
 }

@@ -39,16 +39,17 @@ def unify_labels(
         ValueError: for ``outside_taxonomy: error`` and a label outside of it; if a label of the taxonomy has no
             record; if the labels of the records make no taxonomy.
     """
-    records = Chunks.of(records).map(
-        lambda piece: piece.assign(label=piece["label"].replace(config.label_map).astype("str"))
-    )
-    counts = _added(count_by_source(piece) for piece in records)
+    relabelled = _relabelled(config.label_map)
+    counts = _added(count_by_source(relabelled(piece)) for piece in Chunks.of(records).only("source", "label"))
+    records = Chunks.of(records).map(relabelled)
     taxonomy = _from_data(counts) if config.taxonomy == "from_data" else config.taxonomy
     names = set(taxonomy.names)
     inside = _part(counts, lambda label: label in names)
     outside = _part(counts, lambda label: label not in names)
     if config.outside_taxonomy == "error" and outside:
-        strangers = records.map(lambda piece: piece[~piece["label"].isin(names)].head(5)).frame().head(5)
+        strangers = (
+            records.where(lambda piece: ~piece["label"].isin(names)).map(lambda piece: piece.head(5)).frame().head(5)
+        )
         raise ValueError(_outside_message(strangers, outside, taxonomy))
     _check_all_present(inside, counts, taxonomy)
     by_label = sum((Counter(labels) for labels in outside.values()), Counter[str]())
@@ -67,7 +68,13 @@ def unify_labels(
         "dropped": outside,
         "labels": inside,
     }
-    return records.map(lambda piece: piece[piece["label"].isin(names)]), taxonomy, report
+    return records.where(lambda piece: piece["label"].isin(names)), taxonomy, report
+
+
+def _relabelled(label_map: dict[str, str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    if not label_map:
+        return lambda piece: piece
+    return lambda piece: piece.assign(label=piece["label"].replace(label_map).astype("str"))
 
 
 def count_by_source(records: pd.DataFrame) -> Counts:
