@@ -6,6 +6,8 @@ import importlib.util
 import json
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -253,6 +255,28 @@ def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
     assert (tmp_path / "tries.txt").read_text() == "x"
 
 
+def waits(folder: str) -> None:
+    Path(folder, "began.txt").touch()
+    try:
+        for _ in range(600):
+            time.sleep(0.1)
+    finally:
+        Path(folder, "ended.txt").touch()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        while not (tmp_path / "began.txt").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        single(waits, tmp_path, RayRunner())
+    assert (tmp_path / "ended.txt").exists()
+
+
 @pytest.mark.usefixtures("cluster")
 def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:
     def met(runner: RayRunner, seconds: float) -> bool:
@@ -262,7 +286,7 @@ def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Pa
 
     assert met(RayRunner(), 20)
     assert not met(RayRunner(resources_of={"m": {"cpu": 2}}), 0.3)
-    with pytest.raises(ResourcesError, match="node . asks for cpu 1, gpu 0.5, and no machine of the cluster has"):
+    with pytest.raises(ResourcesError, match=r"node . asks for cpu 1, gpu 0\.5, and no machine of the cluster has"):
         met(RayRunner(resources={"gpu": 0.5}), 0)
     with pytest.raises(ResourcesError, match=r"resources_of\.sleeps: no node of this run has that name or tag"):
         met(RayRunner(resources_of={"sleeps": {"cpu": 2}}), 0)

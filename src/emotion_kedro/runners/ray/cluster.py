@@ -16,8 +16,6 @@ from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.ray.resources import Resources, ResourcesError
 
-logger = logging.getLogger(__name__)
-
 
 class ClusterError(ResourcesError):
     """There is no cluster at that address; the command line shows the message alone."""
@@ -31,10 +29,10 @@ def connected(address: str | None, cpus: int | None, runtime_env: Mapping[str, A
         return
     # No word to its makers; and errors of what nobody waits for any more are no news.
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
-    local = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    local: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
     with _handlers_kept():
         try:
-            ray.init(address or "local", runtime_env=_with_path(runtime_env), logging_level="warning", **local)
+            ray.init(address or "local", runtime_env=_with_path(runtime_env), logging_level=logging.ERROR, **local)
         except (ConnectionError, ValueError) as error:
             raise ClusterError(f"no Ray cluster at address {address}: {error}") from error
     try:

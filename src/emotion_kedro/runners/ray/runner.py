@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from click import ClickException
@@ -71,13 +72,19 @@ class RayRunner(AbstractRunner):
     ) -> None:
         from emotion_kedro.runners.ray.cluster import check_room, connected
         from emotion_kedro.runners.ray.schedule import Schedule, Tasks
+        from emotion_kedro.runners.ray.worker import Setting
 
         self.demands.check_names(pipeline.nodes)
         demands = {node: self.demands.of_node(node) for node in pipeline.nodes}
-        folder = None if "working_dir" in self.runtime_env else os.getcwd()  # noqa: PTH109 - a string is sent
-        with connected(self.address, self.cpus, self.runtime_env):
+        folder = None if "working_dir" in self.runtime_env else str(Path.cwd())
+        setting = Setting.of(hook_manager, folder, run_id, is_async=self._is_async)
+
+        def tasks() -> Tasks:
+            cluster.enter_context(connected(self.address, self.cpus, self.runtime_env))
             check_room(demands)
-            tasks = Tasks(catalog, hook_manager, run_id, demands, self.retries, folder, self._is_async)
+            return Tasks(catalog, setting, demands, self.retries)
+
+        with ExitStack() as cluster:
             schedule = Schedule(pipeline, catalog, tasks, self._reason(pipeline, catalog))
             try:
                 schedule.run()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import ray
-from kedro.framework import project
 from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.ray.resources import Resources
-from emotion_kedro.runners.ray.worker import Failure, Setting, plugins_to_send, run_node
+from emotion_kedro.runners.ray.worker import Failure, Setting, run_node
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0
@@ -27,23 +27,9 @@ class WorkerLostError(RuntimeError):
 class Tasks:
     """Gives nodes to workers."""
 
-    def __init__(
-        self,
-        catalog: CatalogProtocol,
-        hooks: Any,
-        run_id: str | None,
-        demands: Mapping[Node, Resources],
-        retries: int,
-        folder: str | None,
-        is_async: bool,
-    ) -> None:
-        logging_config = dict(project.LOGGING.data) if project.PACKAGE_NAME else None
-        plugins = plugins_to_send(hooks)
+    def __init__(self, catalog: CatalogProtocol, setting: Setting, demands: Mapping[Node, Resources], retries: int):
         self.catalog, self.demands, self.retries = catalog, demands, retries
-        self.setting = ray.put(
-            Setting(project.PACKAGE_NAME, logging_config, folder, plugins, run_id, is_async),
-        )
-        self.sent_catalog = _put(catalog)
+        self.sent = ray.put(setting), _put(catalog)
         self.run_node = ray.remote(run_node)
 
     def start(self, node: Node, held: Mapping[str, Any]) -> list[Any]:
@@ -52,7 +38,7 @@ class Tasks:
         outputs = [name for name in node.outputs if in_memory(name, self.catalog)]
         options = {**self.demands[node].options(), "max_retries": self.retries, "name": node.name}
         task = self.run_node.options(**options, num_returns=1 + len(outputs))
-        sent = task.remote(self.setting, self.sent_catalog, node, inputs + outputs, *(held[name] for name in inputs))
+        sent = task.remote(*self.sent, node, inputs + outputs, *(held[name] for name in inputs))
         return sent if outputs else [sent]
 
 
@@ -77,9 +63,14 @@ class Schedule:
     """One run: what is settled, what runs, and what is held in memory by the workers."""
 
     def __init__(
-        self, pipeline: Pipeline, catalog: CatalogProtocol, tasks: Tasks, reason: Callable[[Node], str]
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        tasks: Callable[[], Tasks],
+        reason: Callable[[Node], str],
     ) -> None:
-        self.pipeline, self.catalog, self.tasks, self.reason = pipeline, catalog, tasks, reason
+        self.pipeline, self.catalog, self.reason = pipeline, catalog, reason
+        self.tasks = cache(tasks)  # no cluster is started where nothing has to run
         self.parents = pipeline.node_dependencies
         self.maker = {name: node for node in pipeline.nodes for name in node.outputs}
         self.users = {name: set(pipeline.only_nodes_with_inputs(name).nodes) for name in pipeline.datasets()}
@@ -101,7 +92,7 @@ class Schedule:
                 done, _ = ray.wait(list(self.running), num_returns=1)
                 self._end(done[0])
             for name in self.pipeline.outputs() & set(self.held):
-                self.catalog.get(name).save(ray.get(self.held[name]).load())
+                vars(self.catalog.get(name)).update(vars(ray.get(self.held[name])))
         finally:
             _stop(list(self.running))
 
@@ -115,7 +106,7 @@ class Schedule:
         running = {node for node, _ in self.running.values()}
         ready = [node for node in self.wanted if node not in running and not self.parents[node] & set(self.wanted)]
         for node in ready:
-            how, *outputs = self.tasks.start(node, self.held)
+            how, *outputs = self.tasks().start(node, self.held)
             self.running[how] = (node, outputs)
         return bool(ready)
 
@@ -132,9 +123,10 @@ class Schedule:
         try:
             failure = ray.get(how)
         except ray.exceptions.RayError as error:
-            tries = self.tasks.retries + 1
+            tries = self.tasks().retries + 1
             raise WorkerLostError(f"node {node.name}: its worker died, {tries} times of {tries}: {error}") from error
         if isinstance(failure, Failure):
+            failure.error.raised_in = failure.file  # type: ignore[attr-defined]  # whose traceback is not sent
             logger.error("node %s failed:\n%s", node.name, failure.told)
             failure.error.add_note(f"in node {node.name}, on a worker")
             raise failure.error

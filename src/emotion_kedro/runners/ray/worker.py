@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 from kedro.framework import project
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline.node import Node
 from kedro.runner.task import Task
 
@@ -29,6 +29,12 @@ class Setting:
     run_id: str | None
     is_async: bool
 
+    @classmethod
+    def of(cls, hooks: Any, folder: str | None, run_id: str | None, *, is_async: bool) -> Setting:
+        """Return that of this process's project."""
+        logging_config = dict(project.LOGGING.data) if project.PACKAGE_NAME else None
+        return cls(project.PACKAGE_NAME, logging_config, folder, plugins_to_send(hooks), run_id, is_async)
+
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
@@ -36,6 +42,8 @@ class Failure:
 
     error: Exception
     told: str
+    file: str
+    """The source file in which the error was raised."""
 
 
 _KNOWN: list[str | None] = []
@@ -65,7 +73,7 @@ def run_node(setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[
     try:
         Task(node, catalog, setting.is_async, hooks, setting.run_id).execute()
     except (Exception, SystemExit) as error:
-        failure = Failure(_sendable(error), traceback.format_exc())
+        failure = Failure(_sendable(error), traceback.format_exc(), _file_of(error))
     made = [None if failure else catalog.get(name) for name in outputs]
     return (failure, *made) if outputs else failure
 
@@ -97,6 +105,12 @@ def _sendable(error: BaseException) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error if isinstance(error, Exception) else RuntimeError(f"it ended its process: {error!r}")
+
+
+def _file_of(error: BaseException) -> str:
+    if isinstance(error, DatasetError) and error.__cause__ is not None:  # Kedro's, around what a data set raised
+        return _file_of(error.__cause__)
+    return [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
 
 
 def plugins_to_send(hooks: Any) -> list[Any]:
