@@ -266,14 +266,24 @@ def waits(folder: str) -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
-    def interrupt() -> None:
+    """By a signal whose handler ends the program with an exit code."""
+
+    def told(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    def tell() -> None:
         while not (tmp_path / "began.txt").exists():
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        single(waits, tmp_path, RayRunner())
+    before = signal.signal(signal.SIGTERM, told)
+    threading.Thread(target=tell).start()
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            single(waits, tmp_path, RayRunner())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.value.code == 128 + signal.SIGTERM
     assert (tmp_path / "ended.txt").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cache
 from typing import Any
 
@@ -76,7 +77,8 @@ class Schedule:
         self.users = {name: set(pipeline.only_nodes_with_inputs(name).nodes) for name in pipeline.datasets()}
         self.undecided = list(pipeline.nodes)
         self.wanted: dict[Node, None] = {}
-        self.running: dict[Any, tuple[Node, list[Any]]] = {}
+        self.running: dict[Future[Any], tuple[Node, list[Any]]] = {}
+        """References to how a node ended, and to its outputs in memory."""
         self.held: dict[str, Any] = {}
         self.executed: set[Node] = set()
 
@@ -89,12 +91,12 @@ class Schedule:
         """
         try:
             while self._start() or self.running:
-                done, _ = ray.wait(list(self.running), num_returns=1)
-                self._end(done[0])
+                # Not by Ray's own wait: the exit code of a signal that comes in there would be lost.
+                self._end(wait(self.running, return_when=FIRST_COMPLETED).done.pop())
             for name in self.pipeline.outputs() & set(self.held):
                 vars(self.catalog.get(name)).update(vars(ray.get(self.held[name])))
         finally:
-            _stop(list(self.running))
+            _stop([how for _, (how, *_) in self.running.values()])
 
     def _start(self) -> bool:
         """Start each node that can be; return whether any was."""
@@ -106,8 +108,8 @@ class Schedule:
         running = {node for node, _ in self.running.values()}
         ready = [node for node in self.wanted if node not in running and not self.parents[node] & set(self.wanted)]
         for node in ready:
-            how, *outputs = self.tasks().start(node, self.held)
-            self.running[how] = (node, outputs)
+            sent = self.tasks().start(node, self.held)
+            self.running[sent[0].future()] = (node, sent)
         return bool(ready)
 
     def _want(self, node: Node) -> None:
@@ -118,10 +120,10 @@ class Schedule:
             if maker and maker not in self.wanted and name not in self.held and in_memory(name, self.catalog):
                 self._want(maker)
 
-    def _end(self, how: Any) -> None:
-        node, outputs = self.running.pop(how)
+    def _end(self, ended: Future[Any]) -> None:
+        node, (_, *outputs) = self.running.pop(ended)
         try:
-            failure = ray.get(how)
+            failure = ended.result()
         except ray.exceptions.RayError as error:
             tries = self.tasks().retries + 1
             raise WorkerLostError(f"node {node.name}: its worker died, {tries} times of {tries}: {error}") from error
