@@ -25,6 +25,7 @@ from kedro.runner import AbstractRunner, SequentialRunner
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset
 
+from emotion_kedro.elsewhere import elsewhere
 from emotion_kedro.runners import RayIncrementalRunner, RayRunner
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
 from emotion_kedro.runners.ray.resources import Demands, ResourcesError
@@ -253,6 +254,30 @@ def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
     assert "node the_node failed" in caplog.text
     assert "raise OddError(3" in caplog.text
     assert (tmp_path / "tries.txt").read_text() == "x"
+
+
+def spread(folder: str) -> list[str]:
+    """Return what other workers left, after this one did its own part."""
+
+    def leave(name: str) -> None:
+        if name == "bad":
+            raise OddError(4, "is bad")
+        Path(folder, name).write_text(str(os.getpid()))
+
+    with elsewhere(leave, ["a", "b"]):
+        leave("here")
+    with elsewhere(leave, ["bad"]):
+        pass  # the node does it itself, and would raise the error
+    read = {file.name: file.read_text() for file in Path(folder).iterdir()}
+    return sorted(name for name, process in read.items() if process != str(os.getpid()))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
+    """It gives its processors back while it waits."""
+    assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]
+    with elsewhere(fails, [str(tmp_path)]):
+        pass  # in a process that does no task of Ray nothing is called
 
 
 def waits(folder: str) -> None:
