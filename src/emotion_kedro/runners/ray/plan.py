@@ -129,6 +129,6 @@ def described(
     for count in workers:
         took = start_up + wall_time(pipeline, seconds, count, overhead)
         lines += [
-            f"{count:>6} workers {took:10.1f} s, {work / took:.2f} times as fast as the nodes' own times in a row"
+            f"{count:>6} worker{'s' * (count > 1)} {took:10.1f} s, {work / took:.2f} times as fast as the nodes' own times in a row"
         ]
     return lines
