@@ -128,7 +128,6 @@ def described(
     lines += [f"critical path {sum(seconds.get(node.name, 0) for node in path):.1f} s: {chain}"]
     for count in workers:
         took = start_up + wall_time(pipeline, seconds, count, overhead)
-        lines += [
-            f"{count:>6} worker{'s' * (count > 1)} {took:10.1f} s, {work / took:.2f} times as fast as the nodes' own times in a row"
-        ]
+        workers_there = f"{count:>6} worker{'s' * (count > 1)}"
+        lines += [f"{workers_there} {took:10.1f} s, {work / took:.2f} times as fast as the nodes' own times in a row"]
     return lines
