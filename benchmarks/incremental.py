@@ -117,7 +117,7 @@ def seconds_of_full_run() -> tuple[float, float]:
         return call
 
     for owner, names in {
-        runner._Run: ["_reason"],
+        runner.Reasons: ["_reason"],
         ManifestHooks: [name for name in vars(ManifestHooks) if name[0] != "_"],
     }.items():
         for name in names:

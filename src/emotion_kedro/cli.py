@@ -35,9 +35,10 @@ COMMANDS = {
         "emotion_kedro.runners.incremental.commands:status",
         "Say which outputs are fresh, and which are not and why.",
     ),
+    "plan": ("emotion_kedro.runners.ray.plan:plan", "Say how long a run would take with more workers."),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("try", "app", "generate", "run", "status")
+IN_PROJECT = ("try", "app", "generate", "run", "status", "plan")
 """Commands that read the project's configuration."""
 
 

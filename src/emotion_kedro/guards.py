@@ -136,6 +136,18 @@ def _shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+@contextlib.contextmanager
+def in_turn(dataset: Any) -> Iterator[None]:
+    """Let the processes of a run change the file of a data set one after another, where its folder can be locked."""
+    with contextlib.ExitStack() as closing:
+        for path in places_of([dataset]):
+            with contextlib.suppress(OSError):
+                descriptor = os.open(path.parent, os.O_RDONLY)
+                closing.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
 # --- what a run will write ----------------------------------------------------------------------------------------
 
 

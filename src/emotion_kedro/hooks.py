@@ -34,6 +34,7 @@ from emotion_kedro.guards import (
     check_going_on,
     check_versions,
     check_writable,
+    in_turn,
     places_of,
     stopped_by_signals,
     work_of,
@@ -142,8 +143,8 @@ class RunHooks:
         name = log_of(experiment_of(node))
         # A node's stage is the only tag that it has.
         entry = {"node": node.name, "stage": min(node.tags, default=None), "memory_mb": peak_memory()}
-        # Nodes may run side by side, in threads: each adds a line to the same file.
-        with self.lock:
+        # Nodes may run side by side, in threads or processes: each adds a line to the same file.
+        with self.lock, in_turn(catalog.get(name) if name in catalog else None):
             if name in catalog and (log := _log_there_is(name, catalog)) is not None:
                 times = [entry for entry in log["times"] if entry["node"] != node.name]
                 catalog.save(name, {**log, "times": [*times, {**entry, "seconds": seconds}]})

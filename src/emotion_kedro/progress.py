@@ -49,6 +49,8 @@ class ProgressHooks:
         is_parallel = "ParallelRunner" in str(run_params.get("runner"))
         # Processes of a parallel runner count together.
         self.done = multiprocessing.Value("i", 0) if is_parallel else SimpleNamespace(value=0)
+        if "runners.ray." in str(run_params.get("runner")):  # which counts itself: its nodes are elsewhere
+            self.done = None
         self.total, self.began = len(nodes), time.perf_counter()
         count = str(self.total) if self.total == len(pipeline.nodes) else f"{self.total} of {len(pipeline.nodes)}"
         noun = "node" if len(pipeline.nodes) == 1 else "nodes"

@@ -18,6 +18,7 @@ from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.models import OnlyConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
+from emotion_kedro.elsewhere import elsewhere
 from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
@@ -77,14 +78,20 @@ def fit_arm(
     handed_on = max(
         planned, key=lambda run: (run.learner == planned[0].learner, run.draw.size or np.inf, -planned.index(run))
     )
-    tested, validated, logs, classifier = [], [], [], None
+
+    def result_of(run: PlannedRun) -> _Run:
+        return _Run(run, name, arm, training_rows, learners[run.learner], context)
+
+    others = [run for run in planned if run != handed_on]
+    with elsewhere(lambda run: result_of(run).outcome(wants_classifier=False), others):
+        handed = result_of(handed_on).outcome(wants_classifier=True)
+    classifier, tested, validated, logs = handed[2], [], [], []
     for number, run in enumerate(planned, start=1):
-        result = _Run(run, name, arm, training_rows, learners[run.learner], context)
-        table, log, fitted = result.outcome(wants_classifier=run == handed_on)
+        result = result_of(run)
+        table, log, _ = handed if run == handed_on else result.outcome(wants_classifier=False)
         tested.append(result.named(table, TEST))
         validated.append(result.named(table, VALIDATION))
         logs.append(log)
-        classifier = fitted if run == handed_on else classifier
         logger.info("%s, %s: run %d of %d (%s)", context.experiment, name, number, len(planned), run)
     assert classifier is not None
     tables = [pd.concat(parts, ignore_index=True) for parts in (tested, validated)]

@@ -1,5 +1,6 @@
 """Runners for ``kedro run --runner=``."""
 
 from emotion_kedro.runners.incremental import IncrementalRunner
+from emotion_kedro.runners.ray import RayIncrementalRunner, RayRunner
 
-__all__ = ["IncrementalRunner"]
+__all__ = ["IncrementalRunner", "RayIncrementalRunner", "RayRunner"]

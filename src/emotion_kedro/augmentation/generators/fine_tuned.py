@@ -31,6 +31,7 @@ from emotion_kedro.augmentation.generators.tuning import (
 )
 from emotion_kedro.cache import copy_kept
 from emotion_kedro.config.augmentation import FineTunedConfig
+from emotion_kedro.elsewhere import elsewhere
 from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import OPENING, Device, side_by_side
@@ -77,6 +78,8 @@ class FineTuned:
         keep = partial(self._kept, base=base, context=context)
         # Dropout draws from the random state that threads share.
         at_once = not (self.config.lora.dropout or has_dropout(base.directory))
+        with elsewhere(keep, names):
+            pass  # and here, what was not done there
         kept = side_by_side(keep, names, context.device) if at_once else list(map(keep, names))
         directories = dict(zip(names, kept, strict=True))
         log = [*base.log, *(read_notes(directory)["log"] for directory in directories.values())]

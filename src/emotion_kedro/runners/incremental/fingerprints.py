@@ -26,6 +26,8 @@ COMPUTING = {"torch", "tensorflow", "jax"}
 """Libraries whose results depend on the device."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
 """Packages that are installed under another name; the rest is looked up, which takes a third of a second."""
+STANDS_FOR = "stands_for"
+"""Where the same metadata say of a data set in memory what it was made from."""
 MISSING = "missing"
 WHERE = {"filepath", "path", "credentials", "fs_args", "metadata", "version", "latest"}
 """Arguments of data sets on which nothing depends that they hold."""
@@ -128,8 +130,19 @@ def is_parameter(name: str) -> bool:
 
 def is_ignored(dataset: Any) -> bool:
     """Whether the catalog says that changes of the data set count for nothing."""
-    notes = getattr(dataset, "metadata", None) or {}
-    return bool(notes.get("incremental", {}).get(IGNORED)) if isinstance(notes, dict) else False
+    return bool(_notes(dataset).get(IGNORED))
+
+
+def _notes(dataset: Any) -> dict[str, Any]:
+    metadata = getattr(dataset, "metadata", None)
+    notes = metadata.get("incremental") if isinstance(metadata, dict) else None
+    return notes if isinstance(notes, dict) else {}
+
+
+def stand_for(dataset: Any, content: str | None) -> None:
+    """Let a data set in memory say what stands for its content, wherever it is sent; None where nobody knows."""
+    metadata = getattr(dataset, "metadata", None) or {}
+    dataset.metadata = {**metadata, "incremental": {**_notes(dataset), STANDS_FOR: content}}
 
 
 def is_kept(dataset: Any) -> bool:
@@ -182,6 +195,8 @@ def content_of(dataset: Any, name: str, parameters: Mapping[str, Any]) -> str | 
     Raises:
         UnknownError: if it is not kept in files, or one of those cannot be read.
     """
+    if not is_kept(dataset) and (content := _notes(dataset).get(STANDS_FOR)):
+        return str(content)
     chosen: Callable[[Mapping[str, Any]], dict[str, Path]] | None = getattr(dataset, "files_for", None)
     if chosen is not None:
         return _digests(chosen(parameters))

@@ -15,10 +15,24 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.incremental.code import Sources
-from emotion_kedro.runners.incremental.fingerprints import MadeFrom, UnknownError, code_of, files_in, is_kept, path_of
+from emotion_kedro.runners.incremental.fingerprints import (
+    MadeFrom,
+    UnknownError,
+    code_of,
+    files_in,
+    is_kept,
+    path_of,
+    stand_for,
+)
 from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
 from emotion_kedro.runners.incremental.package_files import edited
-from emotion_kedro.runners.incremental.status import contents_kept_nowhere, damage_among, stale_starts, states_of
+from emotion_kedro.runners.incremental.status import (
+    contents_kept_nowhere,
+    damage_among,
+    in_memory,
+    stale_starts,
+    states_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +48,6 @@ class ManifestHooks:
         self._sources = Sources()
         self._catalog: CatalogProtocol | None = None
         self._running: dict[str, tuple[float, MadeFrom, str]] = {}
-        self._contents: dict[str, str] = {}
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -60,11 +73,14 @@ class ManifestHooks:
         self._catalog = catalog
         self._running.pop(node.name, None)
         try:
-            made_from = MadeFrom.now(node, catalog, self._sources, self._contents)
+            made_from = MadeFrom.now(node, catalog, self._sources, {})
         except UnknownError as error:
             logger.debug("no manifest for the outputs of %s: %s", node.name, error)
+            for name in in_memory(node, catalog):
+                stand_for(catalog.get(name), None)
             return
-        self._contents.update(contents_kept_nowhere(node, catalog, made_from))
+        for name, content in contents_kept_nowhere(node, catalog, made_from).items():
+            stand_for(catalog.get(name), content)
         # Of an output that is saved piece by piece no hook tells which is the last.
         if not inspect.isgeneratorfunction(node.func):
             self._running[node.name] = (time.perf_counter(), made_from, run_id)

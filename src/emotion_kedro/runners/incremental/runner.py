@@ -13,7 +13,7 @@ from kedro.runner.task import Task
 
 from emotion_kedro.runners.incremental.code import Sources
 from emotion_kedro.runners.incremental.fingerprints import MISSING, MadeFrom, UnknownError, is_kept
-from emotion_kedro.runners.incremental.status import contents_kept_nowhere, kept_outputs, states_of_node
+from emotion_kedro.runners.incremental.status import contents_kept_nowhere, in_memory, kept_outputs, states_of_node
 
 
 class IncrementalRunner(SequentialRunner):
@@ -37,33 +37,24 @@ class IncrementalRunner(SequentialRunner):
         self._logger.info("%d of %d nodes ran", len(run.executed), len(pipeline.nodes))
 
 
-class _Run:
-    """One run: which nodes are settled, and what stands for data that are only in memory."""
+class Reasons:
+    """Why nodes have to run: asked of each node when those before it have ended."""
 
-    def __init__(
-        self, runner: IncrementalRunner, pipeline: Pipeline, catalog: CatalogProtocol, hooks: Any, run_id: str | None
-    ) -> None:
-        self.logger, self.is_async = runner._logger, runner._is_async
-        self.pipeline, self.catalog, self.hooks, self.run_id = pipeline, catalog, hooks, run_id
+    def __init__(self, pipeline: Pipeline, catalog: CatalogProtocol, logger: Any) -> None:
+        self.pipeline, self.catalog, self.logger = pipeline, catalog, logger
         self.sources = Sources()
         self.contents: dict[str, str] = {}
-        self.executed: set[Node] = set()
-        self.settled: set[Node] = set()
-        self.maker = {name: node for node in pipeline.nodes for name in node.outputs}
-        self.users = {name: pipeline.only_nodes_with_inputs(name).nodes for name in pipeline.datasets()}
 
-    def consider(self, node: Node) -> None:
-        """Run a node if it has to be."""
+    def log(self, node: Node) -> str:
+        """Return why a node has to run, empty if it need not, and tell the log."""
         reason = self._reason(node)
         if reason:
             # That nothing is there yet is no news in a first run.
             level = logging.DEBUG if reason.endswith(f" is {MISSING}") else logging.INFO
             self.logger.log(level, "%s runs: %s", node.name, reason)
-            self._execute(node)
         elif kept_outputs(node, self.catalog):
             self.logger.info("%s is skipped: nothing that it depends on has changed", node.name)
-        if reason or not self._in_memory(node):
-            self._settle(node)
+        return reason
 
     def _reason(self, node: Node) -> str:
         """Say why a node has to run; empty if it need not."""
@@ -80,11 +71,31 @@ class _Run:
         states = [state for state in states_of_node(node, self.catalog, made_from) if state.kind != "fresh"]
         if states:
             return states[0].why or f"{states[0].dataset} is {states[0].kind}"
-        results = [name for name in self._in_memory(node) if name in self.pipeline.outputs()]
+        results = [name for name in in_memory(node, self.catalog) if name in self.pipeline.outputs()]
         return f"{results[0]} is a result that is kept in memory only" if results else ""
 
-    def _in_memory(self, node: Node) -> list[str]:
-        return [name for name in node.outputs if not is_kept(self.catalog.get(name))]
+
+class _Run:
+    """One run: which nodes are settled, and what stands for data that are only in memory."""
+
+    def __init__(
+        self, runner: IncrementalRunner, pipeline: Pipeline, catalog: CatalogProtocol, hooks: Any, run_id: str | None
+    ) -> None:
+        self.is_async = runner._is_async
+        self.pipeline, self.catalog, self.hooks, self.run_id = pipeline, catalog, hooks, run_id
+        self.reasons = Reasons(pipeline, catalog, runner._logger)
+        self.executed: set[Node] = set()
+        self.settled: set[Node] = set()
+        self.maker = {name: node for node in pipeline.nodes for name in node.outputs}
+        self.users = {name: pipeline.only_nodes_with_inputs(name).nodes for name in pipeline.datasets()}
+
+    def consider(self, node: Node) -> None:
+        """Run a node if it has to be."""
+        reason = self.reasons.log(node)
+        if reason:
+            self._execute(node)
+        if reason or not in_memory(node, self.catalog):
+            self._settle(node)
 
     def _execute(self, node: Node) -> None:
         """Run a node, and before it those that make what it needs and is only in memory."""

@@ -60,6 +60,11 @@ def kept_outputs(node: Node, catalog: CatalogProtocol) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path is not None}
 
 
+def in_memory(node: Node, catalog: CatalogProtocol) -> list[str]:
+    """Return the outputs of a node that are not there any more in the next run."""
+    return [name for name in node.outputs if not is_kept(catalog.get(name))]
+
+
 def states_of_node(node: Node, catalog: CatalogProtocol, made_from: MadeFrom) -> list[State]:
     """Compare each kept output of a node with what it would be made from now."""
     outputs = kept_outputs(node, catalog)
@@ -161,7 +166,7 @@ def states_of(pipeline: Pipeline, catalog: CatalogProtocol, sources: Sources | N
 
 def contents_kept_nowhere(node: Node, catalog: CatalogProtocol, made_from: MadeFrom) -> dict[str, Any]:
     """Return what stands for the content of a node's outputs in memory: what they are made from."""
-    return {name: f"{made_from.digest} {name}" for name in node.outputs if not is_kept(catalog.get(name))}
+    return {name: f"{made_from.digest} {name}" for name in in_memory(node, catalog)}
 
 
 def _with_upstream(state: State, waiting: list[str]) -> State:

@@ -1,0 +1,84 @@
+"""The cluster that a run uses: one that is there, or one of this machine that lasts as long as the run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import ray
+from kedro.pipeline.node import Node
+
+from emotion_kedro.runners.ray.resources import Resources, ResourcesError
+
+
+class ClusterError(ResourcesError):
+    """There is no cluster at that address; the command line shows the message alone."""
+
+
+@contextlib.contextmanager
+def connected(address: str | None, cpus: int | None, runtime_env: Mapping[str, Any]) -> Iterator[None]:
+    """Use the cluster at an address, or a new one on this machine; one that this process already uses is kept."""
+    if ray.is_initialized():
+        yield
+        return
+    # No word to its makers; and errors of what nobody waits for any more are no news.
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
+    local: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    with _handlers_kept():
+        try:
+            ray.init(address or "local", runtime_env=_with_path(runtime_env), logging_level=logging.ERROR, **local)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(f"no Ray cluster at address {address}: {error}") from error
+    try:
+        yield
+    finally:
+        with _handlers_kept():
+            ray.shutdown()
+
+
+def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """Let workers import what this process can."""
+    path = os.pathsep.join(filter(None, sys.path))
+    return {**runtime_env, "env_vars": {"PYTHONPATH": path, **runtime_env.get("env_vars", {})}}
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray sets a handler of SIGTERM of its own: the run's stays."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
+def check_room(demands: Mapping[Node, Resources]) -> None:
+    """Stop before a node waits for ever for what no machine of the cluster has.
+
+    Raises:
+        ResourcesError: naming the node, what it asks for, and the most that there is.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for node, resources in demands.items():
+        if not any(_fits(resources, machine) for machine in machines):
+            raise ResourcesError(
+                f"node {node.name} asks for {resources}, and no machine of the cluster has that; there are "
+                + "; ".join(_described(machines))
+            )
+
+
+def _fits(resources: Resources, machine: Mapping[str, float]) -> bool:
+    asked = {"CPU": resources.cpu, "GPU": resources.gpu, "memory": resources.memory}
+    return all(machine.get(name, 0) >= value for name, value in asked.items())
+
+
+def _described(machines: Iterable[Mapping[str, float]]) -> list[str]:
+    sizes = [Resources(each.get("CPU", 0), each.get("GPU", 0), int(each.get("memory", 0))) for each in machines]
+    return sorted({str(size) for size in sizes})

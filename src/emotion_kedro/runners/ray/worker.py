@@ -1,0 +1,141 @@
+"""What is done on a worker: Kedro's own task, with the project's hooks, as a process of ``ParallelRunner`` does it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ray
+from kedro.framework import project
+from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
+from kedro.pipeline.node import Node
+from kedro.runner.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a worker has to know of the run."""
+
+    package: str | None
+    logging: Any
+    folder: str | None
+    """The run's working directory; None where files travel to the workers."""
+    hooks: list[Any]
+    """Those that are not in the project's settings."""
+    run_id: str | None
+    is_async: bool
+
+    @classmethod
+    def of(cls, hooks: Any, folder: str | None, run_id: str | None, *, is_async: bool) -> Setting:
+        """Return that of this process's project."""
+        logging_config = dict(project.LOGGING.data) if project.PACKAGE_NAME else None
+        return cls(project.PACKAGE_NAME, logging_config, folder, plugins_to_send(hooks), run_id, is_async)
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """How a node failed by its own fault."""
+
+    error: Exception
+    told: str
+    file: str
+    """The source file in which the error was raised."""
+
+
+_KNOWN: list[str | None] = []
+
+
+def run_node(setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[str], *inputs: MemoryDataset) -> Any:
+    """Run a node.
+
+    Args:
+        setting: of the run.
+        catalog: a copy of the run's. Files are loaded and saved here, on the worker.
+        node: what to run.
+        kept: names of its inputs that other nodes left in memory, then of its outputs that are kept there.
+        inputs: those inputs, as data sets.
+
+    Returns:
+        None or a Failure; and then, one by one, the outputs that are kept in memory, as data sets.
+    """
+    outputs = kept[len(inputs) :]
+    hooks = _enter(setting)
+    for name, dataset in zip(kept, inputs, strict=False):
+        _take(catalog.get(name), dataset)
+    for name in node.inputs:
+        if not isinstance(catalog.get(name), MemoryDataset):
+            catalog.release(name)  # which version is the newest is asked again
+    failure = None
+    try:
+        Task(node, catalog, setting.is_async, hooks, setting.run_id).execute()
+    except (Exception, SystemExit) as error:
+        failure = Failure(_sendable(error), traceback.format_exc(), _file_of(error))
+    made = [None if failure else catalog.get(name) for name in outputs]
+    return (failure, *made) if outputs else failure
+
+
+def _enter(setting: Setting) -> Any:
+    """Make this process one of the project, and return its hooks."""
+    if setting.folder is not None and Path(setting.folder).is_dir():
+        os.chdir(setting.folder)
+    if setting.package and setting.package not in _KNOWN:
+        Task._bootstrap_subprocess(setting.package, setting.logging)
+        _KNOWN.append(setting.package)
+    hooks = Task._run_node_synchronization()
+    for plugin in setting.hooks:
+        hooks.register(plugin)
+    return hooks
+
+
+def _take(place: Any, dataset: Any) -> None:
+    """Let a data set of the catalog hold what another worker left; validators of the catalog go on to count."""
+    if dataset._copy_mode == "assign":
+        dataset = copy.deepcopy(dataset)  # arrays that Ray brings are read only
+    vars(place).update(vars(dataset))
+
+
+def _sendable(error: BaseException) -> Exception:
+    """Return the error, or what can be said of it where it cannot be sent."""
+    try:
+        ray.cloudpickle.loads(ray.cloudpickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error if isinstance(error, Exception) else RuntimeError(f"it ended its process: {error!r}")
+
+
+def _file_of(error: BaseException) -> str:
+    if isinstance(error, DatasetError) and error.__cause__ is not None:  # Kedro's, around what a data set raised
+        return _file_of(error.__cause__)
+    return [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+
+
+def plugins_to_send(hooks: Any) -> list[Any]:
+    """Return the hooks of a run that a worker would not find by itself in the project's settings.
+
+    Raises:
+        TypeError: naming one that cannot be sent.
+    """
+    found = [*project.settings.HOOKS, *(plugin for plugin, _ in _entry_points(hooks))]
+    plugins = [plugin for plugin in _plugins(hooks) if not any(plugin is other for other in found)]
+    for plugin in plugins:
+        try:
+            ray.cloudpickle.dumps(plugin)
+        except Exception as error:
+            raise TypeError(f"the hooks {plugin!r} cannot be sent to workers ({error}); name them in HOOKS") from error
+    return plugins
+
+
+def _plugins(hooks: Any) -> list[Any]:
+    return [plugin for _, plugin in hooks.list_name_plugin() if plugin is not None] if _is_manager(hooks) else []
+
+
+def _entry_points(hooks: Any) -> list[Any]:
+    return list(hooks.list_plugin_distinfo()) if _is_manager(hooks) else []
+
+
+def _is_manager(hooks: Any) -> bool:
+    return type(hooks).__name__ != "_NullPluginManager" and hooks is not None

@@ -1,0 +1,351 @@
+"""Runs with Ray of small pipelines that have nothing to do with emotions."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.framework.hooks import hook_impl
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+from kedro.runner import AbstractRunner, SequentialRunner
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
+
+from emotion_kedro.elsewhere import elsewhere
+from emotion_kedro.runners import RayIncrementalRunner, RayRunner
+from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
+from emotion_kedro.runners.ray.resources import Demands, ResourcesError
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
+    pytest.mark.xdist_group("ray"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Start a cluster of two processors once: it takes seconds."""
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        logging_level="error",
+        runtime_env={"env_vars": {"PYTHONPATH": path}},
+    )
+    yield
+    ray.shutdown()
+
+
+class Witness:
+    """Hooks that write down, in a file, what was called and in which process."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def _note(self, *words: object) -> None:
+        with self.file.open("a") as stream:
+            stream.write(" ".join(map(str, [*words, os.getpid()])) + "\n")
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        self._note("before", node.name)
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        self._note("after", node.name)
+
+    @hook_impl
+    def on_node_error(self, node: Any) -> None:
+        self._note("error", node.name)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        self._note("saved", dataset_name)
+
+    def lines(self) -> list[str]:
+        return [line.rpartition(" ")[0] for line in self.file.read_text().splitlines()]
+
+    def processes(self) -> set[int]:
+        return {int(line.rpartition(" ")[2]) for line in self.file.read_text().splitlines()}
+
+
+def clean(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop_duplicates().sort_values("x", ignore_index=True)
+
+
+def weights(rows: pd.DataFrame) -> np.ndarray:
+    return np.asarray(rows["x"], dtype=float)
+
+
+def scaled(values: np.ndarray, factor: int) -> np.ndarray:
+    values *= factor  # what a node gets it may change
+    return values
+
+
+def total(rows: pd.DataFrame, values: np.ndarray, shared: list[int]) -> dict[str, float]:
+    values += 1
+    return {"rows": len(rows), "sum": float(values.sum()), "shared": sum(shared)}
+
+
+def pieces(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for _ in range(2):
+        yield rows
+
+
+def shop() -> Pipeline:
+    return Pipeline(
+        [
+            node(clean, "raw", "clean", name="clean"),
+            node(weights, "clean", "weights", name="weigh"),
+            node(scaled, ["weights", "params:factor"], "scaled", name="scale"),
+            node(total, ["clean", "scaled", "params:shared"], "page", name="total"),
+            node(len, "scaled", "count", name="count"),
+            node(pieces, "clean", "pieces", name="cut"),
+        ]
+    )
+
+
+def catalog_in(folder: Path, factor: int = 2) -> DataCatalog:
+    folder.mkdir(exist_ok=True)
+    if not (folder / "raw.csv").exists():
+        pd.DataFrame({"x": [3, 1, 3]}).to_csv(folder / "raw.csv", index=False)
+    csv = {
+        name: CSVDataset(filepath=str(folder / f"{name}.csv"), save_args={"index": False}) for name in ("raw", "clean")
+    }
+    return DataCatalog(
+        {
+            **csv,
+            "pieces": CSVDataset(filepath=str(folder / "pieces.csv"), save_args={"index": False, "mode": "a"}),
+            "page": JSONDataset(filepath=str(folder / "page.json")),
+            "weights": MemoryDataset(copy_mode="assign"),
+            "scaled": MemoryDataset(copy_mode="assign") if factor != 2 else MemoryDataset(),
+            "params:factor": MemoryDataset(factor),
+            "params:shared": MemoryDataset([1, 2]),
+        }
+    )
+
+
+def run(runner: AbstractRunner, folder: Path, pipeline: Pipeline | None = None, *plugins: Any, **given: Any) -> Any:
+    hooks = _create_hook_manager()
+    for plugin in (ManifestHooks(), *plugins):
+        hooks.register(plugin)
+    return runner.run(pipeline or shop(), catalog_in(folder, **given), hooks, "2026")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_it_makes_what_the_sequential_runner_makes(tmp_path: Path) -> None:
+    """Files, results in memory, hooks and manifests, with what is in memory changed in place."""
+    results, witnesses = {}, {}
+    for runner in (SequentialRunner(), RayRunner()):
+        name = type(runner).__name__
+        witnesses[name] = Witness(tmp_path / f"{name}.txt")
+        results[name] = run(runner, tmp_path / name, None, witnesses[name])["count"].load()
+    one, other = tmp_path / "SequentialRunner", tmp_path / "RayRunner"
+
+    assert results == {"SequentialRunner": 2, "RayRunner": 2}
+    assert {file.name: file.read_bytes() for file in one.glob("*.*") if not file.name.startswith(".")} == {
+        file.name: file.read_bytes() for file in other.glob("*.*") if not file.name.startswith(".")
+    }
+    manifests = {path.name: json.loads(path.read_text())["made_from"] for path in one.glob(".*")}
+    assert manifests == {path.name: json.loads(path.read_text())["made_from"] for path in other.glob(".*")}
+    assert ".page.json.manifest.json" in manifests
+    assert sorted(witnesses["RayRunner"].lines()) == sorted(witnesses["SequentialRunner"].lines())
+    assert os.getpid() not in witnesses["RayRunner"].processes()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_is_fresh_is_skipped_and_what_it_needs_in_memory_is_made(tmp_path: Path) -> None:
+    def ran(runner: AbstractRunner, factor: int) -> set[str]:
+        witness = Witness(tmp_path / "witness.txt")
+        witness.file.write_text("")
+        pipeline = Pipeline([each for each in shop().nodes if each.name not in ("count", "cut")])
+        run(runner, tmp_path / "data", pipeline, witness, factor=factor)
+        assert {state.kind for state in states_of(pipeline, catalog_in(tmp_path / "data", factor))} == {"fresh"}
+        return {line.removeprefix("after ") for line in witness.lines() if line.startswith("after ")}
+
+    assert ran(RayIncrementalRunner(), 2) == {"clean", "weigh", "scale", "total"}
+    assert ran(RayIncrementalRunner(), 2) == set()
+    assert ran(IncrementalRunner(), 2) == set()
+    assert ran(RayIncrementalRunner(), 3) == {"weigh", "scale", "total"}
+
+
+def dies_once(folder: str) -> dict[str, int]:
+    tries = Path(folder, "tries.txt")
+    with tries.open("a") as stream:
+        stream.write("x")
+    if len(tries.read_text()) == 1:
+        os.kill(os.getpid(), 9)
+    return {"x": 1}
+
+
+def always_dies(folder: str) -> dict[str, int]:
+    with Path(folder, "tries.txt").open("a") as stream:
+        stream.write("x")
+    os._exit(1)
+
+
+class OddError(ValueError):
+    """One that cannot be made again from its message alone."""
+
+    def __init__(self, row: int, word: str) -> None:
+        super().__init__(f"row {row}: {word}")
+
+
+def fails(folder: str) -> dict[str, int]:
+    with Path(folder, "tries.txt").open("a") as stream:
+        stream.write("x")
+    raise OddError(3, "is no number")
+
+
+def meets(folder: str, name: str, seconds: float) -> bool:
+    """Whether two of these are there at the same time."""
+    Path(folder, name).touch()
+    end = time.monotonic() + seconds
+    while len(list(Path(folder).iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    met = len(list(Path(folder).iterdir())) == 2
+    time.sleep(0.1)
+    Path(folder, name).unlink()
+    return met
+
+
+def single(function: Any, folder: Path, runner: RayRunner) -> Any:
+    catalog = DataCatalog({"params:folder": MemoryDataset(str(folder))})
+    return runner.run(Pipeline([node(function, "params:folder", "made", name="the_node")]), catalog)["made"].load()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) -> None:
+    assert single(dies_once, tmp_path, RayRunner(retries=1)) == {"x": 1}
+    assert (tmp_path / "tries.txt").read_text() == "xx"
+
+    (tmp_path / "tries.txt").unlink()
+    with pytest.raises(RuntimeError, match="node the_node: its worker died, 2 times of 2"):
+        single(always_dies, tmp_path, RayRunner(retries=1))
+    assert (tmp_path / "tries.txt").read_text() == "xx"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(Exception, match="row 3: is no number") as stopped:
+        single(fails, tmp_path, RayRunner())
+
+    assert stopped.value.__notes__ == ["in node the_node, on a worker"]
+    assert "node the_node failed" in caplog.text
+    assert "raise OddError(3" in caplog.text
+    assert (tmp_path / "tries.txt").read_text() == "x"
+
+
+def spread(folder: str) -> list[str]:
+    """Return what other workers left, after this one did its own part."""
+
+    def leave(name: str) -> None:
+        if name == "bad":
+            raise OddError(4, "is bad")
+        Path(folder, name).write_text(str(os.getpid()))
+
+    with elsewhere(leave, ["a", "b"]):
+        leave("here")
+    with elsewhere(leave, ["bad"]):
+        pass  # the node does it itself, and would raise the error
+    read = {file.name: file.read_text() for file in Path(folder).iterdir()}
+    return sorted(name for name, process in read.items() if process != str(os.getpid()))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
+    """It gives its processors back while it waits."""
+    assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]
+    with elsewhere(fails, [str(tmp_path)]):
+        pass  # in a process that does no task of Ray nothing is called
+
+
+def waits(folder: str) -> None:
+    Path(folder, "began.txt").touch()
+    try:
+        for _ in range(600):
+            time.sleep(0.1)
+    finally:
+        Path(folder, "ended.txt").touch()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
+    """By a signal whose handler ends the program with an exit code."""
+
+    def told(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    def tell() -> None:
+        while not (tmp_path / "began.txt").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, told)
+    threading.Thread(target=tell).start()
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            single(waits, tmp_path, RayRunner())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert (tmp_path / "ended.txt").exists()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:
+    def met(runner: RayRunner, seconds: float) -> bool:
+        nodes = [node(partial(meets, str(tmp_path), name, seconds), None, name, name=name, tags="m") for name in "ab"]
+        results = runner.run(Pipeline(nodes), DataCatalog()).values()
+        return all(result.load() for result in results)
+
+    assert met(RayRunner(), 20)
+    assert not met(RayRunner(resources_of={"m": {"cpu": 2}}), 0.3)
+    with pytest.raises(ResourcesError, match=r"node . asks for cpu 1, gpu 0\.5, and no machine of the cluster has"):
+        met(RayRunner(resources={"gpu": 0.5}), 0)
+    with pytest.raises(ResourcesError, match=r"resources_of\.sleeps: no node of this run has that name or tag"):
+        met(RayRunner(resources_of={"sleeps": {"cpu": 2}}), 0)
+
+
+def test_the_nearest_word_on_resources_counts() -> None:
+    tagged = node(len, "a", "b", name="tagged", tags=["training", "ray.gpu-0.5", "ray.memory-2GiB"])
+    demands = Demands.of({"cpu": 2, "memory": "4GB"}, {"training": {"gpu": 1, "cpu": 3}, "named": {"cpu": "0.5"}})
+
+    assert demands.of_node(tagged).options() == {"num_cpus": 3, "num_gpus": 0.5, "memory": 2 * 1024**3}
+    assert str(demands.of_node(node(len, "a", "b", name="named"))) == "cpu 0.5, memory 4e+09"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"cpus": 1}, r"resources\.cpus: there is no such resource; there are cpu, gpu and memory"),
+        ({"cpu": -1}, r"resources\.cpu: -1 is no number from 0 up"),
+        ({"gpu": "all"}, r"resources\.gpu: 'all' is no number"),
+        ({"gpu": 1.5}, r"resources\.gpu: 1.5 GPUs cannot be given"),
+        ({"memory": "4 gigs"}, r"resources\.memory: '4 gigs' is no size; write it as 4GB"),
+        (3, "resources: 3 names no resources"),
+    ],
+)
+def test_resources_that_cannot_be_read_are_named(words: Any, told: str) -> None:
+    with pytest.raises(ResourcesError, match=told):
+        RayRunner(resources=words)
