@@ -47,12 +47,15 @@ def cpu() -> Device:
     return Device("cpu", "test", half=False)
 
 
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """Ray with two processor cores, which starts once for all tests of the group ``ray``."""
+@pytest.fixture(scope="module")
+def ray_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A cluster of Ray with two processors, whose workers can import the tests of the module; it starts in seconds."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    path = os.pathsep.join([str(request.path.parent), os.environ.get("PYTHONPATH", "")])
+    settings = {"num_cpus": 2, "include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+    ray.init("local", logging_level="error", log_to_driver=False, **settings)
     yield
     ray.shutdown()
 

@@ -36,24 +36,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Start a cluster of two processors once: it takes seconds."""
-    import ray
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        logging_level="error",
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
-    )
-    yield
-    ray.shutdown()
-
-
 class Witness:
     """Hooks that write down, in a file, what was called and in which process."""
 
@@ -150,7 +132,7 @@ def run(runner: AbstractRunner, folder: Path, pipeline: Pipeline | None = None, 
     return runner.run(pipeline or shop(), catalog_in(folder, **given), hooks, "2026")
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_it_makes_what_the_sequential_runner_makes(tmp_path: Path) -> None:
     """Files, results in memory, hooks and manifests, with what is in memory changed in place."""
     results, witnesses = {}, {}
@@ -171,7 +153,7 @@ def test_it_makes_what_the_sequential_runner_makes(tmp_path: Path) -> None:
     assert os.getpid() not in witnesses["RayRunner"].processes()
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_what_is_fresh_is_skipped_and_what_it_needs_in_memory_is_made(tmp_path: Path) -> None:
     def ran(runner: AbstractRunner, factor: int) -> set[str]:
         witness = Witness(tmp_path / "witness.txt")
@@ -232,7 +214,7 @@ def single(function: Any, folder: Path, runner: RayRunner) -> Any:
     return runner.run(Pipeline([node(function, "params:folder", "made", name="the_node")]), catalog)["made"].load()
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) -> None:
     assert single(dies_once, tmp_path, RayRunner(retries=1)) == {"x": 1}
     assert (tmp_path / "tries.txt").read_text() == "xx"
@@ -243,7 +225,7 @@ def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) 
     assert (tmp_path / "tries.txt").read_text() == "xx"
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -272,7 +254,7 @@ def spread(folder: str) -> list[str]:
     return sorted(name for name, process in read.items() if process != str(os.getpid()))
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
     """It gives its processors back while it waits."""
     assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]
@@ -289,7 +271,7 @@ def waits(folder: str) -> None:
         Path(folder, "ended.txt").touch()
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
     """By a signal whose handler ends the program with an exit code."""
 
@@ -312,7 +294,7 @@ def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
     assert (tmp_path / "ended.txt").exists()
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:
     def met(runner: RayRunner, seconds: float) -> bool:
         nodes = [node(partial(meets, str(tmp_path), name, seconds), None, name, name=name, tags="m") for name in "ab"]
