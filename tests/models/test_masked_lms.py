@@ -237,7 +237,9 @@ def test_a_vocabulary_is_no_larger_than_asked_and_has_pieces_of_words(records: p
 
 @pytest.mark.slow
 def test_the_vocabulary_is_the_same_in_every_process(records: pd.DataFrame, tmp_path: Path) -> None:
-    (tmp_path / "texts.json").write_text(json.dumps([*CHINESE, *records["text"]]))
+    # More characters, each as frequent as the next, than there is room for.
+    crowd = ["".join(chr(0x4E00 + (7 * row + column) % 600) for column in range(7)) for row in range(600)]
+    (tmp_path / "texts.json").write_text(json.dumps([*CHINESE, *crowd, *records["text"]]))
     code = (
         "import json, sys; from emotion_kedro.models.tokenizers import train_wordpiece;"
         "vocabulary = train_wordpiece(json.load(open(sys.argv[1])), vocabulary=700).get_vocab();"

@@ -74,13 +74,14 @@ def train_wordpiece(texts: Sequence[str], *, vocabulary: int, required: Sequence
     alphabet = _alphabet(
         _words(learner, texts), _words(learner, required), size=round(SHARE_OF_CHARACTERS * vocabulary)
     )
+    characters = sorted({token.removeprefix(CONTINUES) for token in alphabet})
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
         # The trainer numbers what it meets in the order of a hash table, another one in each process; what is named
         # beforehand has its number already.
         special_tokens=[*SPECIAL, *alphabet],
-        initial_alphabet=[token for token in alphabet if not token.startswith(CONTINUES)],
-        limit_alphabet=len(alphabet),
+        initial_alphabet=characters,
+        limit_alphabet=len(characters),
         continuing_subword_prefix=CONTINUES,
         show_progress=False,
     )
