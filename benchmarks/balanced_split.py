@@ -91,12 +91,12 @@ def measure(path: Path) -> dict[str, float]:
     ``path`` may end in a pattern of files. What is made on the way goes to a folder beside them, and is removed.
     """
     started = time.perf_counter()
-    from emotion_kedro.chunks import Chunks, write_parquet
     from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig
     from emotion_kedro.config.taxonomy import TaxonomyConfig
     from emotion_kedro.data.readers import read_sources
     from emotion_kedro.data.sampling import sample_and_split
     from emotion_kedro.data.unification import unify_labels
+    from emotion_kedro.storage.chunks import Chunks, write_parquet
 
     imported = time.perf_counter()
     source = SourceConfig(file=path.name, text_column="text", label_column="Emotion", label_map=LABEL_MAP)

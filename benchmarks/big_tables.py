@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from balanced_split import LONGEST, NEUTRAL_SHARE, OTHER_LABELS, REPEATED_SHARE, SEED, SHORTEST, WORDS
 from measuring import machine, markdown_table
 
-from emotion_kedro.chunks import CHUNK_ROWS
+from emotion_kedro.storage.chunks import CHUNK_ROWS
 
 PART_ROWS, GROUP_ROWS = 1_000_000, 100_000
 COMMON = 5_000

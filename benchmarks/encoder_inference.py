@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from measuring import in_turns, machine, markdown_table, rates_table
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.models import EncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -30,6 +29,7 @@ from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.encoder import INFERENCE_ROWS, EncoderClassifier
 from emotion_kedro.models.classifiers.exporting import QUANTISED, WHOLE, open_onnx, write_int8, write_onnx
 from emotion_kedro.models.device import Device, choose_device
+from emotion_kedro.storage.cache import Cache
 
 SAMPLE = Path(__file__).parents[1] / "data" / "01_raw" / "sample"
 SOURCE = SourceConfig(file="eit/Emotion_final.csv", text_column="Text", label_column="Emotion")

@@ -27,13 +27,13 @@ BASELINE = "ours, batch 16"
 
 def ours(rows: Any, visits: int, *, batch: int, frozen: int) -> None:
     """Fit the project's classifier, from opening the base to the last step."""
-    from emotion_kedro.cache import Cache
     from emotion_kedro.config.models import EncoderConfig
     from emotion_kedro.config.taxonomy import TaxonomyConfig
     from emotion_kedro.config.training import TrainingConfig
     from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
     from emotion_kedro.models.device import choose_device
     from emotion_kedro.models.frozen import MEMORY
+    from emotion_kedro.storage.cache import Cache
 
     MEMORY.clear()
     taxonomy = TaxonomyConfig.from_labels(sorted(rows["label"].unique()))

@@ -66,9 +66,9 @@ class Tuning:
 
     def ours(self, *, met: bool) -> float:
         """Tune as the project does."""
-        from emotion_kedro.cache import Work
         from emotion_kedro.models.frozen import MEMORY
         from emotion_kedro.models.language_models import fit_language_model
+        from emotion_kedro.storage.cache import Work
 
         if not met:
             MEMORY.clear()
@@ -87,8 +87,8 @@ class Tuning:
         """Tune with the same loop, without what is measured here."""
         import numpy as np
 
-        from emotion_kedro.cache import Work
         from emotion_kedro.models.training import Task, plan_batches, train
+        from emotion_kedro.storage.cache import Work
 
         lengths = np.array([len(row) for row in self.encoded])
         task = Task(

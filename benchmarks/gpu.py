@@ -80,9 +80,9 @@ def seconds_of(work: Callable[[], Any], rounds: int) -> float:
 
 def generator_training(size: Size, device: Any, rounds: int) -> tuple[float, float]:
     """Train all parameters by the project's own loop; return real tokens/s and operations/s."""
-    from emotion_kedro.cache import Work
     from emotion_kedro.config.training import TrainingConfig
     from emotion_kedro.models.language_models import LanguageModel, fit_language_model
+    from emotion_kedro.storage.cache import Work
 
     model, encoded = gpt2(size, device), texts_of(size)
     training = TrainingConfig(

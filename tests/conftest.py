@@ -23,9 +23,9 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import pandas as pd
 import pytest
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 NO_MODELS = os.environ["HF_HOME"]
 WORDS = {

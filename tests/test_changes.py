@@ -14,7 +14,6 @@ import pytest
 
 from emotion_kedro.augmentation.filters import apply_filters, score_candidates
 from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig, generator_config
 from emotion_kedro.config.base import Config, Kind
 from emotion_kedro.config.filters import FILTERS, filter_configs
@@ -28,6 +27,7 @@ from emotion_kedro.pipelines.generation.nodes import train_generator
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates as draw_candidates_of
 from emotion_kedro.pipelines.synthesis.nodes import filter_candidates
 from emotion_kedro.runners.incremental.code import Sources
+from emotion_kedro.storage.cache import Cache
 
 FILTER = """
 def shouting(candidates, config, context):

@@ -14,8 +14,8 @@ from kedro.io import DataCatalog, SharedMemoryDataCatalog
 from kedro.pipeline import Pipeline, node
 from kedro.runner import AbstractRunner, ParallelRunner, SequentialRunner, ThreadRunner
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.datasets import JSONDataset
+from emotion_kedro.storage.cache import Cache
 
 pytestmark = pytest.mark.filterwarnings("ignore:The node producing outputs")
 

@@ -10,7 +10,7 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from emotion_kedro.hooks import models_of
+from emotion_kedro.hooks.project import models_of
 from emotion_kedro.models.pretrained import MissingWeightsError, require
 from emotion_kedro.pipeline_registry import register_pipelines
 

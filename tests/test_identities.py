@@ -15,7 +15,6 @@ import pytest
 from emotion_kedro.augmentation.draws import DrawContexts, Scoring, score_draws
 from emotion_kedro.augmentation.generators import draw_candidates
 from emotion_kedro.augmentation.generators.tuning import prepare_base
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
@@ -29,6 +28,7 @@ from emotion_kedro.models.classifiers.fitting import work_of
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.features import EncoderFeatures
 from emotion_kedro.runners.incremental.fingerprints import content_of
+from emotion_kedro.storage.cache import Cache
 
 TRAINING = {"steps": 2, "learning_rate": 1e-3}
 ARM = {"add": ["again"], "filters": ["novel", "label_agreement"], "order": "continue"}

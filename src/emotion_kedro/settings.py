@@ -4,10 +4,10 @@ import os
 import warnings
 
 from emotion_kedro.config.loader import ProjectConfigLoader
-from emotion_kedro.hooks import RunHooks
-from emotion_kedro.progress import ProgressHooks
+from emotion_kedro.hooks.progress import ProgressHooks
+from emotion_kedro.hooks.project import RunHooks
+from emotion_kedro.hooks.tracking import TrackingHooks
 from emotion_kedro.runners.incremental import ManifestHooks
-from emotion_kedro.tracking import TrackingHooks
 
 # Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -11,7 +11,6 @@ import torch
 from emotion_kedro.analyses import attributions, word_weights
 from emotion_kedro.analyses.attributions import analyse, completeness, concentration, heaviest_words
 from emotion_kedro.analyses.word_weights import attribute_words, merge_to_words, roll_out, words_of_tokens
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import AttributionsConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import learner_config
@@ -20,6 +19,7 @@ from emotion_kedro.data.lexicon import word_spans
 from emotion_kedro.datasets import TableFolder
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 TEXTS = [
     "all day we were crying and lonely again",

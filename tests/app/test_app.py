@@ -18,14 +18,14 @@ from killing import kill_in_the_middle
 from emotion_kedro.app import EmotionModel, files, load_model, models_in
 from emotion_kedro.app.files import predict_file
 from emotion_kedro.app.generation import generate
-from emotion_kedro.cache import Cache
 from emotion_kedro.cli import COMMANDS, cli
 from emotion_kedro.config.models import EncoderConfig, LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
-from emotion_kedro.whole_files import write_check_sums
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.whole_files import write_check_sums
 
 JOY, FEAR = "we were laughing and dancing", "she was trembling and hiding"
 

@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 
 from emotion_kedro.app.model import EmotionModel
-from emotion_kedro.cache import Cache
 from emotion_kedro.cli import cli
 from emotion_kedro.config.models import EncoderConfig, LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -23,6 +22,7 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.classifiers.exporting import PACKAGES, QUANTISED, WHOLE, open_onnx
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 AVAILABLE = all(importlib.util.find_spec(name) for name in PACKAGES)
 LINEAR = LinearConfig.model_validate({"kind": "linear", "features": {"kind": "tfidf"}})

@@ -13,7 +13,6 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from emotion_kedro import guards
 from emotion_kedro.app.own_table import command
 from emotion_kedro.app.own_table.command import _chosen, lines_of
 from emotion_kedro.app.own_table.experiment_file import (
@@ -31,6 +30,7 @@ from emotion_kedro.config.resolution import resolve
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import sample_and_split
+from emotion_kedro.runtime import guards
 
 ROOT = Path(__file__).parents[2]
 NOUNS = ("lamp", "river", "letter", "garden", "ticket", "kitchen", "bicycle", "window", "holiday", "neighbour")

@@ -7,11 +7,11 @@ import pytest
 
 from emotion_kedro.augmentation.draws import DrawContexts
 from emotion_kedro.augmentation.generators import GenerationContext
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.experiment import DesignConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 
 @pytest.fixture(scope="session")

@@ -273,7 +273,7 @@ def test_the_nodes_take_parameters_as_they_come(
     with pytest.raises(LeakError, match="was not written for"):
         assert_written_for(contexts, edited.assign(text=kept["text"]))
     # Other code: what was made from the same rows still is.
-    monkeypatch.setattr("emotion_kedro.identity._code", lambda: "of tomorrow")
+    monkeypatch.setattr("emotion_kedro.storage.identity._code", lambda: "of tomorrow")
     draw_candidates(split, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
     assert_written_for(contexts, kept)
     # A new split: what yesterday's rows made is neither sampled from, nor scored.

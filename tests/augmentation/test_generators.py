@@ -22,13 +22,13 @@ from emotion_kedro.augmentation.generators import (
 )
 from emotion_kedro.augmentation.generators.answers import answers_to
 from emotion_kedro.augmentation.generators.tuning import choose_trained, prepare_base
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import DecodingConfig, TunedGeneratorConfig, generator_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device, side_by_side
 from emotion_kedro.models.language_models import load_language_model
+from emotion_kedro.storage.cache import Cache
 
 TRAINING = {"steps": 3, "batch_size": 4, "learning_rate": 1e-2}
 SCRATCH = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 300, "training": TRAINING}

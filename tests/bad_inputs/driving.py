@@ -18,7 +18,7 @@ from emotion_kedro import settings
 from emotion_kedro.command_line import is_message
 from emotion_kedro.config.loader import _LOADERS, ProjectConfigLoader, overridden, use_loader
 from emotion_kedro.datasets import RawFolder
-from emotion_kedro.hooks import RunHooks
+from emotion_kedro.hooks.project import RunHooks
 
 HERE = Path(__file__).parent
 CONF = HERE.parents[1] / "conf"

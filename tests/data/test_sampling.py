@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data import sampling
 from emotion_kedro.data.near_duplicates import normalise
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts, sample_and_split
 from emotion_kedro.schemas import SplitRecords
+from emotion_kedro.storage.chunks import Chunks
 
 
 def table(*rows: tuple[str, str, str]) -> pd.DataFrame:

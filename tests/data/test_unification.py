@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data import unification
+from emotion_kedro.storage.chunks import Chunks
 
 POLARITY = TaxonomyConfig.from_labels(("negative", "positive"))
 DROP = UnificationConfig(taxonomy=POLARITY, max_lost=1.0)

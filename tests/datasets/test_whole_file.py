@@ -13,7 +13,6 @@ import pytest
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError, Version
 from killing import kill_in_the_middle
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.datasets import (
     ChunkedParquetDataset,
     CSVDataset,
@@ -24,6 +23,7 @@ from emotion_kedro.datasets import (
     TimedParquetDataset,
 )
 from emotion_kedro.runners.incremental.fingerprints import MISSING, content_of
+from emotion_kedro.storage.chunks import Chunks
 
 VERSIONS = ("2030-01-01", "2030-01-02")
 

@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from design_pieces import ARMS, LINEAR, design_of, scored, split_of
 
 from emotion_kedro.augmentation.mix import compose_arm
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.filters import default_filters
@@ -28,6 +27,7 @@ from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
 from emotion_kedro.pipelines.evaluation import create_pipeline
 from emotion_kedro.schemas import Choices, Predictions
+from emotion_kedro.storage.cache import Cache
 
 EVALUATION = EvaluationConfig()
 RUN = ["arm", "learner", "size", "data_seed", "seed"]

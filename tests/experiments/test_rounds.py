@@ -12,7 +12,6 @@ import pytest
 
 from emotion_kedro.augmentation.generators import KeptGenerator
 from emotion_kedro.augmentation.generators.fine_tuned import LabelModels
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import RoundsConfig
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.experiment import DesignConfig
@@ -27,6 +26,7 @@ from emotion_kedro.experiments.run import prediction_columns
 from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Predictions, Runs
+from emotion_kedro.storage.cache import Cache
 
 LABELS = ("fear", "joy")
 TRAINING = {"steps": 5, "learning_rate": 0.1}

@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from design_pieces import ARMS, LINEAR, design_of, scored, split_of
 
 from emotion_kedro.augmentation.mix import compose_arm
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.filters import default_filters
 from emotion_kedro.config.models import learner_config
@@ -23,6 +22,7 @@ from emotion_kedro.experiments import run
 from emotion_kedro.experiments.run import RunContext, fit_arm, fit_baselines, plan_runs
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Decisions, Predictions, Runs, TrainingRows
+from emotion_kedro.storage.cache import Cache
 
 FILTERS: dict[str, Any] = {
     **default_filters(),

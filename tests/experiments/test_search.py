@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation.draws import _numbered
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import SearchConfig
 from emotion_kedro.config.experiment import DesignConfig
 from emotion_kedro.config.filters import default_filters
@@ -21,6 +20,7 @@ from emotion_kedro.datasets import TableFolder
 from emotion_kedro.experiments.search import Settings, analyse, importance, search, with_settings
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Predictions, Runs
+from emotion_kedro.storage.cache import Cache
 
 TRAINING = {"steps": 4, "batch_size": 8, "learning_rate": 1e-3, "checkpoint_every": 0}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emotion_kedro.cache import Cache, Work
+from emotion_kedro.storage.cache import Cache, Work
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import CausalLMConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
@@ -26,6 +25,7 @@ from emotion_kedro.models.language_models import LanguageModel
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import train_byte_level
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache
 
 TAXONOMY = TaxonomyConfig.from_labels(("anger", "fear", "joy", "sadness"))
 TEXTS = ["she was crying and lonely again", "", "dancing", 'haunted, hiding; "scared"  and trembling in the kitchen!']

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import ContrastiveConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
@@ -16,6 +15,7 @@ from emotion_kedro.models.classifiers.contrastive import ContrastiveClassifier, 
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.classifiers.logistic import Layer
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 TRAINING = {"steps": 24, "batch_size": 12, "learning_rate": 3e-3, "checkpoint_every": 0}
 

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import EncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
@@ -23,6 +22,7 @@ from emotion_kedro.models.classifiers.encoder import EncoderClassifier
 from emotion_kedro.models.classifiers.fitting import log_loss, phases_of, plan_of, targets_of, weighted_rows
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache
 
 FEW = TrainingConfig(steps=6, batch_size=8, learning_rate=2e-3, evaluate_every=3, checkpoint_every=0)
 CONTINUE = {"continue_share": 0.25, "continue_rate": 0.1}

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import FeatureConfig
 from emotion_kedro.models import features as module
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.features import EncoderFeatures, MeanEncoder, open_features
+from emotion_kedro.storage.cache import Cache
 
 CHARACTERS = FeatureConfig(kind="characters", width=256)
 

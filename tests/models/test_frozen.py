@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models import frozen
 from emotion_kedro.models.device import Device, unread_mask
@@ -17,6 +16,7 @@ from emotion_kedro.models.frozen import MEMORY, FrozenPart, KeptStates, blocks_o
 from emotion_kedro.models.language_models import LanguageModel, fit_language_model
 from emotion_kedro.models.training import Task, TrainingLog, pad, plan_batches
 from emotion_kedro.models.training.loop import Run
+from emotion_kedro.storage.cache import Cache
 
 Batch = dict[str, torch.Tensor]
 VOCABULARY, WIDTH, LAYERS, LOWER = 90, 32, 4, 3

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache, Work
 from emotion_kedro.config.augmentation import ScratchConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models import language_models
@@ -24,6 +23,7 @@ from emotion_kedro.models.language_models import (
 from emotion_kedro.models.pretrained import PackagedWeights
 from emotion_kedro.models.tokenizers import train_byte_level
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache, Work
 
 TEXTS = ["we were laughing", "nobody saw that she was crying and lonely until the last bus came", "scared"]
 

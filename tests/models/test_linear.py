@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.metrics.calibration import with_temperature
@@ -15,6 +14,7 @@ from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_c
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.classifiers.linear import LinearClassifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 KINDS = ("encoder", "characters", "tfidf")
 

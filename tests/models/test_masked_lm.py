@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.config.taxonomy import PromptConfig, TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
@@ -25,6 +24,7 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import open_masked
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import train_wordpiece
+from emotion_kedro.storage.cache import Cache
 
 STEPS = TrainingConfig(steps=150, batch_size=16, learning_rate=5e-3, evaluate_every=150)
 TAXONOMY = TaxonomyConfig(

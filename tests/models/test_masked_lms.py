@@ -13,7 +13,6 @@ import pytest
 import torch
 from killing import kill_in_the_middle
 
-from emotion_kedro.cache import Cache, Work
 from emotion_kedro.config.models import MaskedLanguageModelConfig, SmallEncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
@@ -28,6 +27,7 @@ from emotion_kedro.models.masked_lms import (
 )
 from emotion_kedro.models.tokenizers import train_wordpiece
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache, Work
 
 STEPS = TrainingConfig(steps=30, batch_size=16, learning_rate=3e-3, evaluate_every=10, checkpoint_every=0)
 SMALL = SmallEncoderConfig(layers=1, width=32, heads=2, vocabulary=600)
@@ -151,7 +151,7 @@ def test_a_killed_training_ends_where_an_undisturbed_one_ends(
 import json, sys
 from pathlib import Path
 from emotion_kedro.models.training import loop
-from emotion_kedro.cache import Cache, Work
+from emotion_kedro.storage.cache import Cache, Work
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import prepare_masked_base
 from emotion_kedro.config.models import MaskedLanguageModelConfig

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation.generators import GenerationContext, no_rows, train_generator
-from emotion_kedro.cache import Cache, Work
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.models import MaskedLanguageModelConfig, learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -23,6 +22,7 @@ from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import prepare_masked_base
+from emotion_kedro.storage.cache import Cache, Work
 
 STEPS = 3
 TRAINING = {"steps": STEPS, "batch_size": 8, "learning_rate": 1e-2, "evaluate_every": 2, "checkpoint_every": 0}

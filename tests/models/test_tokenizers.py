@@ -15,13 +15,13 @@ from transformers import (
     BertForMaskedLM,
 )
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import EncoderConfig, LexiconConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.tokenizers import keep_whole, look_up
+from emotion_kedro.storage.cache import Cache
 
 # "crying" is a word of the tiny vocabulary; the others fall into letters.
 WORDS = ("crying", "gutted", "don't")

@@ -11,13 +11,13 @@ import pytest
 import torch
 from killing import kill_in_the_middle
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.guards import stopped_by_signals
-from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
 from emotion_kedro.models.training.loop import Run
+from emotion_kedro.runtime.guards import stopped_by_signals
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import fingerprint
 
 CPU = Device("cpu", "test", half=False)
 OPTIONS = TrainingConfig(

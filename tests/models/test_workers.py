@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+from emotion_kedro.storage.cache import Cache
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("ray_cluster")]

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from project_folder import ROOT, Project
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.report.reference import reference_table
-from emotion_kedro.whole_files import discard
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.whole_files import discard
 
 pytestmark = pytest.mark.slow
 together = pytest.mark.xdist_group("experiments")

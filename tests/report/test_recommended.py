@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -30,6 +29,7 @@ from emotion_kedro.report.recommended import (
     reason,
     write_card,
 )
+from emotion_kedro.storage.cache import Cache
 
 EVALUATION = EvaluationConfig(bootstrap_samples=100)
 RUN = {"experiment": "x", "arm": "mixed", "learner": "words", "size": 0, "data_seed": 0, "seed": 0}

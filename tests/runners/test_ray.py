@@ -25,10 +25,10 @@ from kedro.runner import AbstractRunner, SequentialRunner
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset
 
-from emotion_kedro.elsewhere import elsewhere
 from emotion_kedro.runners import RayIncrementalRunner, RayRunner
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
 from emotion_kedro.runners.ray.resources import Demands, ResourcesError
+from emotion_kedro.runtime.elsewhere import elsewhere
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),

@@ -12,17 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.analyses.word_weights import TextWeights, attribute_words
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import AttributionsConfig
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.lexicon import log_odds, normal_word
-from emotion_kedro.identity import fingerprint
 from emotion_kedro.metrics.comparison import compare
 from emotion_kedro.metrics.scores import score_table
 from emotion_kedro.models.classifiers import load_classifier
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import fingerprint
 
 WEIGHTS, PARTS = "attributed_words", "masked_texts"
 """Kinds in the cache."""

@@ -19,11 +19,11 @@ from emotion_kedro.analyses.keyword_rules import (
     pieces_of,
 )
 from emotion_kedro.analyses.merging import merging_tables, predictions_under_splits
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.analyses import KeywordConfig, LabelNoiseConfig, LearnedRuleConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
+from emotion_kedro.storage.chunks import Chunks
 
 SOURCES = ("doubted", "trusted")
 

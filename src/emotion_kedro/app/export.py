@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emotion_kedro.app.commands import model_option, opened
-from emotion_kedro.whole_files import write_check_sums, written_whole
+from emotion_kedro.storage.whole_files import write_check_sums, written_whole
 
 if TYPE_CHECKING:
     from emotion_kedro.app.model import EmotionModel

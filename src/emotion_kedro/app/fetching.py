@@ -19,7 +19,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from emotion_kedro.config.base import Config, Positive, choices
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage.whole_files import written_whole
 
 LISTED = Path(__file__).with_name("raw_tables.yml")
 SECONDS = 60

@@ -15,11 +15,11 @@ import pandas as pd
 
 from emotion_kedro.app.model import EmotionModel
 from emotion_kedro.app.own_table.guessing import guess_texts
-from emotion_kedro.chunks import write_parquet
 from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
 from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows
 from emotion_kedro.data.tables import read_columns
-from emotion_kedro.whole_files import sweep, written_whole
+from emotion_kedro.storage.chunks import write_parquet
+from emotion_kedro.storage.whole_files import sweep, written_whole
 
 logger = logging.getLogger(__name__)
 

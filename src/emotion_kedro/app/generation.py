@@ -14,7 +14,6 @@ from emotion_kedro.app.model import latest_models, load_model
 from emotion_kedro.augmentation.draws import DrawContexts, only_draw
 from emotion_kedro.augmentation.filters import KEPT, apply_filters, score_candidates
 from emotion_kedro.augmentation.generators import Fitted, Unfinished, load_generator
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED, choices
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
@@ -22,6 +21,7 @@ from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.loader import DEFAULT, latest_folder
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import choose_device
+from emotion_kedro.storage.cache import Cache
 
 logger = logging.getLogger(__name__)
 

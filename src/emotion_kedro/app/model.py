@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED
-from emotion_kedro.whole_files import assert_whole
+from emotion_kedro.storage.whole_files import assert_whole
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES
-from emotion_kedro.whole_files import assert_whole
+from emotion_kedro.storage.whole_files import assert_whole
 
 CARD, TABLE = "README.md", "texts.csv"
 REAL_TEXTS = "nearest_train_text"

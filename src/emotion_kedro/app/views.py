@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.app.model import EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
 from emotion_kedro.config.base import CLASSIFIER_NOTES
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from emotion_kedro.augmentation.templates import template_texts
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.filters import AgreementConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     from emotion_kedro.models.classifiers import Classifier

@@ -14,7 +14,6 @@ import pandas as pd
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
 from emotion_kedro.augmentation.filters import score_candidates, with_reviews
 from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, mark_of, no_rows
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import GeneratorConfig
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.experiment import ArmConfig
@@ -22,8 +21,9 @@ from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ class Settings(Config):
     cache: str
     latest: str
     mlflow: bool | None = None
-    """Whether runs are tracked: :mod:`emotion_kedro.tracking`."""
+    """Whether runs are tracked: :mod:`emotion_kedro.hooks.tracking`."""
     licences: dict[str, str] | None = None
     """Source -> the licence that lets texts which were written after it be handed on."""
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.taxonomy import spelling
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.cleaning import clean
 from emotion_kedro.data.reader_errors import BadRow, SourceError, check_lost, warn_of_labels
 from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
+from emotion_kedro.storage.chunks import Chunks
 
 logger = logging.getLogger(__name__)
 

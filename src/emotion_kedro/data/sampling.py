@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.chunks import CHUNK_ROWS, Chunks
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
 from emotion_kedro.data.splitting import SPLITS, UNGROUPED, check_labels, split_grouped, split_plain, take_rows
 from emotion_kedro.data.unification import count_by_source
+from emotion_kedro.storage.chunks import CHUNK_ROWS, Chunks
 
 PARTS = 64
 """Files that the entries of the rows are dealt out to."""

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError
 
-from emotion_kedro.chunks import CHUNK_ROWS
 from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
+from emotion_kedro.storage.chunks import CHUNK_ROWS
 
 SEEN = 200
 """Objects whose keys are looked at."""

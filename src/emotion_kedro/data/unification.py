@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import check_lost, shown
+from emotion_kedro.storage.chunks import Chunks
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES, GENERATOR_NOTES
-from emotion_kedro.whole_files import CARD, CHECK_SUMS, assert_whole, point, write_check_sums, written_whole
+from emotion_kedro.storage.whole_files import CARD, CHECK_SUMS, assert_whole, point, write_check_sums, written_whole
 
 
 class SavesItself(Protocol):

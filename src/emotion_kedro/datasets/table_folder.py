@@ -10,7 +10,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import TablePreview
 
 from emotion_kedro.datasets.previews import preview_table
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,9 +19,9 @@ from kedro_datasets.pandas import CSVDataset as _CSVDataset
 from kedro_datasets.pandas import ParquetDataset as _ParquetDataset
 from kedro_datasets.text import TextDataset as _TextDataset
 
-from emotion_kedro.chunks import Chunks, write_parquet
 from emotion_kedro.datasets.previews import PREVIEWED_ROWS, preview_table, preview_text
-from emotion_kedro.whole_files import aside, written_whole
+from emotion_kedro.storage.chunks import Chunks, write_parquet
+from emotion_kedro.storage.whole_files import aside, written_whole
 
 
 class _WholeFile:
@@ -75,7 +75,7 @@ class _Chunked(_ParquetDataset):
 
 
 class ChunkedParquetDataset(_WholeTable, _Chunked):
-    """A table as one parquet file that is never in memory as a whole: :class:`emotion_kedro.chunks.Chunks`."""
+    """A table as one parquet file that is never in memory as a whole: :class:`emotion_kedro.storage.chunks.Chunks`."""
 
 
 class CSVDataset(_WholeTable, _CSVDataset):

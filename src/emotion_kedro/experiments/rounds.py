@@ -29,7 +29,6 @@ from emotion_kedro.augmentation.generators.tuning import (
     write_with_notes,
 )
 from emotion_kedro.augmentation.mix import training_rows
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import RoundsConfig
 from emotion_kedro.config.augmentation import FineTunedConfig
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
@@ -38,12 +37,13 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.experiments.round_rules import best_round, certainty, fidelity, has_stalled, least_certain
 from emotion_kedro.experiments.run import RunContext, chosen, fit_arm
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.metrics.bootstrap import clusters_of
 from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_directory
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 

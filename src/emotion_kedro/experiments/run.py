@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.models import OnlyConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.elsewhere import elsewhere
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
+from emotion_kedro.runtime.elsewhere import elsewhere
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from emotion_kedro.augmentation.draws import assert_written_for
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.augmentation.mix import training_rows
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.analyses import SearchConfig
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
@@ -27,9 +26,10 @@ from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, stratified_subsample
 from emotion_kedro.experiments.run import RunContext, chosen, fit_arm
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.device import Device
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import FeatureConfig
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer
 from emotion_kedro.models.training import by_length, pad
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 if TYPE_CHECKING:
     import torch

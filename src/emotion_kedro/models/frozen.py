@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import by_length
+from emotion_kedro.storage.identity import fingerprint
 
 if TYPE_CHECKING:
     import torch

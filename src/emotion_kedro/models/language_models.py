@@ -25,10 +25,10 @@ from emotion_kedro.models.frozen import blocks_of as blocks_of
 from emotion_kedro.models.pretrained import PACKAGED, cache_directory, packaged_weights
 from emotion_kedro.models.tokenizers import END_OF_TEXT, train_byte_level
 from emotion_kedro.models.training import Task, TrainingLog, by_length, pad, plan_batches, train
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage.whole_files import written_whole
 
 if TYPE_CHECKING:
-    from emotion_kedro.cache import Work
+    from emotion_kedro.storage.cache import Work
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from emotion_kedro.models.tokenizers import open_tokenizer, train_wordpiece
 from emotion_kedro.models.training import Task, TrainingLog, by_length, plan_batches, train
 
 if TYPE_CHECKING:
-    from emotion_kedro.cache import Work
+    from emotion_kedro.storage.cache import Work
 
 IGNORED = -100  # a target that counts for nothing
 POSITIONS = 512

@@ -7,8 +7,8 @@ from typing import Any
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.base import PROBABILITY_PREFIX
+from emotion_kedro.storage.chunks import Chunks
 
 PROBABILITIES = f"^{PROBABILITY_PREFIX}.+$"
 

@@ -60,7 +60,7 @@ def try_table(
     from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.config.loader import PAGES, STAGES, current_loader
     from emotion_kedro.data.reader_errors import without_keys
-    from emotion_kedro.guards import alone_in
+    from emotion_kedro.runtime.guards import alone_in
 
     start = click.get_current_context().find_object(Path) or Path.cwd()
     try:

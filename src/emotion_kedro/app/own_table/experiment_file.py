@@ -13,7 +13,7 @@ import yaml
 
 from emotion_kedro.app.own_table.profile import Profile
 from emotion_kedro.config.data import SourceConfig
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage.whole_files import written_whole
 
 # Texts, steps and tokens a second of one core of an AMD EPYC (Zen 3, AVX2), with the offline models, texts of about
 # 20 tokens.

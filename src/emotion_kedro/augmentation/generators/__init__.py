@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.device import OPENING, Device, side_by_side
+from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ from emotion_kedro.augmentation.generators.tuning import (
     validation_texts,
     write_with_notes,
 )
-from emotion_kedro.cache import copy_kept
 from emotion_kedro.config.augmentation import ConditionalConfig
-from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import LanguageModel, fit_language_model, open_directory
+from emotion_kedro.storage.cache import copy_kept
+from emotion_kedro.storage.identity import fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd

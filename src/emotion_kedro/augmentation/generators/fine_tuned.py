@@ -29,13 +29,13 @@ from emotion_kedro.augmentation.generators.tuning import (
     validation_texts,
     write_with_notes,
 )
-from emotion_kedro.cache import copy_kept
 from emotion_kedro.config.augmentation import FineTunedConfig
-from emotion_kedro.elsewhere import elsewhere
-from emotion_kedro.identity import fingerprint
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import OPENING, Device, side_by_side
 from emotion_kedro.models.language_models import LanguageModel, open_directory
+from emotion_kedro.runtime.elsewhere import elsewhere
+from emotion_kedro.storage.cache import copy_kept
+from emotion_kedro.storage.identity import fingerprint
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext

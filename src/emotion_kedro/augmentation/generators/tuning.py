@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.cache import Work, copy_kept
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.base import GENERATOR_NOTES
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     REFERENCE,
@@ -27,6 +25,8 @@ from emotion_kedro.models.language_models import (
     train_from_scratch,
 )
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Work, copy_kept
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 if TYPE_CHECKING:
     from emotion_kedro.augmentation.generators import GenerationContext

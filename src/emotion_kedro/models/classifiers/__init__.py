@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import LEARNERS, LearnerConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     import pandas as pd  # it takes half a second, and nobody who predicts needs it

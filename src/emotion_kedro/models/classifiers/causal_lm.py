@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import CausalLMConfig
 from emotion_kedro.models.cards import PROMPTED, UNCHANGED, classifier_card
@@ -36,6 +35,7 @@ from emotion_kedro.models.language_models import (
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import open_tokenizer
 from emotion_kedro.models.training import TrainingLog, by_length, pad
+from emotion_kedro.storage.cache import Cache
 
 INFERENCE_ROWS = 32
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.models import ContrastiveConfig, FeatureConfig
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.encoder import EncoderClassifier
@@ -29,6 +28,7 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.features import MeanEncoder, mean_of
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import EncoderConfig
 from emotion_kedro.data.lexicon import lexicon_words
@@ -22,6 +21,7 @@ from emotion_kedro.models.device import Device, multiple_for, unread_mask
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import keep_whole, open_tokenizer
 from emotion_kedro.models.training import TrainingLog, by_length, pad
+from emotion_kedro.storage.cache import Cache
 
 INFERENCE_ROWS = 64
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache, Work
 from emotion_kedro.config.models import LearnerConfig, TunedConfig
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.identity import contents_of, fingerprint
 from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.frozen import KeptStates, blocks_of
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+from emotion_kedro.storage.cache import Cache, Work
+from emotion_kedro.storage.identity import contents_of, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import FeatureConfig, LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -22,6 +21,7 @@ from emotion_kedro.models.classifiers.logistic import Floats, Layer, best_fit
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.features import TfidfFeatures, open_features
 from emotion_kedro.models.training import TrainingLog
+from emotion_kedro.storage.cache import Cache
 
 WEIGHTS, VOCABULARY = "model.safetensors", "vocabulary.json"
 

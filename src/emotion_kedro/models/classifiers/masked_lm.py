@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.cache import Cache
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.data.lexicon import lexicon_words
@@ -29,6 +28,7 @@ from emotion_kedro.models.masked_lms import head_of, open_masked
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import keep_whole
 from emotion_kedro.models.training import TrainingLog, by_length, pad
+from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     import torch

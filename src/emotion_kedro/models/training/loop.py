@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_kedro.bars import bar, is_shown
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.guards import signals_held
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training.team import Team
+from emotion_kedro.runtime.bars import bar, is_shown
+from emotion_kedro.runtime.guards import signals_held
 
 if TYPE_CHECKING:
     import torch
 
-    from emotion_kedro.cache import Work
+    from emotion_kedro.storage.cache import Work
 
     Batch = dict[str, torch.Tensor]
 

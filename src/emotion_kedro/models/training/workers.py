@@ -15,7 +15,7 @@ from emotion_kedro.models.training.loop import Run, Task
 from emotion_kedro.models.training.team import Team
 
 if TYPE_CHECKING:
-    from emotion_kedro.cache import Work
+    from emotion_kedro.storage.cache import Work
 
 logger = logging.getLogger(__name__)
 

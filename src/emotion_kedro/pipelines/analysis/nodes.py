@@ -41,12 +41,12 @@ def run_analysis(analysis: str, config: Any, taxonomy: dict[str, Any], device: s
 
 def _parsed(name: str, raw: Any) -> Any:
     """Return a data set as it is, and parameters as their configuration."""
-    from emotion_kedro.cache import Cache
     from emotion_kedro.config.augmentation import generator_config
     from emotion_kedro.config.evaluation import EvaluationConfig
     from emotion_kedro.config.experiment import DesignConfig
     from emotion_kedro.config.filters import filter_configs
     from emotion_kedro.config.models import learner_config
+    from emotion_kedro.storage.cache import Cache
 
     parsers: dict[str, Callable[[Any], Any]] = {
         "cache": Cache,

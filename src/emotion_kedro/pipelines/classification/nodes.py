@@ -25,12 +25,12 @@ def adapt_base(
     """
     import pandas as pd
 
-    from emotion_kedro.cache import Cache
     from emotion_kedro.data.leak_guard import LeakGuard
     from emotion_kedro.data.splitting import UNGROUPED, Splits
-    from emotion_kedro.identity import contents_of, fingerprint
     from emotion_kedro.models.device import choose_device
     from emotion_kedro.models.masked_lms import prepare_masked_base
+    from emotion_kedro.storage.cache import Cache
+    from emotion_kedro.storage.identity import contents_of, fingerprint
 
     splits = Splits.of(split_records)
     chosen, validation = choose_device(device), splits.validation["text"]
@@ -171,10 +171,10 @@ def _context(
     device: str,
     cache: str,
 ) -> Any:
-    from emotion_kedro.cache import Cache
     from emotion_kedro.data.subsamples import DesignSplits
     from emotion_kedro.experiments.run import RunContext
     from emotion_kedro.models.device import choose_device
+    from emotion_kedro.storage.cache import Cache
 
     return RunContext(
         experiment=experiment,

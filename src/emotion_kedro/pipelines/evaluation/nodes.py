@@ -117,9 +117,9 @@ def _embeddings(evaluation: EvaluationConfig, device: str, cache: str) -> Any:
     """Return what embeds texts, or None where the experiment asks for no neighbours; the cache keeps its rows."""
     if evaluation.embeddings is None:
         return None
-    from emotion_kedro.cache import Cache
     from emotion_kedro.models.device import choose_device
     from emotion_kedro.models.features import open_features
+    from emotion_kedro.storage.cache import Cache
 
     return open_features(evaluation.embeddings, Cache(cache), choose_device(device))
 

@@ -24,8 +24,8 @@ def train_generator(
     """Tune a generator on the only draw of the design; return it and its training log."""
     from emotion_kedro.augmentation import generators
     from emotion_kedro.augmentation.draws import DrawContexts, only_draw
-    from emotion_kedro.cache import Cache
     from emotion_kedro.models.device import choose_device
+    from emotion_kedro.storage.cache import Cache
 
     contexts = DrawContexts(
         split_records,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
+from emotion_kedro.storage.chunks import Chunks
 
 
 def ingest_sources(raw_folder: Path, config: IngestionConfig) -> tuple[Chunks, dict[str, Any]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.data import SamplingConfig
+from emotion_kedro.storage.chunks import Chunks
 
 
 def sample_and_split(unified_records: Chunks, config: SamplingConfig) -> tuple[Frame, dict[str, Any]]:

@@ -92,8 +92,8 @@ def _contexts(
     unlabelled_texts: Frame | None = None,
 ) -> DrawContexts:
     from emotion_kedro.augmentation.draws import DrawContexts
-    from emotion_kedro.cache import Cache
     from emotion_kedro.models.device import choose_device
+    from emotion_kedro.storage.cache import Cache
 
     return DrawContexts(
         split_records,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.config.data import UnificationConfig
+from emotion_kedro.storage.chunks import Chunks
 
 
 def unify_labels(records: Chunks, config: UnificationConfig) -> tuple[Chunks, dict[str, Any], dict[str, Any]]:

@@ -18,11 +18,11 @@ from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
-from emotion_kedro.bars import bar, is_shown
 from emotion_kedro.datasets import JSONDataset, TextDataset
-from emotion_kedro.progress import ProgressHooks, duration
+from emotion_kedro.hooks.progress import ProgressHooks, duration
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks
 from emotion_kedro.runners.incremental.manifest import Manifest
+from emotion_kedro.runtime.bars import bar, is_shown
 
 
 def keep(value: str) -> str:
@@ -72,10 +72,10 @@ def run(catalog: DataCatalog, pipeline: Pipeline | None = None, **options: Any) 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """A function that returns what was said since it was last asked, times left out."""
-    caplog.set_level("INFO", "emotion_kedro.progress")
+    caplog.set_level("INFO", "emotion_kedro.hooks.progress")
 
     def lines() -> list[str]:
-        messages = [each.getMessage() for each in caplog.records if each.name == "emotion_kedro.progress"]
+        messages = [each.getMessage() for each in caplog.records if each.name == "emotion_kedro.hooks.progress"]
         caplog.clear()
         return [re.sub(r"\d\.\d s", "no time", message.partition(" ... ")[0]) for message in messages]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from emotion_kedro import chunks
-from emotion_kedro.chunks import Chunks
 from emotion_kedro.schemas import Records
+from emotion_kedro.storage import chunks
+from emotion_kedro.storage.chunks import Chunks
 
 
 def record(row: int, **changes: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ from kedro.pipeline import Pipeline, node
 
 from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.datasets import CSVDataset, JSONDataset, ModelDirectory, TextDataset
-from emotion_kedro.tracking import FOLDER, TrackingError, TrackingHooks, flattened
+from emotion_kedro.hooks.tracking import FOLDER, TrackingError, TrackingHooks, flattened
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCORE = {"arm": "real", "learner": "words", "source": "all"}
 SCORES = [
     {**SCORE, "size": 5, "metric": "accuracy", "value": 0.5, "low": 0.4, "high": 0.6},

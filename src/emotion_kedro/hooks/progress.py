@@ -17,12 +17,12 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro.config.loader import DEFAULT
-from emotion_kedro.guards import work_of
-from emotion_kedro.hooks import is_incremental, shown_path
+from emotion_kedro.hooks.project import is_incremental, shown_path
 from emotion_kedro.runners.incremental import states_of
 from emotion_kedro.runners.incremental.fingerprints import path_of
 from emotion_kedro.runners.incremental.manifest import Manifest
 from emotion_kedro.runners.incremental.status import kept_outputs
+from emotion_kedro.runtime.guards import work_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from emotion_kedro import hooks
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.datasets import JSONDataset
-from emotion_kedro.hooks import (
+from emotion_kedro.hooks import project as hooks
+from emotion_kedro.hooks.project import (
     MissingTablesError,
     RunError,
     RunHooks,
@@ -24,8 +24,8 @@ from emotion_kedro.hooks import (
     experiment_of,
     models_of,
 )
-from emotion_kedro.machine import describe_setting
 from emotion_kedro.models.pretrained import MissingWeightsError
+from emotion_kedro.runtime.machine import describe_setting
 
 TRAINING = {"steps": 1, "learning_rate": 0.1}
 PER_LABEL = {"kind": "fine_tuned", "base": "package:smollm2", "training": TRAINING}

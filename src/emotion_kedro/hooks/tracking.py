@@ -36,9 +36,9 @@ from kedro.pipeline import Pipeline
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, overridden
-from emotion_kedro.hooks import experiment_of
-from emotion_kedro.machine import describe_setting
+from emotion_kedro.hooks.project import experiment_of
 from emotion_kedro.runners.incremental.fingerprints import path_of
+from emotion_kedro.runtime.machine import describe_setting
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ import torch
 from killing import kill_in_the_middle
 
 import emotion_kedro
-from emotion_kedro import cache as module
-from emotion_kedro import identity, whole_files
-from emotion_kedro.cache import Cache, Work, clear_finished, copy_kept
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.identity import contents_of, fingerprint
-from emotion_kedro.whole_files import written_whole
+from emotion_kedro.storage import cache as module
+from emotion_kedro.storage import identity, whole_files
+from emotion_kedro.storage.cache import Cache, Work, clear_finished, copy_kept
+from emotion_kedro.storage.identity import contents_of, fingerprint
+from emotion_kedro.storage.whole_files import written_whole
 
 TRAINING = TrainingConfig(steps=10, learning_rate=1e-3)
 ROWS = pd.DataFrame({"text": ["one", "two", "three"], "label": ["joy", "fear", "joy"]})
@@ -168,10 +168,10 @@ def test_a_directory_counts_by_its_files_and_any_other_name_by_itself(base: Path
 
 def test_nothing_heavy_is_loaded_at_the_start() -> None:
     code = (
-        "import sys, emotion_kedro.identity as identity; identity.fingerprint({'a': 1});"
+        "import sys, emotion_kedro.storage.identity as identity; identity.fingerprint({'a': 1});"
         "print(sorted({'torch', 'pandas', 'numpy', 'safetensors'} & set(sys.modules)))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"
 
@@ -314,7 +314,7 @@ def test_leftovers_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Pa
     code = """
 import sys, time
 from pathlib import Path
-from emotion_kedro.cache import Cache
+from emotion_kedro.storage.cache import Cache
 
 def write(folder):
     (folder / "half").write_text("half")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from click import ClickException
 
-from emotion_kedro.whole_files import sweep
+from emotion_kedro.storage.whole_files import sweep
 
 if TYPE_CHECKING:  # Kedro is slow to import, and training asks for its signals alone
     from kedro.io import CatalogProtocol

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from emotion_kedro.identity import mark
-from emotion_kedro.whole_files import (
+from emotion_kedro.storage.identity import mark
+from emotion_kedro.storage.whole_files import (
     CHECK_SUMS,
     assert_as_written,
     clean,

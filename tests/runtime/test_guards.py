@@ -19,9 +19,10 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import ThreadRunner
 from killing import HERE
 
-from emotion_kedro import guards, whole_files
 from emotion_kedro.datasets import ParquetDataset
-from emotion_kedro.guards import (
+from emotion_kedro.hooks.project import RunHooks, RunnerError
+from emotion_kedro.runtime import guards
+from emotion_kedro.runtime.guards import (
     LOCK,
     FolderError,
     alone_in,
@@ -30,13 +31,13 @@ from emotion_kedro.guards import (
     stopped_by_signals,
     work_of,
 )
-from emotion_kedro.hooks import RunHooks, RunnerError
-from emotion_kedro.whole_files import GONE, aside, written_whole
+from emotion_kedro.storage import whole_files
+from emotion_kedro.storage.whole_files import GONE, aside, written_whole
 
 HOLDING = """
 import sys
 from pathlib import Path
-from emotion_kedro.guards import alone_in
+from emotion_kedro.runtime.guards import alone_in
 
 with alone_in(Path(sys.argv[1])):
     print("held", flush=True)

@@ -23,12 +23,14 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
-from emotion_kedro.cache import OWNER, clear_finished
 from emotion_kedro.command_line import check_names, is_message
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
-from emotion_kedro.guards import (
+from emotion_kedro.models.device import choose_device
+from emotion_kedro.models.pretrained import check_fit, require
+from emotion_kedro.runners.incremental import IncrementalRunner, states_of
+from emotion_kedro.runtime.guards import (
     FolderError,
     alone_in,
     check_going_on,
@@ -39,11 +41,9 @@ from emotion_kedro.guards import (
     stopped_by_signals,
     work_of,
 )
-from emotion_kedro.machine import describe_setting, forget_peak_memory, peak_memory
-from emotion_kedro.models.device import choose_device
-from emotion_kedro.models.pretrained import check_fit, require
-from emotion_kedro.runners.incremental import IncrementalRunner, states_of
-from emotion_kedro.whole_files import says_no_room
+from emotion_kedro.runtime.machine import describe_setting, forget_peak_memory, peak_memory
+from emotion_kedro.storage.cache import OWNER, clear_finished
+from emotion_kedro.storage.whole_files import says_no_room
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What happens around runs and nodes: checks and the log, progress, tracking."""
