@@ -320,7 +320,7 @@ def test_help_imports_nothing_heavy() -> None:
 
     assert process.stdout.strip() == "[]"
     assert set(COMMANDS) == {
-        *("try", "predict", "explain", "generate", "app", "data", "export", "models", "push", "run", "status"),
+        *("try", "predict", "explain", "generate", "app", "data", "export", "models", "plan", "push", "run", "status"),
     }
 
 

@@ -26,11 +26,10 @@ ROWS = torch.randn(16, 5, generator=torch.Generator().manual_seed(3))
 TARGETS = ROWS.sum(dim=1, keepdim=True).sin()
 
 
-def regression(lowest_row: int = 0, dies: Path | None = None) -> Task:
+def regression(dies: Path | None = None) -> Task:
     """A small network on 16 rows, so that each pass ends with a batch of one: too few for two processes.
 
     Args:
-        lowest_row: reading one below raises.
         dies: a file; while it is there, the process that makes its fifth batch removes it and dies.
     """
     batches = itertools.count(1)
@@ -38,8 +37,6 @@ def regression(lowest_row: int = 0, dies: Path | None = None) -> Task:
     model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
 
     def batch(rows: np.ndarray) -> dict[str, torch.Tensor]:
-        if rows.min() < lowest_row:
-            raise ValueError(f"row {rows.min()} is not to be read")
         if next(batches) == 5 and dies is not None and dies.exists():
             dies.unlink(missing_ok=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -74,9 +71,21 @@ def test_two_processes_take_the_steps_of_one_though_one_dies(tmp_path: Path) -> 
     assert (together.steps, together.rows, together.tokens) == (9, alone.rows, alone.tokens)
 
 
-def test_what_a_process_raises_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="row 0 is not to be read"):
-        trained(tmp_path, OPTIONS.model_copy(update={"workers": 2}), regression(lowest_row=1))
+def test_what_a_process_raises_is_raised_and_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the training: where one process raises, torch raises in those that waited for it."""
+    from ray.train import WorkerGroupError
+    from ray.train.torch import TorchTrainer
+
+    tried = []
+
+    def fit(trainer: TorchTrainer) -> None:
+        tried.append(trainer)
+        raise WorkerGroupError("", {0: RuntimeError("Connection closed by peer"), 1: ValueError("row 0 is damaged")})
+
+    monkeypatch.setattr(TorchTrainer, "fit", fit)
+    with pytest.raises(ValueError, match="row 0 is damaged"):
+        trained(tmp_path, OPTIONS.model_copy(update={"workers": 2}), regression())
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize("kind", ["contrastive", "masked_lm", "causal_lm"])

@@ -1,6 +1,6 @@
 """``kill -9`` at random moments over the real command line: whatever a run left behind, the next one ends the same.
 
-Ten runs are killed by default, as many as ``CHAOS`` says with ``make chaos N=100``; ``CHAOS_SEED`` chooses the moments.
+Six runs are killed by default, as many as ``CHAOS`` says with ``make chaos N=100``; ``CHAOS_SEED`` chooses the moments.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 MEMORY = [path for path in ("/dev/shm",) if os.access(path, os.W_OK)]
 LONG = "CHAOS" in os.environ
-COUNT, SEED = int(os.environ.get("CHAOS", "10")), int(os.environ.get("CHAOS_SEED", "0"))
+COUNT, SEED = int(os.environ.get("CHAOS", "6")), int(os.environ.get("CHAOS_SEED", "0"))
 EXPERIMENTS = """
 _steps: &steps {steps: 3, batch_size: 8, learning_rate: 1.0e-3, evaluate_every: 2, checkpoint_every: 0}
 _generator: &generator
