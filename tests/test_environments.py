@@ -62,7 +62,7 @@ def test_another_base_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert {"augment", "cross_dataset", "lexicon", "goemotions", "study_dair", "tstr"} <= using
 
 
-@pytest.mark.parametrize("environment_name", ["base", "real", "report"])
+@pytest.mark.parametrize("environment_name", ["base", "real", "report", "cluster"])
 def test_no_run_writes_outside_of_its_data_folder(environment_name: str) -> None:
     """So none changes the pages of ``docs/``: those are copied there by who looked at them."""
     from emotion_kedro.config.loader import ProjectConfigLoader
