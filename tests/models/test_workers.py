@@ -15,6 +15,7 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
+from emotion_kedro.models.training.loop import Run
 from emotion_kedro.storage.cache import Cache
 
 pytest.importorskip("ray")
@@ -59,12 +60,22 @@ def trained(root: Path, options: TrainingConfig, task: Task) -> tuple[TrainingLo
     return log, torch.nn.utils.parameters_to_vector(task.model.parameters()).detach()
 
 
-def test_two_processes_take_the_steps_of_one_though_one_dies(tmp_path: Path) -> None:
+def test_two_processes_take_the_steps_of_one_though_one_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.train.torch import TorchTrainer
+
+    def step_of_this_process(run: Run) -> None:
+        raise AssertionError("the other processes take the steps")
+
+    fit, fits = TorchTrainer.fit, []
     alone, weights = trained(tmp_path, OPTIONS, regression())
     (tmp_path / "to die").touch()
+    monkeypatch.setattr(Run, "step", step_of_this_process)
+    monkeypatch.setattr(TorchTrainer, "fit", lambda trainer: (fits.append(trainer), fit(trainer)))
     options = OPTIONS.model_copy(update={"workers": 2, "checkpoint_every": 0})
     together, same = trained(tmp_path, options, regression(dies=tmp_path / "to die"))
-    assert not (tmp_path / "to die").exists()
+
+    assert len(fits) == 2
+    assert not list((tmp_path / "work").glob(".ray-*"))
     torch.testing.assert_close(same, weights, rtol=1e-5, atol=1e-6)
     for one, two in zip(alone.losses, together.losses, strict=True):
         assert two == pytest.approx(one, rel=1e-5)
@@ -86,6 +97,19 @@ def test_what_a_process_raises_is_raised_and_not_tried_again(tmp_path: Path, mon
     with pytest.raises(ValueError, match="row 0 is damaged"):
         trained(tmp_path, OPTIONS.model_copy(update={"workers": 2}), regression())
     assert len(tried) == 1
+
+
+def test_an_end_that_is_not_seen_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.train.torch import TorchTrainer
+
+    monkeypatch.setattr(TorchTrainer, "fit", lambda trainer: None)
+    with pytest.raises(ValueError, match=r"what 2 processes ended with is not in .*all machines have to see"):
+        trained(tmp_path, OPTIONS.model_copy(update={"workers": 2}), regression())
+
+
+def test_more_processes_than_there_is_room_for_are_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers: 3 processes need a CPU each, and there are 2 for them"):
+        trained(tmp_path, OPTIONS.model_copy(update={"workers": 3}), regression())
 
 
 @pytest.mark.parametrize("kind", ["contrastive", "masked_lm", "causal_lm"])

@@ -103,6 +103,11 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
 
         take_steps_together(task, config, device=device, checkpoints=checkpoints, seed=seed)
         run.resume(checkpoints)
+        if run.goes_on:
+            raise ValueError(
+                f"{task.name}: what {config.workers} processes ended with is not in {checkpoints.directory}: "
+                "all machines have to see that folder, and code must not be edited while they train"
+            )
     run.take_steps(checkpoints)
     run.restore_best()
     run.assert_sound()
@@ -125,8 +130,8 @@ class Run:
         self.best_loss = float("inf")
         self.worse = 0
         self.recent: list[float] = []
-        self.unread: list[torch.Tensor] = []
-        """Losses that are still on the device: reading one makes the host wait for it."""
+        self.unread: list[tuple[torch.Tensor, torch.Tensor | int]] = []
+        """Losses and numbers of tokens that may be on the device still: reading one makes the host wait for it."""
         self.reported = self.saved = time.perf_counter()
 
     @property
@@ -162,9 +167,7 @@ class Run:
         rows = self.task.plan[step]
         batch = self.task.batch(self.team.share(rows))
         counts = len(rows) > self.team.rank
-        own = self.task.targets(batch) * counts
-        tokens, targets = self.team.totals(int(batch["attention_mask"].numpy().sum()) * counts, own)
-        self.log.tokens += tokens
+        targets, tokens = self.task.targets(batch) * counts, int(batch["attention_mask"].numpy().sum()) * counts
         batch = self.device.put(batch)
         self._set_rate(step)
         self.task.model.train()
@@ -172,11 +175,11 @@ class Run:
             module.eval()
         with self.device.autocast():
             loss = self.task.loss(batch)
-        loss = self.team.backward(loss, own / targets, self.trained.values())
+        loss, tokens = self.team.backward(loss, targets, tokens, self.trained.values())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.unread.append(loss)
+        self.unread.append((loss, tokens))
         self.log.steps += 1
         self.log.rows += len(rows)
 
@@ -194,7 +197,8 @@ class Run:
         import torch
 
         if self.unread:
-            losses = torch.stack(self.unread).tolist()
+            losses = torch.stack([loss for loss, _ in self.unread]).tolist()
+            self.log.tokens += sum(int(tokens) for _, tokens in self.unread)
             self.recent, self.unread = self.recent + losses, []
             for step, loss in enumerate(losses, start=self.log.steps - len(losses) + 1):
                 self._assert_finite(loss, f"the loss is {loss} at step {step}")
@@ -246,6 +250,7 @@ class Run:
     def save(self, checkpoints: Work) -> None:
         """Write a checkpoint; one process of a team does."""
         self.read()
+        self.saved = time.perf_counter()
         if self.team.rank > 0:
             return
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
@@ -255,7 +260,6 @@ class Run:
         best_loss = None if self.best_loss == float("inf") else self.best_loss
         notes = {"log": self.log.as_dict(), "worse": self.worse, "recent": self.recent, "best_loss": best_loss}
         checkpoints.save(self.log.steps, tensors, notes)
-        self.saved = time.perf_counter()
 
     def resume(self, checkpoints: Work) -> None:
         """Go on from the newest checkpoint that is whole and fits, if there is one."""

@@ -23,30 +23,38 @@ class Team:
         own = rows[self.rank :: self.size]
         return own if len(own) else rows[:1]
 
-    def totals(self, *numbers: int) -> list[int]:
-        """Return the sums of what each process has."""
+    def assert_agree(self, number: int, what: str) -> None:
+        """Raise a RuntimeError unless the number is the same in every process."""
         import torch
 
-        if self.size == 1:
-            return list(numbers)
-        parts: list[tuple[int, ...]] = [()] * self.size
-        torch.distributed.all_gather_object(parts, numbers)
-        return [sum(each) for each in zip(*parts, strict=True)]
+        if self.size > 1:
+            numbers: list[int] = [0] * self.size
+            torch.distributed.all_gather_object(numbers, number)
+            if len(set(numbers)) > 1:
+                raise RuntimeError(f"{what} differs between the processes of a training: {numbers}")
 
-    def backward(self, loss: torch.Tensor, share: float, parameters: Iterable[torch.Tensor]) -> torch.Tensor:
-        """Give every process the gradient of the whole batch's mean loss; return that loss, a scalar.
+    def backward(
+        self, loss: torch.Tensor, targets: int, tokens: int, parameters: Iterable[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor | int]:
+        """Give every process the gradient of the whole batch's mean loss; wait for no device.
 
         Args:
             loss: the mean over this process's rows, a scalar.
-            share: of the batch's losses that are this process's; together they are 1.
+            targets: how many losses that is the mean of; 0 where these rows count for nothing.
+            tokens: of these rows.
             parameters: those that are trained, in the same order in every process.
+
+        Returns:
+            The mean loss and the tokens of the whole batch, scalars.
         """
         import torch
 
         if self.size == 1:
             loss.backward()  # type: ignore[no-untyped-call]
-            return loss.detach()
-        loss = loss * share
+            return loss.detach(), tokens
+        totals = torch.tensor([float(targets), float(tokens)], device=loss.device)
+        torch.distributed.all_reduce(totals)
+        loss = loss * (targets / totals[0].clamp(min=1))
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [value.grad for value in parameters if value.grad is not None]
         # All in one message: sent one by one they would wait for each other.
@@ -55,4 +63,4 @@ class Team:
         summed, *parts = together.split([1, *(gradient.numel() for gradient in gradients)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return summed[0]
+        return summed[0], totals[1]

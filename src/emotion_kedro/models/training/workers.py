@@ -6,7 +6,14 @@ goes as it would with one process and the same batches. Dropout is drawn in each
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.config.training import TrainingConfig
@@ -25,40 +32,102 @@ RESTARTS = 2
 def take_steps_together(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> None:
     """Take all steps of a training on ``config.workers`` processes; the last state is left as a checkpoint.
 
+    They are started on the cluster that this process is connected to (that of ``RayRunner``), else on this machine.
     Processes on other hosts have to see the folder of the checkpoints under the same path. Where one dies, all go on
     from the newest checkpoint, :data:`RESTARTS` times at most; what one raises by itself is raised here.
+
+    Raises:
+        ValueError: if there are fewer processors, or GPUs, than processes.
     """
-    from ray.exceptions import RayError
-    from ray.train import ScalingConfig, WorkerGroupError
+    from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
-    from ray.train.v2._internal.exceptions import RayTrainError
 
     given = {"task": task, "config": config, "device": device, "seed": seed, "checkpoints": checkpoints}
-    trainer = TorchTrainer(
-        _take_share,
-        train_loop_config=given,
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=device.kind == "cuda"),
-    )
+    with _connected(config.workers), _room_for_notes(checkpoints) as notes:
+        _assert_room(config.workers, "GPU" if device.kind == "cuda" else "CPU")
+        trainer = TorchTrainer(
+            _take_share,
+            train_loop_config=given,
+            scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=device.kind == "cuda"),
+            run_config=RunConfig(storage_path=notes),
+        )
+        _fit(trainer, task.name)
+
+
+def _fit(trainer: Any, name: str) -> None:
+    from ray.train import WorkerGroupError
+
     for left in reversed(range(RESTARTS + 1)):
         try:
             trainer.fit()
             return
         except WorkerGroupError as error:
-            failures = list(error.worker_failures.values())
-            if not any(isinstance(failure, (RayError, RayTrainError)) for failure in failures):
+            failures = error.worker_failures
+            for rank, failure in failures.items():
+                logger.debug("%s: process %d: %r", name, rank, failure)
+            if not any(type(failure).__module__.startswith("ray.") for failure in failures.values()):
                 # Where one raised, torch raises a RuntimeError in those that waited for it.
-                raise min(failures, key=lambda failure: isinstance(failure, RuntimeError)) from None
+                raise min(failures.values(), key=lambda failure: isinstance(failure, RuntimeError)) from None
             if not left:
                 raise
-            logger.warning("%s: a process died; all go on from the newest checkpoint", task.name)
+            logger.warning("%s: a process died; all go on from the newest checkpoint", name)
+
+
+@contextlib.contextmanager
+def _connected(workers: int) -> Iterator[None]:
+    """Use the cluster that this process is connected to, or one of this machine that lasts as long as the training.
+
+    Ray would join any cluster that runs here, and keep its own handler of SIGTERM: neither is wanted.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no word to its makers
+    handler = signal.getsignal(signal.SIGTERM)
+    cpus = max(workers, os.cpu_count() or 1)
+    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        _set_handler(handler)
+        yield
+    finally:
+        ray.shutdown()
+        _set_handler(handler)
+
+
+def _set_handler(handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextlib.contextmanager
+def _room_for_notes(checkpoints: Work) -> Iterator[str]:
+    """Return a folder, beside the checkpoints, for what Ray writes down of a training; it goes with its end."""
+    checkpoints.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".ray-", dir=checkpoints.folder, ignore_cleanup_errors=True) as folder:
+        yield str(Path(folder).resolve())
+
+
+def _assert_room(workers: int, kind: str) -> None:
+    """Raise a ValueError instead of waiting for ever for what there is not."""
+    import ray
+
+    there = ray.cluster_resources().get(kind, 0)
+    if kind == "GPU":  # a node keeps its GPUs while it waits; its processors it gives back
+        there -= ray.get_runtime_context().get_assigned_resources().get(kind, 0)
+    if there < workers:
+        raise ValueError(f"training.workers: {workers} processes need a {kind} each, and there are {there:g} for them")
 
 
 def _take_share(given: dict[str, Any]) -> None:
     import torch
 
     checkpoints = given.pop("checkpoints")
-    run = Run(**given, team=Team(torch.distributed.get_rank(), torch.distributed.get_world_size()))
+    team = Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    run = Run(**given, team=team)
     run.resume(checkpoints)
+    team.assert_agree(run.log.steps, "the step to go on from")
     run.take_steps(checkpoints)
     run.save(checkpoints)
     torch.distributed.barrier()
