@@ -22,8 +22,9 @@ from kedro_datasets.json import JSONDataset
 
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, package_files, states_of
 from emotion_kedro.runners.incremental.commands import causes, described
+from emotion_kedro.runners.incremental.fingerprints import MadeFrom
 from emotion_kedro.runners.incremental.hooks import DamagedError
-from emotion_kedro.runners.incremental.manifest import Manifest, manifest_path
+from emotion_kedro.runners.incremental.manifest import Manifest, differences, manifest_path
 from emotion_kedro.runners.incremental.status import State
 
 RAN: list[str] = []
@@ -175,6 +176,12 @@ def test_one_edit_that_several_parameters_take_up_is_one_cause() -> None:
         "4 outputs, first model 0",
         "code has changed (pack.part0, pack.part1 and 1 more): 4 outputs, first model 0",
     ]
+
+
+def test_of_a_long_list_what_is_new_in_it_and_gone_is_said() -> None:
+    old = MadeFrom(parameters={"params:labels": list("abcdefgh")}, inputs={}, code={}, libraries={}, device="")
+    new = dataclasses.replace(old, parameters={"params:labels": list("abcdefiz")})
+    assert differences(old, new) == ['params:labels was a list of 8, is one of 8, new ["i", "z"], gone ["g", "h"]']
 
 
 def test_other_code_another_library_and_another_device_count(shop: Shop) -> None:

@@ -35,10 +35,14 @@ def describe_setting() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Return the commit of the project, marked where files have changed since; empty outside of a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=8"]
+    """Return the commit of the project, marked where files have changed or are new; empty outside of a repository."""
+    commit = _git("rev-parse", "--short=8", "HEAD")
+    return f"{commit}-dirty" if commit and _git("status", "--porcelain") else commit
+
+
+def _git(*words: str) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 

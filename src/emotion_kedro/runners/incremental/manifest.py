@@ -82,6 +82,10 @@ def _of_values(name: str, old: Any, new: Any) -> list[str]:
     """Go down to the values that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [line for key, pair in _changed(old, new) for line in _of_values(f"{name}.{key}", *pair)]
+    if isinstance(old, list) and isinstance(new, list) and max(len(old), len(new)) > SHOWN_VALUES:
+        more, less = ([value for value in one if value not in other] for one, other in ((new, old), (old, new)))
+        news = "".join(f", {word} {_short(values)}" for word, values in (("new", more), ("gone", less)) if values)
+        return [f"{name} was a list of {len(old)}, is one of {len(new)}{news or ', in another order'}"]
     return [f"{name} was {_short(old)}, is {_short(new)}"]
 
 
@@ -93,6 +97,10 @@ def _of_contents(name: str, old: Any, new: Any) -> list[str]:
         return [f"{name}: its content has changed"]
     how = {(True, True): "has changed", (True, False): "is gone", (False, True): "is new"}
     return [f"{name}: file {file} {how[file in old, file in new]}" for file, _ in _changed(old, new)]
+
+
+SHOWN_VALUES = 5
+"""A longer list is described by what is new in it, and what is gone."""
 
 
 def _short(value: Any) -> str:
