@@ -48,8 +48,8 @@ def config_of(kind: str, **changes: Any) -> Any:
 
 def test_a_design_is_run_in_the_draws_of_its_arms(contexts: DrawContexts) -> None:
     assert contexts.draws() == ALL
-    assert contexts.draws([ArmConfig(), ArmConfig(sizes=(3,))]) == ALL
-    assert contexts.draws([ArmConfig(sizes=(3, 200))]) == [Draw(3, 0), Draw(3, 1)]
+    assert contexts.draws([None, (3,)]) == ALL
+    assert contexts.draws([(3, 200)]) == [Draw(3, 0), Draw(3, 1)]
 
 
 def test_candidates_of_every_draw_have_ids_of_their_own(contexts: DrawContexts) -> None:
@@ -256,8 +256,8 @@ def test_the_nodes_take_parameters_as_they_come(
     directory = tmp_path / "model"
     directory.mkdir()
     model.save(directory)
-    kept = draw_candidates(split, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
-    named = draw_candidates(split, taxonomy, raw["named"], arms, *common, name="named")  # type: ignore[arg-type]
+    kept = draw_candidates(split, taxonomy, raw["kept"], [None], *common, directory, name="kept")  # type: ignore[arg-type]
+    named = draw_candidates(split, taxonomy, raw["named"], [None], *common, name="named")  # type: ignore[arg-type]
     scored = filter_candidates(split, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
     ScoredCandidates.validate(scored)
     assert len(scored) == len(kept) + len(named)
@@ -274,13 +274,13 @@ def test_the_nodes_take_parameters_as_they_come(
         assert_written_for(contexts, edited.assign(text=kept["text"]))
     # Other code: what was made from the same rows still is.
     monkeypatch.setattr("emotion_kedro.storage.identity._code", lambda: "of tomorrow")
-    draw_candidates(split, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
+    draw_candidates(split, taxonomy, raw["kept"], [None], *common, directory, name="kept")  # type: ignore[arg-type]
     assert_written_for(contexts, kept)
     # A new split: what yesterday's rows made is neither sampled from, nor scored.
     train = split["split"] == "train"
     changed = split.drop(split.index[train][:1])
     with pytest.raises(LeakError, match=r"generator kept in .* was trained on other rows .*--pipelines=<experiment>"):
-        draw_candidates(changed, taxonomy, raw["kept"], arms, *common, directory, name="kept")  # type: ignore[arg-type]
+        draw_candidates(changed, taxonomy, raw["kept"], [None], *common, directory, name="kept")  # type: ignore[arg-type]
     with pytest.raises(LeakError, match=r"candidate kept:\S+ was not written for .*--pipelines=<experiment>"):
         filter_candidates(changed, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the design has 4 draws"):

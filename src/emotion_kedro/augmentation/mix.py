@@ -39,7 +39,7 @@ def compose_arm(
         ValueError: if a draw leaves no row to train on.
     """
     rows, decisions = [], []
-    for draw in design_splits.draws([arm]):
+    for draw in design_splits.draws([arm.sizes]):
         inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
         composed, decided = compose_rows(
             *(arm, design_splits.rows(draw), candidates[inside].reset_index(drop=True), design_splits.design, filters),
@@ -61,7 +61,7 @@ def compose_real_arm(name: str, arm: ArmConfig, design_splits: DesignSplits) -> 
     guard = design_splits.guard
     rows = [
         training_rows(arm, design_splits.rows(draw), guard=guard, name=name).assign(**draw._asdict())
-        for draw in design_splits.draws([arm])
+        for draw in design_splits.draws([arm.sizes])
     ]
     return pd.concat(rows, ignore_index=True)
 

@@ -237,6 +237,8 @@ class Experiment(Config):
     filters: dict[str, dict[str, Any]]
     learners: dict[str, dict[str, Any]]
     arms: dict[str, ArmConfig]
+    drawn_sizes: dict[str, tuple[tuple[int, ...] | None, ...]]
+    """Of each generator, the sizes of the arms that add its texts; None: all. What else an arm says draws nothing."""
     design: DesignConfig
     recommend: tuple[str, ...]
     compare: tuple[tuple[str, str], ...]

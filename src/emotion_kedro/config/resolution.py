@@ -58,6 +58,10 @@ def resolve(
         filters=_dumped({**default_filters(), **_parsed("filters", file.filters, filter_config)}),
         learners=_dumped(_parsed("learners", file.learners, lambda _, raw: learner_config(raw))),
         arms=file.arms,
+        drawn_sizes={
+            generator: tuple(dict.fromkeys(arm.sizes for arm in file.arms.values() if generator in arm.add))
+            for generator in file.generators
+        },
         design=file.design,
         evaluator=file.evaluator,
         analyses=_dumped(analyses),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
-from emotion_kedro.config.experiment import ArmConfig, DesignConfig
+from emotion_kedro.config.experiment import DesignConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.data.splitting import UNGROUPED
 
@@ -122,10 +122,14 @@ class DesignSplits:
         grouped = bool((self.split_records["group"] != UNGROUPED).any())
         return LeakGuard(self.split_records[held_out & grouped].reset_index(drop=True))
 
-    def draws(self, arms: Iterable[ArmConfig] = ()) -> list[Draw]:
-        """Return the draws of the design that one of the arms is run in, a data seed after the other; none: all."""
+    def draws(self, of_arms: Iterable[tuple[int, ...] | None] = ()) -> list[Draw]:
+        """Return the draws of the design that an arm of these sizes is run in, a data seed after the other.
+
+        Args:
+            of_arms: the sizes of each arm, None: all; no arms: all draws.
+        """
         sizes = sizes_there_are(self.train, self.design.sizes)
-        wanted = [arm.sizes for arm in arms]
+        wanted = list(of_arms)
         if wanted and None not in wanted:
             sizes = tuple(size for size in sizes if any(size in some for some in wanted if some is not None))
         return [Draw(size, data_seed) for data_seed in self.design.data_seeds for size in sizes]

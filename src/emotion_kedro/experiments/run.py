@@ -118,7 +118,7 @@ def plan_runs(
     for learner_name, learner in learners.items():
         # A learner without anything random gives the same predictions for every seed.
         seeds = design_splits.design.seeds[:1] if learner.deterministic else design_splits.design.seeds
-        for draw in design_splits.draws([arm]):
+        for draw in design_splits.draws([arm.sizes]):
             for seed in seeds:
                 if learner.only.takes(arm=name, size=draw.size, data_seed=draw.data_seed, seed=seed):
                     yield PlannedRun(learner_name, draw, seed)

@@ -175,11 +175,11 @@ class Run:
             module.eval()
         with self.device.autocast():
             loss = self.task.loss(batch)
-        loss, tokens = self.team.backward(loss, targets, tokens, self.trained.values())
+        read_later = self.team.backward(loss, targets, tokens, self.trained.values())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.unread.append((loss, tokens))
+        self.unread.append(read_later)
         self.log.steps += 1
         self.log.rows += len(rows)
 
@@ -250,9 +250,11 @@ class Run:
     def save(self, checkpoints: Work) -> None:
         """Write a checkpoint; one process of a team does."""
         self.read()
+        if self.team.rank == 0:
+            self._write(checkpoints)
         self.saved = time.perf_counter()
-        if self.team.rank > 0:
-            return
+
+    def _write(self, checkpoints: Work) -> None:
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():

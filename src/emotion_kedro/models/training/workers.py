@@ -87,7 +87,7 @@ def _connected(workers: int) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no word to its makers
     handler = signal.getsignal(signal.SIGTERM)
     cpus = max(workers, os.cpu_count() or 1)
-    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         _set_handler(handler)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ def draw_candidates(
     split_records: Frame,
     taxonomy: dict[str, Any],
     generator: dict[str, Any],
-    arms: dict[str, Any],
+    sizes: Sequence[Sequence[int] | None],
     design: DesignConfig,
     device: str,
     cache: str,
@@ -29,15 +30,27 @@ def draw_candidates(
     *,
     name: str,
 ) -> Frame:
-    """Return the candidates of one generator for every draw in which an arm adds them."""
+    """Return the candidates of one generator for every draw in which an arm adds them.
+
+    Args:
+        split_records: all rows.
+        taxonomy: the labels.
+        generator: its parameters.
+        sizes: those of each arm that adds its texts; None: all.
+        design: of the experiment.
+        device: where it writes.
+        cache: folder of the cache.
+        model: the trained generator, where it is kept.
+        unlabelled_texts: texts without labels, where the experiment has some of its own.
+        name: of the generator.
+    """
     from emotion_kedro.augmentation.draws import draw_for, only_draw
     from emotion_kedro.augmentation.generators import load_generator
 
     contexts = _contexts(split_records, taxonomy, design, device, cache, unlabelled_texts)
     config = generator_config(generator)
-    adding = [arm for arm in _arms(arms).values() if name in arm.add]
     if model is None:
-        return draw_for(name, config, contexts, contexts.draws(adding))
+        return draw_for(name, config, contexts, contexts.draws(None if each is None else tuple(each) for each in sizes))
     draw = only_draw(contexts, name)
     trained = load_generator(config, model, contexts.context(draw, config), name=name)
     return draw_for(name, config, contexts, [draw], trained)

@@ -40,7 +40,7 @@ def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
         "split_records": "split_records",
         "taxonomy": "taxonomy",
         "generator": f"params:generators.{name}",
-        "arms": "params:arms",
+        "sizes": f"params:drawn_sizes.{name}",
         "design": "params:design",
         "device": "params:device",
         "cache": "params:cache",
