@@ -48,4 +48,7 @@ def _ray() -> Any:
 
 def _call(function: Callable[[Any], object], item: Any, folder: str) -> None:
     os.chdir(folder)
+    threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
+    if torch is not None and threads.isdigit():
+        torch.set_num_threads(int(threads))  # of this call: the process may have done another with more
     function(item)
