@@ -51,7 +51,7 @@ test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 chaos: N = 100
-chaos: $(READY) ## runs that are killed at random moments, N of them, beside undisturbed ones: make chaos N=100
+chaos: $(READY) ## runs that are killed at random moments, N of them, beside undisturbed ones: make chaos N=100 RUNNER=ray
 	CHAOS=$(N) $(BIN)/python -m pytest -q -s tests/pipelines/test_chaos.py
 
 lint: $(READY) ## ruff, mypy, and the direction of imports

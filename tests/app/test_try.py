@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,20 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
     experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
     command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
     assert "mine is taken by another, or its file was changed: this one is mine_2" in capsys.readouterr().out
+
+
+def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(guards, "alone_in", nullcontext)
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "experiments")
+    monkeypatch.setattr(command, "_run", lambda words: ran.extend(words) or 3)
+    ended = CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv"), "--quick", "--yes", "--cluster", "auto"])
+
+    runner = ["--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=address=auto"]
+    assert (ended.exit_code, ran) == (3, ["kedro", "run", "--pipelines=mine_quick", *runner]), ended.output
+    assert f"Again       {' '.join(ran)}\n" in ended.output
 
 
 def test_results_are_those_of_the_saved_tables() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 
 from emotion_kedro.augmentation.generators import (
     GenerationContext,
+    LabelSampler,
     Unfinished,
     answers,
     draw_candidates,
@@ -246,6 +249,35 @@ def test_labels_side_by_side_are_drawn_as_one_after_the_other(context: Generatio
     alone = [fitted.sample(label, 12, 3) for label in names]
     for _ in range(3):
         assert side_by_side(lambda label: fitted.sample(label, 12, 3), names, context.device) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+def test_labels_that_other_workers_write_are_those_of_one_process(
+    context: GenerationContext, tiny_gpt2: Path, tmp_path: Path
+) -> None:
+    """With a model that is kept, one that is tuned for the draw, and one that is not tuned."""
+    import ray
+
+    def on_ray(config: Any, fitted: Any) -> tuple[pd.DataFrame, list[str]]:
+        here, write = os.getpid(), LabelSampler._write
+        wrote_here: list[str] = []
+
+        def watched(sampler: LabelSampler, label: str) -> pd.DataFrame:
+            wrote_here.extend([label] * (os.getpid() == here))
+            return write(sampler, label)
+
+        LabelSampler._write = watched  # type: ignore[method-assign]
+        return draw_candidates(config, replace(context, cache=Cache(tmp_path / "ray")), fitted), wrote_here
+
+    words = {"request": "Text of {label}:", "texts": 6, "decoding": DECODING}
+    tuned, prompted = config_of(tiny_gpt2), generator_config({"kind": "prompted", "base": str(tiny_gpt2), **words})
+    for config, fitted in [(tuned, train_generator(tuned, context)[0]), (tuned, None), (prompted, None)]:
+        table, here = ray.get(ray.remote(on_ray).remote(config, fitted))
+        assert here == []
+        pd.testing.assert_frame_equal(table, draw_candidates(config, context, fitted))
 
 
 # --- what is kept, and what is thrown away ------------------------------------------------------------------------

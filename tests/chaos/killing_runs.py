@@ -1,6 +1,7 @@
 """Runs that are killed at random moments and started again until they end; what they left is compared.
 
-``kill -9`` comes after a random CPU time, or just before a random change of the data folder.
+``kill -9`` comes after a random CPU time, or just before a random change of the data folder. Of a run with Ray, the
+process of the command or a worker is killed after a random time.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Killer:
         self.zygote.wait(timeout=60)
 
     def run(self, words: tuple[str, ...], **kill: float) -> dict[str, Any]:
-        """Run ``kedro`` once; return ``status``, ``cpu`` and ``calls``."""
+        """Run ``kedro`` once; return ``status``, ``killed`` (a worker), ``cpu``, ``seconds`` and ``calls``."""
         assert self.zygote.stdin is not None
         order = {"words": words, "folder": str(self.folder), "log": str(self.log), **kill}
         self.zygote.stdin.write(json.dumps(order) + "\n")
@@ -100,10 +101,11 @@ class Killer:
         self._empty()
         trial, kills = Trial(words), self.random.randint(1, self.most_kills)
         while True:
-            kill, name = self._moment(used) if len(trial.kills) < kills else ({}, "")
-            status = self.run(words, **kill)["status"]
+            kill, name = self._moment(words, used) if len(trial.kills) < kills else ({}, "")
+            ended = self.run(words, **kill)
+            status, worker = ended["status"], ended["killed"]
+            trial.kills += [name] * bool(worker or status == KILLED)
             if status == KILLED:
-                trial.kills.append(name)
                 trial.starts += 1
                 continue
             if status != 0:
@@ -112,7 +114,10 @@ class Killer:
         trial.differences += differences(expected, contents_of(self.folder / "data"))
         return trial
 
-    def _moment(self, used: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    def _moment(self, words: tuple[str, ...], used: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+        if any("Ray" in word for word in words):
+            victim, seconds = self.random.choice(["seconds", "worker"]), self.random.uniform(0.0, used["seconds"])
+            return {victim: seconds}, f"{'worker ' * (victim == 'worker')}at {seconds:.1f} s"
         if self.random.random() < 0.5:
             seconds = round(self.random.uniform(0.0, used["cpu"]), 2)
             return {"cpu": seconds}, f"at {seconds:.2f} s"

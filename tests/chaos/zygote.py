@@ -1,14 +1,17 @@
 """A process that has imported everything, and forks one that runs ``kedro`` for each order that it reads.
 
 A fork takes milliseconds where a fresh interpreter takes seconds to import torch. Orders and answers are JSON, one a
-line. An order may say when the run is killed: after so many seconds of CPU time, or at its n-th change of the data
-folder (a file opened for writing, created, flushed, renamed or removed; a folder made or removed).
+line. An order may say when the run is killed: after so many seconds of CPU time or of the clock, or at its n-th change
+of the data folder (a file opened for writing, created, flushed, renamed or removed; a folder made or removed). After so
+many seconds of the clock a worker of Ray that does a node, or a part of one, may be killed in its place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import math
 import mmap
 import os
 import pkgutil
@@ -66,27 +69,43 @@ def import_everything() -> None:
 
 
 def serve(order: dict[str, Any]) -> dict[str, Any]:
-    """Run ``kedro`` with the words of the order; return how it ended, its CPU seconds, and its changes of files."""
+    """Run ``kedro`` as the order says; return how it ended, what was killed, its seconds and its changes of files."""
     counter = mmap.mmap(-1, 8)
     child = os.fork()
     if child == 0:
         run(order, counter)
-    status, seconds = wait_or_kill(child, order.get("cpu"))
-    calls = struct.unpack("q", counter[:8])[0]
-    return {"status": os.waitstatus_to_exitcode(status), "cpu": seconds, "calls": calls}
-
-
-def wait_or_kill(child: int, limit: float | None) -> tuple[int, float]:
-    """Wait for the child, and kill it once it has used up its CPU seconds; return its status and what it used."""
-    while True:
-        done, status, usage = os.wait4(child, os.WNOHANG)
-        if done:
-            return status, usage.ru_utime + usage.ru_stime
-        if limit is not None and cpu_seconds(child) >= limit:
+    began, killed = time.monotonic(), ""
+    while not (ended := os.wait4(child, os.WNOHANG))[0]:
+        seconds = time.monotonic() - began
+        if not killed and seconds >= order.get("worker", math.inf):
+            killed = kill_worker(child)
+        elif seconds >= order.get("seconds", math.inf) or cpu_seconds(child) >= order.get("cpu", math.inf):
             os.kill(child, signal.SIGKILL)
-            _, status, usage = os.wait4(child, 0)
-            return status, usage.ru_utime + usage.ru_stime
+            ended = os.wait4(child, 0)
+            break
         time.sleep(0.002)
+    _, status, usage = ended
+    used = {"cpu": usage.ru_utime + usage.ru_stime, "seconds": time.monotonic() - began}
+    calls = struct.unpack("q", counter[:8])[0]
+    return {"status": os.waitstatus_to_exitcode(status), "killed": killed, "calls": calls, **used}
+
+
+def kill_worker(child: int) -> str:
+    """Kill a worker of the child's cluster that works; return what it did, nothing where there is none yet."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            title = file.read_text().partition("\x00")[0]
+            process = int(file.parent.name)
+            node = title.removeprefix("ray::")
+            if node != title and ("." in node or " " in node) and parent_of(parent_of(process)) == child:
+                os.kill(process, signal.SIGKILL)
+                return node
+    return ""
+
+
+def parent_of(process: int) -> int:
+    """Return the number of the process that started it."""
+    return int(Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def cpu_seconds(process: int) -> float:

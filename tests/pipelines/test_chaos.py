@@ -1,6 +1,7 @@
 """``kill -9`` at random moments over the real command line: whatever a run left behind, the next one ends the same.
 
 Six runs are killed by default, as many as ``CHAOS`` says with ``make chaos N=100``; ``CHAOS_SEED`` chooses the moments.
+``RUNNER=ray`` runs them with Ray, and kills workers too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ pytestmark = [
 MEMORY = [path for path in ("/dev/shm",) if os.access(path, os.W_OK)]
 LONG = "CHAOS" in os.environ
 COUNT, SEED = int(os.environ.get("CHAOS", "6")), int(os.environ.get("CHAOS_SEED", "0"))
+RUNNER = {
+    "": (),
+    "ray": ("--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=cpus=2"),
+}[os.environ.get("RUNNER", "")]
 EXPERIMENTS = """
 _steps: &steps {steps: 3, batch_size: 8, learning_rate: 1.0e-3, evaluate_every: 2, checkpoint_every: 0}
 _generator: &generator
@@ -114,10 +119,11 @@ def killer(tiny_encoder: Path, tiny_gpt2: Path, tiny_masked_lm: Path) -> Iterato
 
 def test_killed_runs_end_as_undisturbed_ones(killer: Killer, capsys: pytest.CaptureFixture[str]) -> None:
     say = partial(_say, capsys)
-    commands = [("run", f"--pipelines={name}") for name in RUNS]
+    commands = [("run", *RUNNER, f"--pipelines={name}") for name in RUNS[:COUNT]]
     for words in commands:
         used = killer.leave_alone(words)
-        say(f"{words[-1]}: undisturbed, {used['cpu']:.1f} s of CPU time, {used['calls']} changes")
+        times = f"{used['seconds']:.1f} s, {used['cpu']:.1f} s of CPU time"
+        say(f"{words[-1]}: undisturbed, {times}, {used['calls']} changes")
         if LONG:
             # A second undisturbed run is equal, so that what differs is the kill's doing.
             killer.leave_alone(words)

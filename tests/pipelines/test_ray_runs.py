@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,11 +27,23 @@ def _manifests(project: Project) -> dict[str, Any]:
 
 
 def test_tables_and_manifests_are_those_of_a_run_one_after_another(new_project: Callable[[], Project]) -> None:
+    """Although the process of the command is killed in between; what was made before is not made again."""
     apart, together = new_project(), new_project()
     slice_of = ("run", "--pipelines=lexicon", "--namespaces=lexicon.records")
     apart.kedro(*slice_of)
-    together.kedro(*slice_of, "--runner=emotion_kedro.runners.RayRunner", "--runner-params=cpus=2")
+    on_ray = (*slice_of, "--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=cpus=2")
+    folder = together.path / "data" / "02_intermediate" / "lexicon"
+    manifests = [folder / f".{name}.manifest.json" for name in ("records.parquet", "ingestion_report.json")]
+    process = together.start(*on_ray)
+    while process.poll() is None and not all(file.exists() for file in manifests):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    before = [file.stat().st_mtime_ns for file in manifests]
+    together.kedro(*on_ray)
 
+    assert process.returncode == -signal.SIGKILL
+    assert [file.stat().st_mtime_ns for file in manifests] == before
     for table in ("03_primary/lexicon/unified_records.parquet", "05_model_input/lexicon/split_records.parquet"):
         pd.testing.assert_frame_equal(together.table(table), apart.table(table))
     assert len(_manifests(together)) > 3

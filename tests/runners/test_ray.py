@@ -250,16 +250,33 @@ def spread(folder: str) -> list[str]:
         leave("here")
     with elsewhere(leave, ["bad"]):
         pass  # the node does it itself, and would raise the error
-    read = {file.name: file.read_text() for file in Path(folder).iterdir()}
-    return sorted(name for name, process in read.items() if process != str(os.getpid()))
+    return sorted(file.name for file in Path(folder).iterdir() if file.read_text() != str(os.getpid()))
 
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
-    """It gives its processors back while it waits."""
     assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]
     with elsewhere(fails, [str(tmp_path)]):
         pass  # in a process that does no task of Ray nothing is called
+
+
+def threads(folder: str) -> list[str]:
+    """Return torch's threads and those that Ray gave, here and in two parts of this node's work."""
+    import torch
+
+    def note(name: str) -> None:
+        Path(folder, name).write_text(f"{torch.get_num_threads()} {os.environ['OMP_NUM_THREADS']}")
+
+    with elsewhere(note, ["a", "b"]):
+        note("here")
+    return [Path(folder, name).read_text() for name in ("here", "a", "b")]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_did_another_node_takes_the_threads_of_this_one(tmp_path: Path) -> None:
+    assert single(threads, tmp_path, RayRunner()) == ["1 1"] * 3
+    assert single(threads, tmp_path, RayRunner(resources={"cpu": 2}))[0] in {"2 2", "1 1"}  # 1: where OMP_ says so
 
 
 def waits(folder: str) -> None:

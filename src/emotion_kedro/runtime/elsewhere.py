@@ -15,15 +15,18 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     """Call the function for each item on other workers, and wait for them at the end; away from Ray do nothing.
 
     What it makes has to go to the cache, where the node finds it afterwards. Whatever is not there, because a call
-    failed or its workers died, the node makes itself, and raises what there is to raise. Each call has the resources of
-    the node, and the node gives its processors back while it waits.
+    failed or its workers died, the node makes itself, and raises what there is to raise. Each call has the memory and
+    the share of GPUs of the node, and of its processors an equal part, one at least: calls of one thread each, side by
+    side, take less time than calls of several threads in a row. The node gives its processors back while it waits.
     """
     ray = _ray()
     if ray is None or not items:
         yield
         return
     given = ray.get_runtime_context().get_assigned_resources()
-    options = {"num_cpus": given.get("CPU", 0), "num_gpus": given.get("GPU", 0), "memory": given.get("memory", 0)}
+    cpus = given.get("CPU", 0)
+    share = max(min(cpus, 1), cpus // len(items))
+    options = {"num_cpus": share, "num_gpus": given.get("GPU", 0), "memory": given.get("memory", 0)}
     sent, call = ray.put(function), ray.remote(_call).options(**options, name="part of a node")
     waiting = [call.remote(sent, item, str(Path.cwd())) for item in items]
     try:
@@ -45,4 +48,7 @@ def _ray() -> Any:
 
 def _call(function: Callable[[Any], object], item: Any, folder: str) -> None:
     os.chdir(folder)
+    threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
+    if torch is not None and threads.isdigit():
+        torch.set_num_threads(int(threads))  # of this call: the process may have done another with more
     function(item)

@@ -22,7 +22,8 @@ WIDTH = 80
 REAL = "real"
 """The simplest arm: it is what the others have to better."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
-RUNNER = "emotion_kedro.runners.IncrementalRunner"
+RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
+ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
 
 
 @click.command(name="try")
@@ -36,6 +37,7 @@ RUNNER = "emotion_kedro.runners.IncrementalRunner"
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: take the best guess.")
 @click.option("--name", help="Of the experiment; else that of the file.")
+@click.option("--cluster", metavar="ADDRESS", help="Run on a Ray cluster; auto is the one of this machine.")
 def try_table(
     file: Path,
     text: str | None,
@@ -45,6 +47,7 @@ def try_table(
     describe: tuple[str, ...],
     yes: bool,
     name: str | None,
+    cluster: str | None,
 ) -> None:
     """Train a classifier on a table, and measure whether added text helps.
 
@@ -81,7 +84,9 @@ def try_table(
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
     _announce(written, wanted, experiment, profile, quick)
-    ended = _run(written.stem)
+    command = f"kedro run --pipelines={written.stem} {f'{ON_CLUSTER}{cluster}' if cluster else RUNNER}"
+    click.echo(f"Again       {command}\n")
+    ended = _run(command.split())
     if ended < 0:
         raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
     if ended:
@@ -175,16 +180,12 @@ def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: P
         )
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
-    click.echo(
-        f"It takes    about {minutes(experiment, profile)} min on two cores\n"
-        f"Again       kedro run --pipelines={file.stem} --runner={RUNNER}\n"
-    )
+    click.echo(f"It takes    about {minutes(experiment, profile)} min on two cores")
 
 
-def _run(name: str) -> int:
+def _run(command: Sequence[str]) -> int:
     """Run the experiment as anyone would; return how it ended. Ctrl-C and a request to end reach it as well."""
-    words = [sys.executable, "-m", "kedro", "run", f"--pipelines={name}", f"--runner={RUNNER}"]
-    with subprocess.Popen(words) as process:
+    with subprocess.Popen([sys.executable, "-m", *command]) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()

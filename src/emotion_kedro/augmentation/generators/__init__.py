@@ -19,6 +19,7 @@ from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.models.device import OPENING, Device, side_by_side
+from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import Cache
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
@@ -165,6 +166,8 @@ def draw_candidates(
     """
     assert_disjoint(config, context, name)
     sampler = LabelSampler(config, context, fitted, name)
+    if sampler.is_slow and config.writes_text:
+        sampler.write_elsewhere()
     # One that is tuned as it writes takes its initial values from the random state that threads share.
     at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
@@ -201,23 +204,39 @@ class LabelSampler:
 
     def table(self, label: str) -> pd.DataFrame:
         """Return ``text, label, ended`` of one label: from the cache, or else new ones; slow ones are cached."""
-        identity = fingerprint(self.identity, label)
         if not self.is_slow:
             return self._write(label)
-        table = self._context.cache.table(CANDIDATES, identity)
+        table = self._kept(label)
         if table is None:
-            table = self._write(label)
-            self._context.cache.save_table(CANDIDATES, identity, table)
+            table = self._keep(label)
             self._report(label, len(table))
         return table
 
-    def _write(self, label: str) -> pd.DataFrame:
+    def write_elsewhere(self) -> None:
+        """Let other workers, where there are any, write the labels that are not in the cache."""
+        missing = [label for label in self._context.taxonomy.names if self._kept(label) is None]
+        if missing:
+            self._fit()  # once, and not on each worker
+            with elsewhere(self._keep, missing):
+                pass
+
+    def _kept(self, label: str) -> pd.DataFrame | None:
+        return self._context.cache.table(CANDIDATES, fingerprint(self.identity, label))
+
+    def _keep(self, label: str) -> pd.DataFrame:
+        table = self._write(label)
+        self._context.cache.save_table(CANDIDATES, fingerprint(self.identity, label), table)
+        return table
+
+    def _fit(self) -> Fitted:
         with OPENING:
             if self._fitted is None:
                 cache = self._context.cache.towards(CANDIDATES, self.identity)
                 self._fitted = _implementation(self._config).fit(replace(self._context, cache=cache))
-        assert self._fitted is not None
-        texts = self._fitted.sample(label, self._config.texts, self._context.seed_of(self._config))
+        return self._fitted
+
+    def _write(self, label: str) -> pd.DataFrame:
+        texts = self._fit().sample(label, self._config.texts, self._context.seed_of(self._config))
         ended = [not isinstance(text, Unfinished) for text in texts]
         table = pd.DataFrame({"text": pd.Series(map(str, texts), dtype="str")}).assign(label=label).astype("str")
         table = table.assign(ended=pd.Series(ended, dtype="bool"))

@@ -142,12 +142,14 @@ class LabelModels:
 
 
 def _opened(config: FineTunedConfig, directories: Mapping[str, Path], base: Path, device: Device) -> LabelModels:
-    def open_model(label: str) -> LanguageModel | None:
-        directory = directories.get(label)
-        with OPENING:
-            return None if directory is None else open_generator(directory, base, device)
+    # No function within this one: it would be sent to other workers with the lock.
+    return LabelModels(config, device, partial(_open_kept, directories, base, device), directories, base)
 
-    return LabelModels(config, device, open_model, directories, base)
+
+def _open_kept(directories: Mapping[str, Path], base: Path, device: Device, label: str) -> LanguageModel | None:
+    directory = directories.get(label)
+    with OPENING:
+        return None if directory is None else open_generator(directory, base, device)
 
 
 def _identity_of(label: str, base: Base, config: FineTunedConfig, context: GenerationContext) -> str:

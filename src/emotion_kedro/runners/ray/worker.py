@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,9 @@ def _enter(setting: Setting) -> Any:
     if setting.package and setting.package not in _KNOWN:
         Task._bootstrap_subprocess(setting.package, setting.logging)
         _KNOWN.append(setting.package)
+    threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
+    if torch is not None and threads.isdigit():
+        torch.set_num_threads(int(threads))  # Ray says it for each task, but torch reads it once
     hooks = Task._run_node_synchronization()
     for plugin in setting.hooks:
         hooks.register(plugin)
