@@ -256,6 +256,10 @@ def spread(folder: str) -> list[str]:
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
     assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    # It would keep its memory while it waits: were there no more, for ever.
+    assert single(spread, kept, RayRunner(resources={"cpu": 2, "memory": "1MB"})) == []
     with elsewhere(fails, [str(tmp_path)]):
         pass  # in a process that does no task of Ray nothing is called
 
