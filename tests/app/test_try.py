@@ -324,13 +324,16 @@ def test_results_are_those_of_the_saved_tables() -> None:
         'Next        emotion predict --model models/mine "..."',
     ]
 
-    # Which of equals has the lower loss is chance; and no interval is shown that has no width.
+    # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)
     other = recommendation.assign(chosen=[False, True])
     tied = lines_of(scores, equal, other, runs, "models/recommended", "p")
-    assert tied[0] == "Model       models/real (real)"
-    assert "no difference to real was shown, which is the simplest" in tied[2]
+    assert tied[0] == "Model       models/recommended (augmented)"
+    assert tied[-1] == 'Next        emotion predict --model models/recommended "..."'
     assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
+    ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, "m", "p")
+    assert any("leaves nothing to gain" in line for line in ceiling)
+    assert not any("leaves nothing to gain" in line for line in tied)
 
 
 def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,22 @@ def test_of_equal_arms_the_first_named_and_without_validation_rows_the_first_of_
             assert choice(table, "b", "a")["arm"] == "b"
 
 
+@pytest.mark.parametrize(("gains", "chosen"), [((0.3, 0.1, 0.2), "b"), ((0.9, -0.4, 0.1), "a"), ((-0.1, -0.2), "a")])
+def test_an_arm_is_chosen_before_the_first_only_if_it_is_better_by_more_than_chance(
+    gains: tuple[float, ...], chosen: str
+) -> None:
+    losses = {"a": [1.5] * len(gains), "b": [1.5 - gain for gain in gains]}
+    table = runs(*[(arm, "encoder", 0, 0, 0, float(np.mean(each))) for arm, each in losses.items()])
+    rows = [
+        {**dict(zip(RUN, (arm, "encoder", 0, 0, 0), strict=True)), "record_id": str(row), "label": "joy", "p_joy": p}
+        for arm, each in losses.items()
+        for row, p in enumerate(np.exp(-np.array(each)))
+    ]
+    predictions = pd.DataFrame(rows).assign(predicted="joy")
+    choices = choose_arm(table, predictions, ["a", "b"], EVALUATION)
+    assert choices[choices["chosen"]].iloc[0]["arm"] == chosen
+
+
 def fitted(split: pd.DataFrame, arm: str, taxonomy: TaxonomyConfig, cpu: Device, cache: Path) -> FittedArm:
     design = design_of(sizes=(6,), data_seeds=(0,))
     splits = DesignSplits(split, design)

@@ -65,7 +65,10 @@ def recommendation(
     validated = read(classifier, split_records[split_records["split"] == "validation"], cpu)
     runs = pd.DataFrame([{**RUN, "validation_loss": 0.4, "temperature": 0.5}] * 2).assign(seed=[0, 1])
     table = pd.concat([runs.assign(arm="real", validation_loss=0.5), runs], ignore_index=True)
-    both = pd.concat([validated, validated.assign(arm="real")])
+    # Less sure than the other in every row, and so worse by more than chance.
+    given = [name for name in validated if name.startswith("p_")]
+    duller = validated.assign(arm="real", **{name: (validated[name] + 1 / len(given)) / 2 for name in given})
+    both = pd.concat([validated, duller])
     choices = choose_arm(table, both, ["real", "mixed"], EVALUATION)
     return measure_choices(choices, pd.concat([tested, tested.assign(arm="real")]), None, EVALUATION)
 
@@ -103,10 +106,10 @@ def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.Da
     none = recommendation.assign(validation_loss=float("nan"), validation_rows=0, chosen=[True, False])
     assert reason(none) == "real: the first arm named, since there are no validation rows to choose by."
     assert "there are no validation rows" in answers(none, EVALUATION)
-    tied = recommendation.assign(validation_loss=0.4, chosen=[True, False])
-    assert "of equal arms the first named" in reason(tied)
+    near = recommendation.assign(validation_loss=[0.41, 0.4], chosen=[True, False])
+    assert "mixed is not better by more than a standard error" in reason(near)
     assert reason(recommendation[recommendation["chosen"]]) == "mixed: the only arm that may be recommended."
-    assert "From no probability on" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
+    assert "fewer than 90 % of its answers" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
 
 
 def test_a_metric_without_a_name_for_pages_keeps_its_own() -> None:

@@ -108,6 +108,10 @@ def _predict_file(source: Path, target: Path, column: str | None, abstain: float
         counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress, say=say)
     except (ValueError, OSError) as error:
         raise click.ClickException(without_keys(str(error))) from None
+    except KeyboardInterrupt:
+        if not target.suffix:
+            click.echo(f"\nparts that are whole stay in {target}; run the same command again to go on", err=True)
+        raise
     if shown:
         click.echo(err=True)
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}
@@ -200,7 +204,9 @@ def generate(label: str, count: int, experiment: str, generator: str | None, see
         mark = click.style("kept   ", fg="green") if candidate.kept else click.style("refused", fg="red")
         reason = f"  [{candidate.reason}]" if candidate.reason else ""
         click.echo(f"{mark} {_share(candidate.probability)}  {candidate.text}{click.style(reason, dim=True)}")
-    click.echo(f"{sum(candidate.kept for candidate in candidates)} of {len(candidates)} kept")
+    left = count - len(candidates)
+    note = f"; {left} left out: without a word, or a copy of a held-out text" if left else ""
+    click.echo(f"{sum(candidate.kept for candidate in candidates)} of {count} kept{note}")
 
 
 def _share(probability: float) -> str:

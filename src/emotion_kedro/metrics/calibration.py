@@ -112,8 +112,9 @@ def choose_arm(
 ) -> pd.DataFrame:
     """Choose among arms by the log loss of the validation rows, after calibration; no test row is looked at.
 
-    The loss is the mean over the runs of the learner and size whose classifier is kept. Of equal arms the first named
-    is chosen, and the first of all where there are no validation rows.
+    The loss is the mean over the runs of the learner and size whose classifier is kept. The arm named first is the
+    simplest: another is chosen only if its loss is lower by more than the standard error of the difference, paired over
+    the validation rows (the one-standard-error rule of Breiman et al. 1984). Without validation rows it is the first.
 
     Args:
         runs: schema :class:`emotion_kedro.schemas.Runs`.
@@ -126,7 +127,24 @@ def choose_arm(
     """
     table = pd.DataFrame([_choice(runs, validation_predictions, arm, evaluation) for arm in arms])
     losses = table["validation_loss"].fillna(np.inf)
+    first, *others = (_losses_of_rows(runs, validation_predictions, arm) for arm in arms)
+    worse = [not _is_lower(other, first) for other in others]
+    losses[[False, *worse]] = np.inf
     return table.assign(chosen=table.index == losses.idxmin())
+
+
+def _losses_of_rows(runs: pd.DataFrame, predictions: pd.DataFrame, arm: str) -> pd.Series:
+    """Return the log loss of each validation row, the mean over the arm's kept runs, by ``record_id``."""
+    rows = predictions.merge(kept_runs(runs[runs["arm"] == arm])[["arm", "learner", "size", "data_seed", "seed"]])
+    labels, columns = rows["label"], [name for name in rows if name.startswith("p_")]
+    given = rows[columns].to_numpy()[np.arange(len(rows)), [columns.index(f"p_{label}") for label in labels]]
+    return pd.Series(-np.log(np.clip(given, 1e-12, None)), index=rows["record_id"]).groupby(level=0).mean()
+
+
+def _is_lower(losses: pd.Series, others: pd.Series) -> bool:
+    """Whether losses are lower than others of the same rows by more than a standard error of the difference."""
+    gains = (others - losses).dropna()
+    return len(gains) < 2 or bool(gains.mean() > gains.sem())
 
 
 def _choice(

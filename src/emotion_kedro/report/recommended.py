@@ -64,8 +64,9 @@ def reason(recommendation: pd.DataFrame) -> str:
     ordered = recommendation.sort_values("validation_loss", kind="stable")
     losses = ", ".join(f"{each.arm} {number(each.validation_loss)}" for each in rows_of(ordered))
     seeds = f", mean of {row['runs']} runs" if row["runs"] > 1 else ""
-    tied = (recommendation["validation_loss"] == row["validation_loss"]).sum() > 1
-    tie = "; of equal arms the first named" if tied else ""
+    lowest = ordered.iloc[0]
+    simpler = lowest["validation_loss"] <= row["validation_loss"] and lowest["arm"] != row["arm"]
+    tie = f"; {lowest['arm']} is not better by more than a standard error" if simpler else ""
     return f"{row['arm']}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
 
 
@@ -77,12 +78,12 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
             f"From which probability on {wanted} of the answers are right is not known: there are no validation rows."
         )
     if pd.isna(row["threshold"]):
-        return f"From no probability on are {wanted} of the answers right on the validation rows."
+        return f"However sure the model is, fewer than {wanted} of its answers on the validation rows are right."
     share, accuracy = (_interval(row, name) for name in ("answered", "answered_accuracy"))
     if row["threshold"] == 0:
         return (
-            f"On the validation rows {wanted} of all answers are right already, so they name no probability to abstain "
-            f"below. Of the test rows {accuracy} are read right."
+            f"On the validation rows {wanted} of all answers are right already: no need to leave unsure ones out. "
+            f"Of the test rows {accuracy} are read right."
         )
     return (
         f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "

@@ -31,7 +31,7 @@ ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-param
 @click.option("--text", help="The column of the texts; else it is guessed.")
 @click.option("--label", help="The column of the labels; else it is guessed.")
 @click.option("--test", type=click.Path(path_type=Path), help="A file of test rows; else some of FILE are held out.")
-@click.option("--quick", is_flag=True, help="Two minutes: no language model is tuned.")
+@click.option("--quick", is_flag=True, help="A minute or two: no language model is tuned.")
 @click.option(
     "--describe", multiple=True, metavar='LABEL="WORDS"', help="Words that say a label, commas between; repeatable."
 )
@@ -174,10 +174,9 @@ def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: P
     click.echo(f"\nExperiment  {file}")
     if file.stem != wanted:
         click.echo(f"            {wanted} is taken by another, or its file was changed: this one is {file.stem}")
-    if not quick and profile.script != "latin":
-        click.echo(
-            "            no language model that writes this script comes as a package: simple ways to add text only"
-        )
+    if profile.script != "latin":
+        click.echo("            no model that reads or writes this script comes as a package: characters are counted,")
+        click.echo("            simple ways to add text only; --env=report takes models from a hub")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     click.echo(f"It takes    about {minutes(experiment, profile)} min on two cores")
@@ -216,20 +215,10 @@ def _path(catalog: Any, name: str) -> str:
 
 def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, model: str, page: str) -> list[str]:
     """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
-    from emotion_kedro.metrics.comparison import NOT_SHOWN
-
     every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
     against = every[every["second"] == REAL]
     chosen = recommendation[recommendation["chosen"]].iloc[0]
-    lines = []
-    rivals = against[(against["first"] == chosen["arm"]) & (against["learner"] == chosen["learner"])]
-    if (rivals["verdict"] == NOT_SHOWN).any():
-        # What the validation rows chose among equals is chance.
-        lines.append(f"{'':12}the page recommends {chosen['arm']}, for its validation loss alone:")
-        lines.append(f"{'':12}no difference to {REAL} was shown, which is the simplest")
-        chosen = recommendation[recommendation["arm"] == REAL].iloc[0]
-        model = str(Path(model).with_name(REAL))
-    lines.insert(0, f"Model       {model} ({chosen['arm']})")
+    lines = [f"Model       {model} ({chosen['arm']})"]
     table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
     rows = {chosen["arm"]: (chosen["arm"], chosen["learner"]), **OTHERS}
     # One model is kept, whose own figures stand on its card.
@@ -238,6 +227,8 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
         if run in table.index.droplevel("metric"):
             told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
             lines.append(f"{what:<13} {told[0]:22}{told[1]}")
+    if table.loc[("baseline", "tf-idf", "accuracy")]["value"].max() == 1:
+        lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"

@@ -36,7 +36,7 @@ enough is taken."""
 MOST_GENERATORS = 20
 """Labels, at most, that get a generator each; more share one."""
 SENTENCES = {
-    "latin": "This text expresses {label}",
+    "latin": "This text is about {label}",
     "chinese": "这段文字表达的是{label}",
     "other": "{label}",
 }

@@ -98,6 +98,8 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
     Raises:
         SourceError: if the file cannot be read, or it is in doubt which column is meant.
     """
+    if ".." in path.parts:
+        path = path.absolute()  # a source's file that leaves the raw folder is named in full
     layout, notes = _layout(path, least=1, named=text)
     if path.suffix.lower() == ".txt" and text is None and "separator" not in layout:
         layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
