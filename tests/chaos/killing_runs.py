@@ -112,7 +112,7 @@ class Killer:
                 trial.differences = [f"ended with {status}: see {self.log}"]
             break
         # Nodes side by side share features: which of them computes a text, in which batch, changes its last digits.
-        rounding = 1e-5 * any("Ray" in word for word in words)
+        rounding = 1e-5 if any("Ray" in word for word in words) else 1e-15
         trial.differences += differences(expected, contents_of(self.folder / "data"), rounding)
         return trial
 
@@ -191,7 +191,7 @@ def without_times(value: Any) -> Any:
     return [without_times(part) for part in value] if isinstance(value, list) else value
 
 
-def differences(expected: Mapping[str, Any], seen: Mapping[str, Any], rounding: float = 0.0) -> list[str]:
+def differences(expected: Mapping[str, Any], seen: Mapping[str, Any], rounding: float = 1e-15) -> list[str]:
     """Return what is missing, too much, or other; figures of tables may differ by what is lost in rounding."""
     missing = [f"{name} is missing" for name in expected if name not in seen]
     further = [f"{name} is left over" for name in seen if name not in expected]
