@@ -55,9 +55,13 @@ def ray_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(request.path.parent), os.environ.get("PYTHONPATH", "")])
     settings = {"num_cpus": 2, "include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
-    ray.init("local", logging_level="error", log_to_driver=False, **settings)
+    from emotion_kedro.runners.ray.cluster import handlers_kept
+
+    with handlers_kept():  # Ray's own would end a process of tests in which one sends itself the signal
+        ray.init("local", logging_level="error", log_to_driver=False, **settings)
     yield
-    ray.shutdown()
+    with handlers_kept():
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,17 @@ def cluster() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
+    from emotion_kedro.runners.ray.cluster import handlers_kept
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     workers = {"env_vars": {"PYTHONPATH": path}}
-    ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
+    with handlers_kept():
+        ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
     yield cluster
-    ray.shutdown()
+    with handlers_kept():
+        ray.shutdown()
     cluster.shutdown()
 
 

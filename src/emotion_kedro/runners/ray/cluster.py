@@ -30,7 +30,7 @@ def connected(address: str | None, cpus: int | None, runtime_env: Mapping[str, A
     # No word to its makers; and errors of what nobody waits for any more are no news.
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
     local: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
-    with _handlers_kept():
+    with handlers_kept():
         try:
             ray.init(address or "local", runtime_env=_with_path(runtime_env), logging_level=logging.ERROR, **local)
         except (ConnectionError, ValueError) as error:
@@ -38,7 +38,7 @@ def connected(address: str | None, cpus: int | None, runtime_env: Mapping[str, A
     try:
         yield
     finally:
-        with _handlers_kept():
+        with handlers_kept():
             ray.shutdown()
 
 
@@ -49,7 +49,7 @@ def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
+def handlers_kept() -> Iterator[None]:
     """Ray sets a handler of SIGTERM of its own: the run's stays."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
