@@ -202,7 +202,8 @@ def test_the_recommended_model_opens_anew_and_says_what_the_saved_predictions_sa
     project, printed = augmented
     table = project.csv("08_reporting/results/augment_recommendation.csv")
     chosen = table[table["chosen"]].iloc[0]
-    assert chosen["arm"] == table.loc[table["validation_loss"].idxmin(), "arm"]
+    # The first, or the one with the least loss if chance does not explain it: tests/experiments/test_choice.py.
+    assert chosen["arm"] in {table["arm"].iloc[0], table.loc[table["validation_loss"].idxmin(), "arm"]}
     assert chosen["temperature"] != 1.0
     test = project.table("05_model_input/augment/split_records.parquet").query("split == 'test'")
     predictions = project.table("08_reporting/augment/predictions.parquet")

@@ -130,8 +130,10 @@ class Run:
         self.best_loss = float("inf")
         self.worse = 0
         self.recent: list[float] = []
-        self.unread: list[tuple[torch.Tensor, torch.Tensor | int]] = []
-        """Losses and numbers of tokens that may be on the device still: reading one makes the host wait for it."""
+        self.unread: list[torch.Tensor] = []
+        """Losses that are still on the device: reading one makes the host wait for it."""
+        self.uncounted: list[torch.Tensor] = []
+        """The same of tokens, where several processes count them."""
         self.reported = self.saved = time.perf_counter()
 
     @property
@@ -175,11 +177,15 @@ class Run:
             module.eval()
         with self.device.autocast():
             loss = self.task.loss(batch)
-        read_later = self.team.backward(loss, targets, tokens, self.trained.values())
+        loss, of_all = self.team.backward(loss, targets, tokens, self.trained.values())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.config.max_gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.unread.append(read_later)
+        self.unread.append(loss)
+        if of_all is None:
+            self.log.tokens += tokens
+        else:
+            self.uncounted.append(of_all)
         self.log.steps += 1
         self.log.rows += len(rows)
 
@@ -197,8 +203,9 @@ class Run:
         import torch
 
         if self.unread:
-            losses = torch.stack([loss for loss, _ in self.unread]).tolist()
-            self.log.tokens += sum(int(tokens) for _, tokens in self.unread)
+            losses = torch.stack(self.unread).tolist()
+            self.log.tokens += sum(int(tokens) for tokens in self.uncounted)
+            self.uncounted = []
             self.recent, self.unread = self.recent + losses, []
             for step, loss in enumerate(losses, start=self.log.steps - len(losses) + 1):
                 self._assert_finite(loss, f"the loss is {loss} at step {step}")

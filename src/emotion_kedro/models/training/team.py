@@ -35,7 +35,7 @@ class Team:
 
     def backward(
         self, loss: torch.Tensor, targets: int, tokens: int, parameters: Iterable[torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor | int]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Give every process the gradient of the whole batch's mean loss; wait for no device.
 
         Args:
@@ -45,13 +45,13 @@ class Team:
             parameters: those that are trained, in the same order in every process.
 
         Returns:
-            The mean loss and the tokens of the whole batch, scalars.
+            The mean loss and the tokens of the whole batch, scalars; None for these where this process is alone.
         """
         import torch
 
         if self.size == 1:
             loss.backward()  # type: ignore[no-untyped-call]
-            return loss.detach(), tokens
+            return loss.detach(), None
         totals = torch.tensor([float(targets), float(tokens)], device=loss.device)
         torch.distributed.all_reduce(totals)
         loss = loss * (targets / totals[0].clamp(min=1))
