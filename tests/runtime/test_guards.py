@@ -93,7 +93,7 @@ def test_a_process_of_the_run_does_not_keep_the_lock_of_a_run_that_is_gone(tmp_p
     process.wait()
     try:
         with alone_in(tmp_path):
-            pass
+            assert (tmp_path / LOCK).read_text().startswith(f"{os.getpid()}\n")
     finally:
         os.kill(max(numbers), signal.SIGKILL)
         process.communicate()
@@ -103,13 +103,15 @@ def test_where_no_lock_can_be_had_the_run_goes_on(tmp_path: Path, monkeypatch: p
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
+    went_on = []
     with monkeypatch.context() as network_disk:
         network_disk.setattr(guards.fcntl, "flock", no_locks)
         with alone_in(tmp_path):
-            pass
+            went_on.append("without locks")
     (tmp_path / "file").touch()
     with alone_in(tmp_path / "file" / "below"):  # no folder can be made there
-        pass
+        went_on.append("without a folder")
+    assert went_on == ["without locks", "without a folder"]
 
 
 def test_leftovers_go_at_any_depth_and_nothing_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
