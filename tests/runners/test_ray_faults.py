@@ -33,15 +33,14 @@ def cluster() -> Iterator[Any]:
     from emotion_kedro.runners.ray.cluster import handlers_kept
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     workers = {"env_vars": {"PYTHONPATH": path}}
-    with handlers_kept():
+    with handlers_kept():  # each machine that is made here sets one of its own, added ones too
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
-    yield cluster
-    with handlers_kept():
+        yield cluster
         ray.shutdown()
-    cluster.shutdown()
+        cluster.shutdown()
 
 
 def drawn(folder: str) -> list[str]:
