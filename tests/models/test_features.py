@@ -11,7 +11,7 @@ import pytest
 from emotion_kedro.config.models import FeatureConfig
 from emotion_kedro.models import features as module
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.features import EncoderFeatures, MeanEncoder, open_features
+from emotion_kedro.models.features import EncoderFeatures, MeanEncoder, TfidfFeatures, open_features
 from emotion_kedro.storage.cache import Cache
 
 CHARACTERS = FeatureConfig(kind="characters", width=256)
@@ -165,3 +165,12 @@ def test_a_blank_text_is_refused(options: FeatureConfig, tmp_path: Path, cpu: De
     features = open_features(options.model_copy(update={"kind": kind}), Cache(tmp_path), cpu)
     with pytest.raises(ValueError, match="text 1 is blank"):
         features(["joy", " \n"])
+
+
+def test_words_are_counted_and_characters_where_no_spaces_part_them() -> None:
+    counted = TfidfFeatures.fit(FeatureConfig(kind="tfidf", ngrams=(1, 2)), ["I can't sleep", "很高兴 ok"])
+
+    assert set(counted.vocabulary) == {
+        *("i", "can", "t", "sleep", "i can", "can t", "t sleep"),
+        *("很", "高", "兴", "ok", "很 高", "高 兴", "兴 ok"),
+    }

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_kedro.config.models import FeatureConfig
+from emotion_kedro.metrics.diversity import HAN
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer
@@ -101,8 +102,8 @@ class TfidfFeatures:
             min_df=config.least_count,
             vocabulary=vocabulary,
             sublinear_tf=True,
-            # One-letter words count as well, of whatever script.
-            token_pattern=r"(?u)\b\w+\b",
+            # One-letter words count as well; Chinese has no spaces between words: each character is one.
+            token_pattern=rf"[{HAN}]|[^\W{HAN}]+",
             dtype=np.float32,
         )
         if idf is not None:
