@@ -177,7 +177,7 @@ def _write_by_workers(
         raise ValueError("--cluster needs Ray: pip install 'ray>=2.50'")
     from emotion_kedro.runners.ray.cluster import connected
 
-    with connected(None if cluster == "local" else cluster, None, {}):
+    with connected(None if cluster == "local" else cluster, None, {}, shows_logs=False):
         for counts in each_elsewhere(functools.partial(_write_part_there, model.absolute(), given), parts):
             told(counts)
 
