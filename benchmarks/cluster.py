@@ -25,10 +25,10 @@ OVERHEAD, START_UP = 0.035, 11.0
 """Seconds: a node in a chain and the start of a cluster, both by ``benchmarks/ray_overhead.py``."""
 LABELS, ARMS = 6, 3
 """Of ``augment``, whose log is read."""
-WARM_UP_STEPS, LABEL_STEPS = 64, 12
-"""Of its generator: for all labels together, then for each."""
-STUDY_TEXTS, ARM_TEXTS = 120 * 16, 45 * 32
-"""That the encoder of a study, and that of ``augment``, sees in a training."""
+WARM_UP_STEPS, LABEL_STEPS = 64, 16
+"""Of the generator of the run whose log is read: for all labels together, then for each."""
+STUDY_TEXTS, ARM_TEXTS = 120 * 16, 90 * 16
+"""That the encoder of a study, and that of the log's run, sees in a training."""
 PART_TEXTS, TEXT_TOKENS = 10 * 1024, 16
 TEXTS, MANY_LABELS, CANDIDATES = 10_000_000, 77, 10_000
 TRAIN, DRAW = "generator.per_label.train_per_label", "generator.per_label.draw_per_label"
@@ -45,6 +45,20 @@ def joined(*values: object) -> int:
 def laid_out(graph: Graph) -> tuple[Pipeline, dict[str, float]]:
     nodes = [node(joined, parents or "start", name, name=name) for name, (_, parents) in graph.items()]
     return Pipeline(nodes), {name: seconds for name, (seconds, _) in graph.items()}
+
+
+def times_of(file: Path) -> tuple[dict[str, str], dict[str, float], list[str]]:
+    """Return how a run was made, the seconds of each node, and the names of those that its log does not know.
+
+    A node that has moved since to another stage is known by the rest of its name.
+    """
+    found = json.loads(file.read_text(encoding="utf-8"))
+    times = {each["node"]: float(each["seconds"]) for each in found["times"]}
+    moved = {name.rpartition(".")[2]: seconds for name, seconds in times.items()}
+    nodes = [each.name for each in pipelines["augment"].nodes]
+    known = {name: times.get(name, moved.get(name.rpartition(".")[2])) for name in nodes}
+    there = {name: seconds for name, seconds in known.items() if seconds is not None}
+    return found["setting"], there, [name for name in nodes if name not in there]
 
 
 def augment(log: Mapping[str, float], labels: int, runs: int = ARMS) -> Graph:
@@ -137,24 +151,24 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     bootstrap_project(Path.cwd())
-    found = json.loads(options.log.read_text(encoding="utf-8"))
-    log = {each["node"]: float(each["seconds"]) for each in found["times"]}
+    setting, log, unknown = times_of(options.log)
     cases = {
         f"As in the log: {LABELS} labels, {ARMS} runs": augment(log, LABELS),
         "Thirteen labels": augment(log, 13),
         f"{MANY_LABELS} labels": augment(log, MANY_LABELS),
         "A study of 800 runs": augment(log, LABELS, 800),
     }
-    setting = found["setting"]
     page = f"""# What a cluster would bring
 
 Written by `benchmarks/cluster.py`, not by hand. **Planned, not measured**: no cluster was at hand.
 
 The times of nodes are those of one run, `{setting["command"]}` of {setting["date"]} ({setting["machine"]}, which others
-used too), {span(sum(log.values()))} in all. From them, for other sizes:
+used too), {span(sum(log.values()))} in all; of {", ".join(unknown) or "no node"} none is known, which counts as
+nothing. From them, for other sizes:
 
 - {TRAIN} is {WARM_UP_STEPS} steps for all labels, then {LABEL_STEPS} for
-  each, all of the same length; these, and the draws of each label, are parts that go to other workers;
+  each (as the experiment was then), taken as equally long, though a label may have stopped sooner; these, and the
+  draws of each label, are parts that go to other workers;
 - a run of the study takes as long as an arm's in the log, times {STUDY_TEXTS / ARM_TEXTS:.2f} (texts seen in training);
   runs are parts too;
 - the evaluation of predictions grows with runs, all nodes but the arms' with labels. That they do so in proportion is

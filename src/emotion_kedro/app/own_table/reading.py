@@ -69,19 +69,20 @@ class Reading:
 
     def parts(self, most: int) -> Iterator[pd.DataFrame]:
         """Yield at most so many rows at a time; index: row of the whole table - 1."""
-        before = 0
+        before = good = 0
         for file, (config, columns, _) in self._guesses.items():
             bad: list[BadRow] = []
             rows = 0
             for chunk in read_columns(file, config, columns, bad):
                 rows += len(chunk)
                 yield from slices(chunk.set_axis(chunk.index + before), most)
-            if not rows and len(self._guesses) == 1:
+            good += rows
+            self.bad += len(bad)
+            before += rows + len(bad)
+            if not good and file == list(self._guesses)[-1]:
                 raise SourceError(counted_rows(file, bad) if bad else f"{file}: there is no row below the header")
             if bad:
                 self._say(f"left out: {counted_rows(file, bad)}")
-            self.bad += len(bad)
-            before += rows + len(bad)
 
 
 def _slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
