@@ -79,14 +79,10 @@ class Reading:
             good += rows
             self.bad += len(bad)
             before += rows + len(bad)
-            if not good and file == list(self._guesses)[-1]:
-                raise SourceError(counted_rows(file, bad) if bad else f"{file}: there is no row below the header")
-            if bad:
+            if bad and good:
                 self._say(f"left out: {counted_rows(file, bad)}")
-
-
-def _slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
-    return (table.iloc[start : start + rows] for start in range(0, len(table), rows))
+        if not good:
+            raise SourceError(counted_rows(file, bad) if bad else f"{file}: there is no row below the header")
 
 
 def slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
