@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,6 +193,44 @@ def test_a_folder_of_predictions_goes_on_after_a_kill_and_has_each_row_once(
         predict_file(model, source, target, abstain=0.5)
     with pytest.raises(ValueError, match="holds other things than predictions"):
         predict_file(model, source, tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_of_a_cluster_write_what_one_process_writes_and_go_on_by_part(
+    model: EmotionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files_there = fsspec.filesystem("memory")
+    texts = [f"{JOY} {row}" if row % 3 else "" for row in range(300)]
+    for name, rows in (("b.csv", texts[130:]), ("a.csv", texts[:130]), ("_notes.csv", ["no text"])):
+        with files_there.open(f"/texts/{name}", "w") as stream:
+            pd.DataFrame({"text": rows, "id": name}).to_csv(stream, index=False)
+    monkeypatch.setattr(files, "PART_ROWS", 40)
+    told: list[int] = []
+
+    alone = predict_file(model, "memory://texts", tmp_path / "alone")
+    counts = predict_file(model, "memory://texts", tmp_path / "read", cluster="local", progress=told.append)
+
+    assert counts == alone == {"rows": 300, "empty": 100, "abstained": 0, "cut": 0, "bad": 0}
+    assert told[-1] == 300
+    files_read = {path.name for path in (tmp_path / "read").iterdir()}
+    assert files_read == {path.name for path in (tmp_path / "alone").iterdir()}
+    one, other = (pd.read_parquet(tmp_path / name) for name in ("alone", "read"))
+    pd.testing.assert_frame_equal(other, one, rtol=0, atol=1e-5)
+    assert other["row"].tolist() == list(range(1, 301))
+    assert json.loads((tmp_path / "read" / files.COMPLETE).read_text()) == {"parts": 9, **counts}
+    # Killed after some parts: these stay as they are.
+    written = {path: path.stat().st_mtime_ns for path in sorted((tmp_path / "read").glob("part-*"))}
+    for path in [tmp_path / "read" / files.COMPLETE, *(tmp_path / "read").glob("_part-00000[5-8].json")]:
+        path.unlink()
+    assert predict_file(model, "memory://texts", tmp_path / "read", cluster="local") == counts
+    assert [path.stat().st_mtime_ns == before for path, before in written.items()] == [True] * 5 + [False] * 4
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "read"), one, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match=r"out\.csv: the workers of a cluster write a folder"):
+        predict_file(model, "memory://texts", tmp_path / "out.csv", cluster="local")
+    with pytest.raises(SourceError, match=r"memory://gone: it cannot be fetched"):
+        predict_file(model, "memory://gone", tmp_path / "out")
 
 
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:

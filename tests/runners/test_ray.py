@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Pipeline, node
 from kedro.runner import AbstractRunner, SequentialRunner
 from kedro_datasets.json import JSONDataset
@@ -151,6 +151,47 @@ def test_it_makes_what_the_sequential_runner_makes(tmp_path: Path) -> None:
     assert ".page.json.manifest.json" in manifests
     assert sorted(witnesses["RayRunner"].lines()) == sorted(witnesses["SequentialRunner"].lines())
     assert os.getpid() not in witnesses["RayRunner"].processes()
+
+
+@pytest.fixture
+def bucket() -> Iterator[dict[str, Any]]:
+    """Options of fsspec for an S3-compatible server of this machine that holds an empty bucket, ``shop``."""
+    for package in ("moto", "flask", "s3fs"):
+        pytest.importorskip(package)
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"key": "any", "secret": "any", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
+    s3fs.S3FileSystem(**options).mkdir("shop")
+    yield options
+    server.stop()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_tables_in_a_bucket_are_loaded_and_saved_by_workers(bucket: dict[str, Any], tmp_path: Path) -> None:
+    import s3fs
+
+    files = s3fs.S3FileSystem(**bucket)
+    left = []
+    for runner in (SequentialRunner(), RayRunner()):
+        catalog, witness = catalog_in(tmp_path), Witness(tmp_path / type(runner).__name__)
+        for name in ("raw", "clean"):
+            place = f"s3://shop/{type(runner).__name__}/{name}.csv"
+            version = Version(None, "2026-01-02T03.04.05.678Z") if name == "clean" else None
+            given = {"credentials": bucket, "version": version, "save_args": {"index": False}}
+            catalog[name] = CSVDataset(filepath=place, **given)
+        catalog["raw"].save(pd.DataFrame({"x": [3, 1, 3]}))
+        hooks = _create_hook_manager()
+        hooks.register(witness)
+        runner.run(shop().only_nodes("clean", "weigh"), catalog, hooks, "2026")
+        left += [{file.split("/", 2)[2]: files.cat(file) for file in files.find(f"shop/{type(runner).__name__}")}]
+        assert "saved clean" in witness.lines()
+    clean_file = "clean.csv/2026-01-02T03.04.05.678Z/clean.csv"
+    assert left == [{"raw.csv": b"x\n3\n1\n3\n", clean_file: b"x\n1\n3\n"}] * 2
+    assert os.getpid() not in witness.processes()
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -34,8 +34,7 @@ def opened(model: Path | None, *, device: str = "auto") -> Any:
 @click.option(
     "--in",
     "source",
-    type=click.Path(path_type=Path),
-    help="A file of texts: csv, tsv, json, jsonl, parquet, xlsx, txt.",
+    help="A file of texts: csv, tsv, json, jsonl, parquet, xlsx, txt; a folder of them; or their address, as s3://...",
 )
 @click.option(
     "--out",
@@ -48,14 +47,16 @@ def opened(model: Path | None, *, device: str = "auto") -> Any:
     "--abstain", type=click.FloatRange(0, 1), default=0.0, help="Name no label that is less probable than this."
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each text.")
+@click.option("--cluster", metavar="ADDRESS", help="Of Ray, whose workers write the parts; or auto, or local.")
 @model_option
 def predict(
     texts: tuple[str, ...],
-    source: Path | None,
+    source: str | None,
     target: Path | None,
     column: str | None,
     abstain: float,
     as_json: bool,
+    cluster: str | None,
     model: Path | None,
 ) -> None:
     """Say which label a text has.
@@ -64,18 +65,17 @@ def predict(
     emotion predict "what a day, everything went right"
     emotion predict --in mails.xlsx --text body --out read.csv --abstain 0.6
     emotion predict --in millions.parquet --out read   # killed, the same command goes on
+    emotion predict --in s3://bucket/texts --out read --cluster auto
     cat lines.txt | emotion predict
     """  # noqa: D301 - click wants the character itself
     if (source is None) != (target is None):
         missing, what = ("--in", "the file to read") if source is None else ("--out", "where its predictions go")
         raise click.UsageError(f"{missing} is missing: {what}")
-    if source is not None and not source.exists():
-        from emotion_kedro.data.reader_errors import missing_file, without_keys
-
-        raise click.ClickException(without_keys(str(missing_file(source))))
     if source is not None and target is not None:
-        _predict_file(source, target, column, abstain, model)
+        _predict_file(source, target, model, column=column, abstain=abstain, cluster=cluster)
         return
+    if cluster:
+        raise click.UsageError("--cluster is for files: give --in and --out")
     lines = texts or (() if sys.stdin.isatty() else sys.stdin.read().splitlines())
     given = [line for line in lines if line.strip()]
     if left := len(lines) - len(given):
@@ -90,10 +90,11 @@ def predict(
         click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
 
 
-def _predict_file(source: Path, target: Path, column: str | None, abstain: float, model: Path | None) -> None:
+def _predict_file(source: str, target: Path, model: Path | None, **options: Any) -> None:
     from emotion_kedro.app.files import predict_file
     from emotion_kedro.data.reader_errors import without_keys
 
+    _check_source(source)
     ready = opened(model)
     shown = sys.stderr.isatty()
 
@@ -105,7 +106,7 @@ def _predict_file(source: Path, target: Path, column: str | None, abstain: float
             click.echo(f"\r{rows:,} rows", nl=False, err=True)
 
     try:
-        counts = predict_file(ready, source, target, column=column, abstain=abstain, progress=progress, say=say)
+        counts = predict_file(ready, source, target, progress=progress, say=say, **options)
     except (ValueError, OSError) as error:
         raise click.ClickException(without_keys(str(error))) from None
     except KeyboardInterrupt:
@@ -117,6 +118,14 @@ def _predict_file(source: Path, target: Path, column: str | None, abstain: float
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}
     said = ", ".join(f"{counts[name]:,} {text}" for name, text in notes.items() if counts[name])
     click.echo(f"{target}: {counts['rows']:,} rows" + (f" ({said})" if said else ""))
+
+
+def _check_source(source: str) -> None:
+    """Say that it is not there before a model is opened."""
+    from emotion_kedro.data.reader_errors import missing_file, without_keys
+
+    if "://" not in source and not Path(source).exists():
+        raise click.ClickException(without_keys(str(missing_file(Path(source)))))
 
 
 def _lines(prediction: Prediction) -> list[str]:

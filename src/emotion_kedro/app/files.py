@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.app.model import EmotionModel
-from emotion_kedro.app.own_table.guessing import guess_texts
+from emotion_kedro.app.model import EmotionModel, load_model
+from emotion_kedro.app.own_table.reading import Reading, files_at, slices
 from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
-from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows
-from emotion_kedro.data.tables import read_columns
+from emotion_kedro.runtime.elsewhere import each_elsewhere
 from emotion_kedro.storage.chunks import write_parquet
 from emotion_kedro.storage.whole_files import sweep, written_whole
 
@@ -28,19 +29,21 @@ ROWS = 1024
 PART_ROWS = 10 * ROWS
 """Rows, at most, of a file of a folder of predictions: what a kill costs."""
 MADE_OF, COMPLETE = "_made_of.json", "_complete.json"
+COUNTED = ("rows", "empty", "abstained", "cut", "bad")
 SHEET_ROWS, CELL = 2**20 - 1, 2**15 - 1
 """Rows that a sheet of Excel has below its header, and characters that a cell holds."""
 
 
 def predict_file(
     model: EmotionModel,
-    source: Path,
+    source: Path | str,
     target: Path,
     *,
     column: str | None = None,
     abstain: float = 0.0,
     progress: Callable[[int], object] = lambda rows: None,
     say: Callable[[str], object] = logger.warning,
+    cluster: str | None = None,
 ) -> dict[str, int]:
     """Read the texts of a file, and write a row for each with what the model says.
 
@@ -50,18 +53,21 @@ def predict_file(
     gets ``_in`` behind its name; one whose name is there twice is left out. It is there whole or not at all.
 
     A target without an ending is a folder of Parquet files of :data:`PART_ROWS` rows at most. Killed at any moment, the
-    same call goes on after the last file that has its mark, ``_part-000000.json``; each row is in them once. The folder
-    is complete once ``_complete.json`` is there; readers of data sets leave names with ``_`` out.
+    same call goes on with the files that lack their mark, as ``_part-000000.json``; each row is in them once. The
+    folder is complete once ``_complete.json`` is there; readers of data sets leave names with ``_`` out.
 
     Args:
         model: an open model.
         source: csv, tsv, json, jsonl, parquet, xlsx, or txt with a text a line; how it is to be read is guessed as
-            ``emotion try`` guesses it, and rows that cannot be read are left out.
+            ``emotion try`` guesses it, and rows that cannot be read are left out. A folder of such files is one table,
+            in the order of their names; what lies at an address, as ``s3://``, is fetched first.
         target: csv, tsv, jsonl, parquet or xlsx, by its ending; none: a folder.
         column: that holds the texts; None: the one called so, or that looks like it.
         abstain: the least probability of a label that is named.
         progress: told the number of rows after each part.
         say: told what was guessed, and how many rows are left out.
+        cluster: of Ray, whose workers write the files of a folder: its address, ``auto``, or ``local`` for one of this
+            machine that ends with the call. They see the folder and the model under the same paths.
 
     Returns:
         ``rows``, those that are ``empty``, ``abstained`` or ``cut``, and those left out that are ``bad``.
@@ -71,62 +77,52 @@ def predict_file(
         ValueError: for a format that is not written, if the target is the source, or a folder of other predictions.
     """
     write = None if _is_folder(target) else _writer_for(source, target)
-    config, columns, notes = guess_texts(source, column)
-    for note in notes:
-        say(note)
-    counts = {"rows": 0, "empty": 0, "abstained": 0, "cut": 0, "bad": 0}
-    bad: list[BadRow] = []
+    if cluster and write:
+        raise ValueError(f"{target}: the workers of a cluster write a folder; give --out a name without an ending")
+    with files_at(source) as files:
+        reading = Reading(files, column, say)
+        counts = dict.fromkeys(COUNTED, 0)
+        given = (str(reading.column), abstain)
 
-    def tables(part: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        for given in _slices(part, ROWS):
-            table, numbers = _predicted(model, given, str(config.text_column), abstain)
-            _add(counts, numbers)
+        def told(numbers: dict[str, int]) -> None:
+            for name, number in numbers.items():
+                counts[name] += number
             progress(counts["rows"])
-            yield table
 
-    def parts() -> Iterator[pd.DataFrame]:
-        for chunk in read_columns(source, config, columns, bad):
-            yield from _slices(chunk, PART_ROWS)
-        counts["bad"] = len(bad)
-        _check_rows(counts, source, bad)
-
-    if write is None:
-        _claim(target, source, {"model": digest_of_model(model.path), "column": config.text_column, "abstain": abstain})
-        _write_folder(target, parts(), tables, counts)
-    else:
-        with written_whole(target) as staging:
-            write(staging, (table for part in parts() for table in tables(part)))
-    if bad:
-        say(f"left out: {counted_rows(source, bad)}")
+        if write is not None:
+            with written_whole(target) as staging:
+                parts = reading.parts(PART_ROWS)
+                write(staging, (table for part in parts for table in _tables(model, *given, part, told)))
+        else:
+            made_of = {"model": digest_of_model(model.path), "column": reading.column, "abstain": abstain}
+            _claim(target, files, made_of)
+            left = _unmarked(target, reading.parts(PART_ROWS), told)
+            if cluster:
+                _write_by_workers(cluster, model.path, (target.absolute(), *given), left, told)
+            else:
+                for numbered in left:
+                    _write_part(model, (target, *given), told, numbered)
+        counts["bad"] = reading.bad
+        if write is None:
+            _write_note(target / COMPLETE, {"parts": len(list(target.glob("_part-*.json"))), **counts})
     return counts
-
-
-def _check_rows(counts: dict[str, int], source: Path, bad: list[BadRow]) -> None:
-    if not counts["rows"]:
-        raise SourceError(counted_rows(source, bad) if bad else f"{source}: there is no row below the header")
-
-
-def _add(counts: dict[str, int], numbers: dict[str, int]) -> None:
-    for name, number in numbers.items():
-        counts[name] += number
-
-
-def _slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
-    return (table.iloc[start : start + rows] for start in range(0, len(table), rows))
 
 
 def _is_folder(target: Path) -> bool:
     return target.is_dir() or not target.suffix
 
 
-def _claim(folder: Path, source: Path, made_of: dict[str, Any]) -> None:
+def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any]) -> None:
     """Write down in a folder what its predictions are made of.
 
     Raises:
         ValueError: if it holds others, or anything else.
     """
-    with source.open("rb") as stream:
-        made_of = {"file": hashlib.file_digest(stream, "sha256").hexdigest(), **made_of, "rows": PART_ROWS}
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)  # which goes on with it
+    made_of = {"file": digest.hexdigest(), **made_of, "rows": PART_ROWS}
     note = folder / MADE_OF
     if not note.is_file():
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
@@ -140,24 +136,67 @@ def _claim(folder: Path, source: Path, made_of: dict[str, Any]) -> None:
     sweep(folder, lambda inner: True, alone=False)
 
 
-def _write_folder(
-    folder: Path,
-    parts: Iterator[pd.DataFrame],
-    tables: Callable[[pd.DataFrame], Iterator[pd.DataFrame]],
-    counts: dict[str, int],
-) -> None:
-    """Write a file for each part, then its mark with what was counted in it; parts that have theirs are left."""
-    number = -1
+Told = Callable[[dict[str, int]], object]
+"""Is told what was counted."""
+Part = tuple[int, pd.DataFrame]
+"""Its number, and its rows."""
+
+
+def _mark(folder: Path, number: int) -> Path:
+    return folder / f"_part-{number:06}.json"
+
+
+def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterator[Part]:
+    """Yield the parts that have no mark yet; of the others, tell what was counted in them."""
     for number, part in enumerate(parts):
-        mark = folder / f"_part-{number:06}.json"
-        if mark.is_file():
-            _add(counts, json.loads(mark.read_text(encoding="utf-8")))
-            continue
-        before = dict(counts)
-        with written_whole(folder / f"part-{number:06}.parquet") as staging:
-            write_parquet(staging, tables(part))
-        _write_note(mark, {name: counts[name] - before[name] for name in counts})
-    _write_note(folder / COMPLETE, {"parts": number + 1, **counts})
+        if (mark := _mark(folder, number)).is_file():
+            told(json.loads(mark.read_text(encoding="utf-8")))
+        else:
+            yield number, part
+
+
+def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told, numbered: Part) -> dict[str, int]:
+    """Write the file of a part, then its mark with what was counted in it, which is returned."""
+    (folder, column, abstain), (number, part) = given, numbered
+    counts = dict.fromkeys(COUNTED, 0)
+
+    def count(numbers: dict[str, int]) -> None:
+        counts.update({name: counts[name] + value for name, value in numbers.items()})
+        told(numbers)
+
+    with written_whole(folder / f"part-{number:06}.parquet") as staging:
+        write_parquet(staging, _tables(model, column, abstain, part, count))
+    _write_note(_mark(folder, number), counts)
+    return counts
+
+
+def _write_by_workers(
+    cluster: str, model: Path, given: tuple[Path, str, float], parts: Iterator[Part], told: Told
+) -> None:
+    if find_spec("ray") is None:
+        raise ValueError("--cluster needs Ray: pip install 'ray>=2.50'")
+    from emotion_kedro.runners.ray.cluster import connected
+
+    with connected(None if cluster == "local" else cluster, None, {}, shows_logs=False):
+        for counts in each_elsewhere(functools.partial(_write_part_there, model.absolute(), given), parts):
+            told(counts)
+
+
+def _write_part_there(model: Path, given: tuple[Path, str, float], numbered: Part) -> dict[str, int]:
+    return _write_part(_opened(model), given, lambda numbers: None, numbered)
+
+
+@functools.cache
+def _opened(model: Path) -> EmotionModel:
+    """Open a model once in each process of a worker."""
+    return load_model(model)
+
+
+def _tables(model: EmotionModel, column: str, abstain: float, part: pd.DataFrame, told: Told) -> Iterator[pd.DataFrame]:
+    for given in slices(part, ROWS):
+        table, numbers = _predicted(model, given, column, abstain)
+        told(numbers)
+        yield table
 
 
 def _write_note(file: Path, content: dict[str, Any]) -> None:
@@ -165,8 +204,8 @@ def _write_note(file: Path, content: dict[str, Any]) -> None:
         staging.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _writer_for(source: Path, target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
-    if target.resolve() == source.resolve():
+def _writer_for(source: Path | str, target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
+    if target.resolve() == Path(source).resolve():
         raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
     write = _WRITERS.get(target.suffix.lower())
     if write is None:

@@ -22,17 +22,23 @@ class ClusterError(ResourcesError):
 
 
 @contextlib.contextmanager
-def connected(address: str | None, cpus: int | None, runtime_env: Mapping[str, Any]) -> Iterator[None]:
-    """Use the cluster at an address, or a new one on this machine; one that this process already uses is kept."""
+def connected(
+    address: str | None, cpus: int | None, runtime_env: Mapping[str, Any], *, shows_logs: bool = True
+) -> Iterator[None]:
+    """Use the cluster at an address, or a new one on this machine; one that this process already uses is kept.
+
+    What workers log and print is shown here too, if wanted.
+    """
     if ray.is_initialized():
         yield
         return
     # No word to its makers; and errors of what nobody waits for any more are no news.
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
-    local: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    options: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    options |= {"log_to_driver": shows_logs, "logging_level": logging.ERROR}
     with handlers_kept():
         try:
-            ray.init(address or "local", runtime_env=_with_path(runtime_env), logging_level=logging.ERROR, **local)
+            ray.init(address or "local", runtime_env=_with_path(runtime_env), **options)
         except (ConnectionError, ValueError) as error:
             raise ClusterError(f"no Ray cluster at address {address}: {error}") from error
     try:

@@ -1,0 +1,90 @@
+"""The texts of a file, of a folder of files or of an address, part by part."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from emotion_kedro.app.own_table.guessing import guess_texts
+from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows, missing_file
+from emotion_kedro.data.tables import read_columns
+
+
+@contextlib.contextmanager
+def files_at(source: Path | str) -> Iterator[list[Path]]:
+    """Yield the files of a table: one, those of a folder, or those at an address, which are fetched for as long.
+
+    Raises:
+        SourceError: if there is none, or it cannot be fetched; a message of what is read names the address.
+    """
+    if "://" not in str(source):
+        yield _files_in(Path(source))
+        return
+    import fsspec
+
+    above, _, name = str(source).rstrip("/").rpartition("/")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            storage, path = fsspec.url_to_fs(str(source).rstrip("/"))
+            storage.get(path, f"{folder}/{name}", recursive=True)
+        except Exception as error:  # each kind of storage has its own
+            raise SourceError(f"{source}: it cannot be fetched ({error})") from None
+        try:
+            yield _files_in(Path(folder, name))
+        except SourceError as error:
+            raise SourceError(str(error).replace(folder, above)) from None
+
+
+def _files_in(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    files = [path for path in sorted(source.iterdir()) if path.is_file() and path.name[0] not in "._"]
+    if not files:
+        raise missing_file(source / "*")
+    return files
+
+
+class Reading:
+    """The rows of files that are one table, part by part; rows are counted on from file to file."""
+
+    def __init__(self, files: Sequence[Path], column: str | None, say: Callable[[str], object]) -> None:
+        self.bad = 0
+        """Rows that cannot be read, so far."""
+        self._say = say
+        self._guesses = {file: guess_texts(file, column) for file in files}
+        for note in dict.fromkeys(note for _, _, notes in self._guesses.values() for note in notes):
+            say(note)
+        (first, (config, columns, _)), *others = self._guesses.items()
+        self.column = config.text_column
+        for file, (other, names, _) in others:
+            if (other.text_column, names) != (self.column, columns):
+                raise SourceError(
+                    f"{file}: the text is {other.text_column!r} among {names}, but {self.column!r} among {columns} in "
+                    f"{first}; files of one folder have the same columns: give them one by one, or name --text COLUMN"
+                )
+
+    def parts(self, most: int) -> Iterator[pd.DataFrame]:
+        """Yield at most so many rows at a time; index: row of the whole table - 1."""
+        before = good = 0
+        for file, (config, columns, _) in self._guesses.items():
+            bad: list[BadRow] = []
+            rows = 0
+            for chunk in read_columns(file, config, columns, bad):
+                rows += len(chunk)
+                yield from slices(chunk.set_axis(chunk.index + before), most)
+            good += rows
+            self.bad += len(bad)
+            before += rows + len(bad)
+            if bad and good:
+                self._say(f"left out: {counted_rows(file, bad)}")
+        if not good:
+            raise SourceError(counted_rows(file, bad) if bad else f"{file}: there is no row below the header")
+
+
+def slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the table in pieces of at most so many rows."""
+    return (table.iloc[start : start + rows] for start in range(0, len(table), rows))
