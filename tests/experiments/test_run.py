@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,16 @@ def test_a_kill_between_the_last_run_and_its_saving_costs_no_training(
     pd.testing.assert_frame_equal(again.predictions, first.predictions)
 
 
-def test_baselines_say_what_any_classifier_has_to_beat(context: RunContext, labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("spaces", [True, False])
+def test_baselines_say_what_any_classifier_has_to_beat(
+    context: RunContext, split: pd.DataFrame, labels: tuple[str, ...], spaces: bool
+) -> None:
+    """Words are counted; where no spaces part them, as in Chinese, characters."""
+    if not spaces:
+        words = sorted(set(" ".join(split["text"]).split()))
+        signs = {word: chr(0x4E00 + place) for place, word in enumerate(words)}
+        written = split.assign(text=["".join(signs[word] for word in text.split()) for text in split["text"]])
+        context = replace(context, design_splits=DesignSplits(written, design_of()))
     table = fit_baselines(context)
     Predictions.validate(table)
     assert set(table["learner"]) == {"majority", "tf-idf"}

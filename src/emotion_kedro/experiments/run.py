@@ -17,6 +17,7 @@ from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.models import OnlyConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
+from emotion_kedro.metrics.diversity import HAN
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
@@ -276,7 +277,8 @@ def fit_baselines(context: RunContext) -> pd.DataFrame:
 
     splits, labels = context.design_splits, context.taxonomy.names
     splits.guard.assert_disjoint(splits.train, "the train rows of the baselines")
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
+    pattern = rf"[{HAN}]|[^\W{HAN}]+|[^\w\s]"  # a Chinese character is a word: no spaces part them
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=pattern)
     estimators = {
         "majority": DummyClassifier(strategy="prior"),
         "tf-idf": make_pipeline(words, LogisticRegression(C=10.0, max_iter=1000)),
