@@ -17,6 +17,7 @@ from emotion_kedro.datasets import (
     ChunkedParquetDataset,
     CSVDataset,
     JSONDataset,
+    OptionalJSON,
     ParquetDataset,
     PlotDataset,
     TextDataset,
@@ -217,3 +218,10 @@ def test_every_table_of_runs_is_kept_so() -> None:
     catalog = "".join(file.read_text() for file in Path("conf/base/catalog").glob("*.yml"))
     classes = re.findall(r"type: (\S+)\n(?:  [^\n]*\n)*  validator: {class: emotion_kedro.schemas.Runs,", catalog)
     assert classes == ["emotion_kedro.datasets.TimedParquetDataset"] * 3
+
+
+def test_what_is_not_there_loads_as_nothing_and_what_is_there_as_it_is(tmp_path: Path) -> None:
+    dataset = OptionalJSON(filepath=str(tmp_path / "findings.json"))
+    assert dataset.load() is None
+    dataset.save([{"system": "S1"}])
+    assert dataset.load() == [{"system": "S1"}]
