@@ -27,6 +27,7 @@ from emotion_kedro.metrics.diversity import (
 from emotion_kedro.metrics.novelty import copied, nearest
 from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.metrics.two_sample import two_sample_auc
+from emotion_kedro.schemas import TextQuality
 
 ALL = "all"
 SAMPLE = 200
@@ -36,12 +37,6 @@ MOST_SAMPLES = 5
 DRAW = ("size", "data_seed")
 LEAST_TEXTS = 10
 """Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
-COLUMNS = {
-    **dict.fromkeys(("experiment", "arm", "label", "metric"), "str"),
-    **dict.fromkeys(("value", "real"), "float64"),
-    "texts": "int64",
-    **dict.fromkeys(("target", "met"), "str"),
-}
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to rows of length 1, (texts, width), such as :class:`emotion_kedro.models.features.Features`."""
@@ -147,7 +142,7 @@ def text_quality(
         for label, part in _by_label(added)
         for figure in _figures(part, references)
     ]
-    return table_of(rows, COLUMNS)
+    return table_of(rows, TextQuality)
 
 
 def _references(
