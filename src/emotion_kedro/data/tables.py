@@ -337,7 +337,9 @@ def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) ->
         if column not in present:
             raise reader_errors.missing_column(path, column, present)
         if present.count(column) > 1:
-            raise reader_errors.repeated_column(path, column)
+            raise SourceError(
+                f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
+            )
 
 
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {
