@@ -148,10 +148,6 @@ def _words(record: Any, text: TextWeights, labels: Sequence[str]) -> pd.DataFram
 def concentration(words: pd.DataFrame, tops: Sequence[int]) -> pd.DataFrame:
     """Return which share of all absolute weight lies on the heaviest words of a text, mean over texts.
 
-    Args:
-        words: a row a word: ``record_id`` and the weights :data:`MEASURES`.
-        tops: numbers of words.
-
     Returns:
         ``measure, words, share, even`` (the share if all words of a text weighed the same) ``, texts``.
     """
@@ -171,12 +167,6 @@ def heaviest_words(
     words: pd.DataFrame, predicted: pd.Series, *, per_label: int = WORDS_PER_LABEL, least_texts: int = LEAST_TEXTS
 ) -> pd.DataFrame:
     """Return for each predicted label the words with the highest mean attribution, as far as it is above 0.
-
-    Args:
-        words: a row a word: ``record_id``, ``word`` and ``attribution``.
-        predicted: the label read in each text, by ``record_id``.
-        per_label: words of a label.
-        least_texts: texts with that label, at least, that have the word.
 
     Returns:
         ``label, word, mean, texts``.

@@ -260,10 +260,7 @@ def delimited_rows(
 ) -> tuple[list[str], Iterator[list[str] | BadRow]]:
     """Read a delimited table row by row, slowly, so that every bad row can be named.
 
-    Args:
-        path: the table.
-        source: how it is to be read.
-        errors: ``surrogateescape`` makes a row of undecodable bytes a bad row.
+    With ``errors="surrogateescape"`` a row of undecodable bytes is a bad row.
 
     Returns:
         The names of the columns, and the fields of each data row, or what is wrong with it.

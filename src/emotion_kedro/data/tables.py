@@ -28,11 +28,6 @@ Objects = Iterator[tuple[int | None, Any]]
 def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
     """Return the files of a source, in order: as they are named in reports -> where they lie.
 
-    Args:
-        root: folder that relative paths start from.
-        name: of the source.
-        patterns: paths, or patterns of paths, as for :func:`files_named`.
-
     Raises:
         SourceError: if a file is not there, or named twice.
     """

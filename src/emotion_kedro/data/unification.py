@@ -25,11 +25,6 @@ def unify_labels(
 ) -> tuple[Chunks, TaxonomyConfig, dict[str, Any]]:
     """Keep the records whose label is in the taxonomy.
 
-    Args:
-        records: records table (the sources' maps are applied).
-        config: the taxonomy, what other labels become of it, and whether a record with one that stays is dropped (and
-            counted) or is an error.
-
     Returns:
         The records that stay, in order; the taxonomy, which ``from_data`` is made of the records' labels here; and a
         report: ``taxonomy`` (its labels), ``rows``, ``kept``, ``dropped`` and ``labels`` (source -> label -> count).

@@ -94,11 +94,7 @@ class ModelDirectory(Versioned[SavesItself, Path]):
         return path
 
     def fingerprint(self, digest_of: Callable[[Path], str]) -> str:
-        """Return a digest of what the model says: cards, and how long it took, are no part of it.
-
-        Args:
-            digest_of: of a file.
-        """
+        """Return a digest of what the model says: cards, and how long it took, are no part of it."""
         digest = hashlib.sha256()
         for file in sorted(
             path for path in self._directory().rglob("*") if path.is_file() and path.name not in (CARD, CHECK_SUMS)

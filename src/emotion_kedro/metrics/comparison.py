@@ -223,11 +223,8 @@ def p_value_of(gain: Interval, differing: int) -> float:
     """Return the two-sided p-value of a difference, by the standard error that its interval rests on.
 
     So it speaks of other test rows and of other runs, as the interval does. Student's t, with as many degrees of
-    freedom as clusters of test rows differ, less one: where a handful decide, as careful as McNemar's exact test.
-
-    Args:
-        gain: the difference.
-        differing: clusters of test rows of which one side has more right than the other, in the mean over runs.
+    freedom as clusters of test rows differ (``differing``), less one: where a handful decide, as
+    careful as McNemar's exact test.
     """
     if gain.error == 0.0 or differing < 2:
         return 1.0 if np.isfinite(gain.low) else np.nan

@@ -99,9 +99,6 @@ def labels_of(predictions: pd.DataFrame) -> tuple[str, ...]:
 def runs_of(predictions: pd.DataFrame) -> dict[Design, Runs]:
     """Return the runs of each design of an experiment, in the order in which the designs first appear.
 
-    Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
-
     Raises:
         ValueError: if a run of a design was tested on other rows than the rest, or a true label has no column.
     """

@@ -33,11 +33,7 @@ def curves_table(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFram
 
 
 def curves_plot(curves: pd.DataFrame) -> bytes:
-    """Draw the losses by step, a panel for each model; of a model with several trainings a line for each.
-
-    Args:
-        curves: schema :class:`emotion_kedro.schemas.TrainingCurves`.
-    """
+    """Draw the losses by step, a panel for each model; of a model with several trainings a line for each."""
     models = list(dict.fromkeys(curves["model"]))[:MOST_PANELS]
     if not models:
         return empty_plot("no losses were written down")
