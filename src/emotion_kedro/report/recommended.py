@@ -18,7 +18,7 @@ from emotion_kedro.metrics.scores import label_scores, score_table
 from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
 from emotion_kedro.report.page import render
 from emotion_kedro.report.plots import rows_of
-from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
+from emotion_kedro.report.tables import METRIC_NAMES, interval_cells, number, with_interval
 
 SURE = 0.9
 """Probability from which on a right answer may be the example."""
@@ -216,8 +216,7 @@ def _header(
 
 
 def _scores(scores: pd.DataFrame) -> pd.DataFrame:
-    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(scores)]
-    return pd.DataFrame({"metric": scores["metric"].replace(METRIC_NAMES), "value": cells})
+    return pd.DataFrame({"metric": scores["metric"].replace(METRIC_NAMES), "value": interval_cells(scores)})
 
 
 def _calibration(notes: dict[str, Any], row: pd.Series) -> str:
