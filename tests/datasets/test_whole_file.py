@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError, Version
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from killing import kill_in_the_middle
 
 from emotion_kedro.datasets import (
@@ -184,22 +184,6 @@ def test_previews_say_what_they_are(case: Case, tmp_path: Path) -> None:
     assert getattr(annotation, "__name__", str(annotation)) == case.preview
     shown = base64.b64decode(dataset.preview()).decode() if case.preview == "ImagePreview" else str(dataset.preview())
     assert "one" in shown or shown == '{"a": 1}'
-
-
-def test_a_catalog_takes_them_by_name(tmp_path: Path) -> None:
-    catalog = DataCatalog.from_config(
-        {
-            "table": {
-                "type": "emotion_kedro.datasets.ParquetDataset",
-                "filepath": str(tmp_path / "table.parquet"),
-                "versioned": True,
-            }
-        }
-    )
-    table = CASES["parquet"].first
-    catalog.save("table", table)
-    assert catalog.load("table").equals(table)
-    assert len(files(tmp_path)) == 1
 
 
 def test_how_long_runs_took_is_no_part_of_what_their_table_says(tmp_path: Path) -> None:
