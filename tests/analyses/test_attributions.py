@@ -220,9 +220,9 @@ def test_figures_of_weights() -> None:
     words = pd.DataFrame({"record_id": list("aabb"), "word": ["sad", "day", "sad", "joy"]})
     for name in ("attribution", "attention", "rollout"):
         words[name] = [3.0, -1.0, 1.0, 0.0]
-    share = concentration(words, (1, 2)).query("measure == 'attribution'")
-    assert share[["share", "even"]].to_numpy().tolist() == [[0.875, 0.5], [1.0, 1.0]]
-    heaviest = heaviest_words(words, pd.Series({"a": "sadness", "b": "sadness"}), per_label=3, least_texts=2)
+    share = concentration(words).query("measure == 'attribution'")
+    assert share[["share", "even"]].to_numpy().tolist() == [[0.875, 0.5], [1.0, 1.0], [1.0, 1.0]]
+    heaviest = heaviest_words(words, pd.Series({"a": "sadness", "b": "sadness"}))
     assert heaviest.to_dict("records") == [{"label": "sadness", "word": "sad", "mean": 2.0, "texts": 2}]
     table = completeness(pd.DataFrame({"gap": [0.1, -0.3], "change": [2.0, -2.0]}))
     assert table["ratio"].item() == pytest.approx(0.1)

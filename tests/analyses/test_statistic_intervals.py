@@ -11,11 +11,6 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 EVALUATION = EvaluationConfig(bootstrap_samples=400)
 
 
-def test_a_constant_has_an_interval_without_width() -> None:
-    interval = mean_interval(np.full((2, 10), 0.25), np.arange(10), EVALUATION)
-    assert (interval.estimate, interval.low, interval.high) == (0.25, 0.25, 0.25)
-
-
 def test_the_mean_of_many_rows_has_the_interval_of_the_normal_law() -> None:
     values = np.random.default_rng(0).normal(size=400)
     interval = mean_interval(values, np.arange(400), EVALUATION)

@@ -129,14 +129,6 @@ def test_grouped_sample(records: pd.DataFrame, cap: int | None) -> None:
     assert counted == sample.groupby(["split", "source", "label"]).size().to_dict()
 
 
-def test_sample_depends_on_the_seed_alone(records: pd.DataFrame) -> None:
-    first, _ = sample_and_split(records, SamplingConfig(cap=50, seed=1))
-    again, _ = sample_and_split(records.sample(frac=1, random_state=0).sort_index(), SamplingConfig(cap=50, seed=1))
-    other, _ = sample_and_split(records, SamplingConfig(cap=50, seed=2))
-    assert first.equals(again)
-    assert not first.equals(other)
-
-
 def test_plain_sample_is_not_grouped(records: pd.DataFrame) -> None:
     options = SamplingConfig(cap=None, repeats="keep", conflicts="keep", split={"strategy": "plain", "validation": 0})
     sample, report = sample_and_split(records, options)

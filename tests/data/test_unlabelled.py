@@ -140,10 +140,8 @@ def test_near_duplicates_fall_into_one_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "changes", "pieces"),
     [
-        ("txt\na\n", {}, ["no column 'text'"]),
         ("text\na\nb,c\n", {}, ["data row 2 (line 3)", "2 field(s)"]),
         ("text\n", {}, ["no row below the header"]),
-        (b"text\n\xe9t\xe9 here\n", {}, ["line 2", "not utf-8"]),
         ("text\na\na\n", {}, ["of 2 texts 1 are usable", "'repeat': 1"]),
         ("text\na\nb\n", {"file": "deep/*.csv"}, ["no such file", "holds: a.csv", "--params=raw_root="]),
         ("text\na\nb\n", {"file": ("a.csv", "*.csv")}, ["names a.csv twice"]),

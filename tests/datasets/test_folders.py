@@ -27,21 +27,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-def test_a_folder_is_loaded_as_its_path(folder: Path) -> None:
-    dataset = RawFolder(path=str(folder))
-    assert dataset.exists()
-    assert dataset.load() == folder
-
-
 def test_a_missing_folder_is_an_error_that_says_how_to_name_another(tmp_path: Path) -> None:
     dataset = RawFolder(path=str(tmp_path / "absent"))
     assert not dataset.exists()
     with pytest.raises(DatasetError, match="absent with the raw tables; name yours with --params=raw_root=FOLDER"):
         dataset.load()
-
-
-def test_a_file_is_no_folder(folder: Path) -> None:
-    assert not RawFolder(path=str(folder / "notes.txt")).exists()
 
 
 def test_raw_data_is_never_written(folder: Path) -> None:

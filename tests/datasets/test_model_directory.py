@@ -37,15 +37,6 @@ def words(directory: Path) -> str:
     return (directory / "weights").read_text()
 
 
-def test_a_model_is_loaded_as_the_path_of_its_version(tmp_path: Path) -> None:
-    model = dataset(tmp_path, save="2030-01-01")
-    assert not model.exists()
-    model.save(Model("one"))
-    assert model.exists()
-    assert model.load() == tmp_path / "joy" / "2030-01-01" / "joy"
-    assert words(model.load()) == "one"
-
-
 def test_the_newest_version_is_loaded_unless_another_is_asked_for(tmp_path: Path) -> None:
     for number in ("1", "3"):
         dataset(tmp_path, save=f"2030-01-0{number}").save(Model(number))
@@ -127,17 +118,6 @@ class Slow:
 version = Version(None, sys.argv[3]) if len(sys.argv) > 3 else None
 ModelDirectory(filepath=sys.argv[1], version=version).save(Slow())
 """
-
-
-def test_a_killed_save_leaves_nothing_that_loads(tmp_path: Path) -> None:
-    kill_in_the_middle(KILLED, str(tmp_path / "joy"), str(tmp_path / "sign"), "2030-01-01", sign=tmp_path / "sign")
-    # It did write: into a folder beside the versions.
-    assert [file.name for file in (tmp_path / "joy").rglob("*") if file.is_file()] == ["config.json"]
-    assert not dataset(tmp_path).exists()
-    with pytest.raises(DatasetError):
-        dataset(tmp_path).load()
-    dataset(tmp_path, save="2030-01-01").save(Model("whole"))
-    assert words(dataset(tmp_path).load()) == "whole"
 
 
 def test_a_killed_save_leaves_the_older_version(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError, Version
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from killing import kill_in_the_middle
 
 from emotion_kedro.datasets import (
     ChunkedParquetDataset,
     CSVDataset,
     JSONDataset,
+    OptionalJSON,
     ParquetDataset,
     PlotDataset,
     TextDataset,
@@ -185,22 +186,6 @@ def test_previews_say_what_they_are(case: Case, tmp_path: Path) -> None:
     assert "one" in shown or shown == '{"a": 1}'
 
 
-def test_a_catalog_takes_them_by_name(tmp_path: Path) -> None:
-    catalog = DataCatalog.from_config(
-        {
-            "table": {
-                "type": "emotion_kedro.datasets.ParquetDataset",
-                "filepath": str(tmp_path / "table.parquet"),
-                "versioned": True,
-            }
-        }
-    )
-    table = CASES["parquet"].first
-    catalog.save("table", table)
-    assert catalog.load("table").equals(table)
-    assert len(files(tmp_path)) == 1
-
-
 def test_how_long_runs_took_is_no_part_of_what_their_table_says(tmp_path: Path) -> None:
     dataset = TimedParquetDataset(filepath=str(tmp_path / "runs.parquet"))
     contents = [content_of(dataset, "runs", {})]
@@ -217,3 +202,10 @@ def test_every_table_of_runs_is_kept_so() -> None:
     catalog = "".join(file.read_text() for file in Path("conf/base/catalog").glob("*.yml"))
     classes = re.findall(r"type: (\S+)\n(?:  [^\n]*\n)*  validator: {class: emotion_kedro.schemas.Runs,", catalog)
     assert classes == ["emotion_kedro.datasets.TimedParquetDataset"] * 3
+
+
+def test_what_is_not_there_loads_as_nothing_and_what_is_there_as_it_is(tmp_path: Path) -> None:
+    dataset = OptionalJSON(filepath=str(tmp_path / "findings.json"))
+    assert dataset.load() is None
+    dataset.save([{"system": "S1"}])
+    assert dataset.load() == [{"system": "S1"}]

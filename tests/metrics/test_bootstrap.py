@@ -73,16 +73,6 @@ def test_width_of_a_single_run_is_the_binomial_one(predictions_of: Invent) -> No
     assert score.low < score.estimate < score.high
 
 
-def test_copies_of_a_row_in_its_group_add_nothing(predictions_of: Invent) -> None:
-    table = predictions_of("real", 0.6, rows=60)
-    copies = table.assign(record_id=table["record_id"] + "-copy")
-    runs, doubled = single(table), single(pd.concat([table, copies]))
-    groups = pd.Series(np.arange(120) // 2, index=sorted(doubled.record_ids))
-    first = resample(runs, ["accuracy"], None, EVALUATION)["accuracy"]
-    second = resample(doubled, ["accuracy"], groups, EVALUATION)["accuracy"]
-    np.testing.assert_allclose(first.samples, second.samples, rtol=1e-6)
-
-
 def test_rows_with_a_negative_group_stand_alone() -> None:
     ids = np.array(["a", "b", "c", "d"], dtype=object)
     groups = pd.Series([-1, 5, -1, 5], index=ids)
@@ -100,17 +90,6 @@ def test_runs_of_a_data_seed_are_drawn_together() -> None:
     np.testing.assert_allclose(np.bincount(picked.ravel()) / picked.size, 1 / 6, atol=0.01)
     with pytest.raises(ValueError, match=r"\[2, 1\] runs"):
         picked_runs([0, 0, 1], samples=5, seed=0)
-
-
-def test_seeds_widen_the_interval(predictions_of: Invent) -> None:
-    steady = predictions_of("real", 0.6, seeds=(0,))
-    moved = pd.concat([steady, predictions_of("real", 0.9, seeds=(1,))])
-    widths = []
-    for table in (pd.concat([steady, steady.assign(seed=1)]), moved):
-        runs = single(table)
-        score = interval(resample(runs, ["accuracy"], None, EVALUATION)["accuracy"], runs.data_seeds, EVALUATION)
-        widths.append(score.high - score.low)
-    assert widths[1] > 1.3 * widths[0]
 
 
 def test_what_is_not_defined_is_nan(predictions_of: Invent) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval
-from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, label_gains, p_value_of, verdict_of
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, label_gains, p_value_of
 from emotion_kedro.schemas import Comparisons, LabelGains
 
 EVALUATION = EvaluationConfig(bootstrap_samples=300)
@@ -132,20 +132,6 @@ def test_what_was_named_beforehand_pays_for_no_search(predictions: pd.DataFrame)
     together, apart = (table[table["metric"] == "accuracy"] for table in tables)
     assert together["p_holm"].to_numpy()[:2] == pytest.approx(3 * together["p_value"].to_numpy()[:2])
     assert apart["p_holm"].to_numpy() == pytest.approx(np.array([1, 2, 1]) * apart["p_value"].to_numpy())
-
-
-def test_holm_by_hand() -> None:
-    adjusted = holm(pd.Series([0.01, 0.04, float("nan"), 0.03]))
-    assert adjusted.dropna().tolist() == pytest.approx([0.03, 0.06, 0.06])
-    assert adjusted.isna().tolist() == [False, False, True, False]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.01, 0.1, "helped"), (-0.1, -0.01, "harmed"), (0.0, 0.1, "no difference shown"), (-1, 1, "no difference shown")],
-)
-def test_verdict(low: float, high: float, verdict: str) -> None:
-    assert verdict_of(Interval((low + high) / 2, low, high)) == verdict
 
 
 def test_gains_by_label_are_those_of_macro_f1_taken_apart(predictions_of: Invent) -> None:

@@ -44,11 +44,6 @@ def test_distinct_n_by_hand() -> None:
     assert distinct_n(["哈哈哈哈"], 1) == pytest.approx(1 / 4)
 
 
-def test_distinct_n_refuses_zero() -> None:
-    with pytest.raises(ValueError, match="n is 0"):
-        distinct_n(["a"], 0)
-
-
 def test_self_bleu_ends_of_the_scale() -> None:
     assert self_bleu(["I am very sad today", "i am very sad, today!"]) == pytest.approx(1.0)
     assert self_bleu(["one two three four five", "six seven eight nine ten"]) == pytest.approx(0.0, abs=0.1)
@@ -68,18 +63,6 @@ def test_self_bleu_is_sacrebleu_against_the_others() -> None:
 def test_self_bleu_leaves_out_texts_without_words() -> None:
     assert math.isnan(self_bleu([]))
     assert math.isnan(self_bleu(["alone here", "...", ""]))
-
-
-def test_self_bleu_sample_is_repeatable() -> None:
-    texts = [f"today {number} people were {number % 3} times sad" for number in range(30)]
-    assert self_bleu(texts, sample=5, seed=1) == self_bleu(texts, sample=5, seed=1)
-    assert self_bleu(texts, sample=5, seed=1) != self_bleu(texts, sample=5, seed=2)
-    assert self_bleu(texts, sample=30) == pytest.approx(self_bleu(texts, sample=99))
-
-
-def test_self_bleu_refuses_a_sample_of_one() -> None:
-    with pytest.raises(ValueError, match="sample is 1"):
-        self_bleu(["a", "b"], sample=1)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +101,6 @@ def test_vendi_counts_different_texts() -> None:
 def test_common_openings_by_hand() -> None:
     texts = ["I am so sad", "i am so glad", "we are here now", "you and me", "they left early", "no"]
     assert common_openings(texts) == pytest.approx(4 / 6)
-    assert common_openings(texts, openings=1) == pytest.approx(2 / 6)
     assert math.isnan(common_openings([]))
 
 

@@ -82,7 +82,7 @@ def analyse(
         "texts": texts,
         "accuracy": _versions_named(score_table(predictions, groups, evaluation).query("metric == 'accuracy'"), "arm"),
         "differences": _versions_named(compare(predictions, _pairs(config), groups, evaluation), "first"),
-        "concentration": concentration(tested_words, TOPS),
+        "concentration": concentration(tested_words),
         "heaviest_words": heaviest_words(tested_words, tested_texts.set_index("record_id")["predicted"]),
         "completeness": completeness(tested_texts),
     }
@@ -145,12 +145,8 @@ def _words(record: Any, text: TextWeights, labels: Sequence[str]) -> pd.DataFram
     )
 
 
-def concentration(words: pd.DataFrame, tops: Sequence[int]) -> pd.DataFrame:
+def concentration(words: pd.DataFrame) -> pd.DataFrame:
     """Return which share of all absolute weight lies on the heaviest words of a text, mean over texts.
-
-    Args:
-        words: a row a word: ``record_id`` and the weights :data:`MEASURES`.
-        tops: numbers of words.
 
     Returns:
         ``measure, words, share, even`` (the share if all words of a text weighed the same) ``, texts``.
@@ -159,7 +155,7 @@ def concentration(words: pd.DataFrame, tops: Sequence[int]) -> pd.DataFrame:
     for measure in MEASURES:
         sorted_weights = [np.sort(part.abs().to_numpy())[::-1] for _, part in words.groupby("record_id")[measure]]
         texts = [weights for weights in sorted_weights if weights.sum() > 0]
-        for top in tops:
+        for top in TOPS:
             shares = [weights[:top].sum() / weights.sum() for weights in texts]
             even = [min(top / len(weights), 1.0) for weights in texts]
             means = (float(np.mean(shares)), float(np.mean(even))) if texts else (np.nan, np.nan)
@@ -167,25 +163,17 @@ def concentration(words: pd.DataFrame, tops: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def heaviest_words(
-    words: pd.DataFrame, predicted: pd.Series, *, per_label: int = WORDS_PER_LABEL, least_texts: int = LEAST_TEXTS
-) -> pd.DataFrame:
+def heaviest_words(words: pd.DataFrame, predicted: pd.Series) -> pd.DataFrame:
     """Return for each predicted label the words with the highest mean attribution, as far as it is above 0.
-
-    Args:
-        words: a row a word: ``record_id``, ``word`` and ``attribution``.
-        predicted: the label read in each text, by ``record_id``.
-        per_label: words of a label.
-        least_texts: texts with that label, at least, that have the word.
 
     Returns:
         ``label, word, mean, texts``.
     """
     labelled = words.assign(label=words["record_id"].map(predicted))
     means = labelled.groupby(["label", "word"]).agg(mean=("attribution", "mean"), texts=("record_id", "nunique"))
-    common = means[(means["texts"] >= least_texts) & (means["mean"] > 0)].reset_index()
+    common = means[(means["texts"] >= LEAST_TEXTS) & (means["mean"] > 0)].reset_index()
     ordered = common.sort_values(["label", "mean", "word"], ascending=[True, False, True], kind="stable")
-    return ordered.groupby("label").head(per_label).reset_index(drop=True)
+    return ordered.groupby("label").head(WORDS_PER_LABEL).reset_index(drop=True)
 
 
 def completeness(texts: pd.DataFrame) -> pd.DataFrame:

@@ -66,14 +66,7 @@ def _allowed(labels: pd.Series, named: pd.DataFrame, otherwise: str) -> tuple[ND
 
 
 def learned_rule(how: Pieces, *, leaves: int, least_count: int, seed: int) -> Pipeline:
-    """Return a decision tree on whether a text contains words, or runs of 3 to 6 letters within a word; not yet fitted.
-
-    Args:
-        how: what it may look for.
-        leaves: of the tree, at most.
-        least_count: train texts that a piece has to stand in.
-        seed: of the order in which equally good questions are tried.
-    """
+    """Return a decision tree on whether a text contains words, or runs of 3 to 6 letters in one; not yet fitted."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.pipeline import make_pipeline
     from sklearn.tree import DecisionTreeClassifier

@@ -164,11 +164,6 @@ def keyword_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how many labels the written rule explains.
 
-    Args:
-        labelled: name -> ``text, label, group``; those without rows are left out.
-        config: the rule.
-        evaluation: of the intervals.
-
     Returns:
         ``labels_of, rows_of`` (``all``, or those ``with keyword``) ``, rows, value, low, high`` (share explained)
         ``, by_chance`` with its central range ``chance_low, chance_high`` after dealing the labels out anew, and

@@ -96,12 +96,7 @@ def seen_in_train(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, NDArray[
 def predict_by_words(
     train: pd.DataFrame, texts: Sequence[str] | pd.Series, config: MergingConfig
 ) -> NDArray[np.object_]:
-    """Fit a logistic regression on the train rows' words, weighted by TF-IDF, and return what it predicts.
-
-    Args:
-        train: ``key`` and ``label``.
-        texts: n normalised texts.
-        config: n-grams and penalty.
+    """Fit a logistic regression on the train rows' words, weighted by TF-IDF, and return what it predicts, (n,).
 
     Returns:
         Labels, (n,).
@@ -161,11 +156,6 @@ def merging_tables(
 
     Groups of near-duplicates and split seeds are drawn with replacement, both arms of a difference on the same draw; a
     row that several splits tested is one row.
-
-    Args:
-        table: of :func:`predictions_under_splits`.
-        config: sources.
-        evaluation: of the intervals.
 
     Returns:
         ``merging_scores``: ``tested, split_strategy, arm, rows`` (test rows of all splits together, a row tested in two

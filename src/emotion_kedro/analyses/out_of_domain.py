@@ -211,10 +211,6 @@ def auc(positive: ArrayLike, scores: ArrayLike) -> float:
 
     The same as scikit-learn's, some ten times quicker: it is asked for thousands of resamples.
 
-    Args:
-        positive: truth of each text, (n,).
-        scores: (n,), higher speaks for positive.
-
     Returns:
         In 0..1, .5 by chance; NaN where all texts are of one class.
     """

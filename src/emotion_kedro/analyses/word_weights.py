@@ -112,13 +112,7 @@ def _encode(classifier: EncoderClassifier, texts: Sequence[str]) -> list[_Encode
 def words_of_tokens(
     offsets: Sequence[tuple[int, int]], special: Sequence[int], spans: Sequence[tuple[int, int]]
 ) -> NDArray[np.int64]:
-    """Return the number of the word in which each token starts, (tokens,); -1 for special tokens and punctuation.
-
-    Args:
-        offsets: start and end of each token in the text.
-        special: 1 for tokens that stand for no text.
-        spans: start and end of each word, in order.
-    """
+    """Return the number of the word in which each token starts, (tokens,); -1: special, or punctuation."""
     starts = np.array([start for start, _ in spans], dtype=np.int64)
     ends = np.array([end for _, end in spans], dtype=np.int64)
     places = np.array([start for start, _ in offsets], dtype=np.int64)

@@ -117,10 +117,6 @@ STEPS: dict[str, Callable[[pd.Series], pd.Series]] = {
 def clean(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
     """Apply the cleaning ``steps`` in the order given.
 
-    Args:
-        texts: strings, no missing values.
-        steps: names of :data:`STEPS`.
-
     Raises:
         ValueError: if there is no step of a name.
     """

@@ -10,6 +10,8 @@ import pandas as pd
 from emotion_kedro.data.near_duplicates import NearIndex, normalise
 from emotion_kedro.data.splitting import UNGROUPED
 
+NEAR, SHINGLE = 0.7, 5
+"""Jaccard similarity of near-copies, and characters of a shingle."""
 HELD, LEAST_SHINGLES = 0.85, 20
 """By this measure 0 to .6 % of real train rows are parts of a test text, or hold one (six sets, split by near-duplicate
 groups): too many to stop a run for, few enough to do without such texts where they were generated."""
@@ -28,13 +30,12 @@ class LeakGuard:
     texts, and texts joined to others, where they have :data:`LEAST_SHINGLES` shingles or more.
     """
 
-    def __init__(self, heldout: pd.DataFrame, *, near: float = 0.7, shingle: int = 5) -> None:
-        """Take the held-out records (``record_id, text, group``); ``near`` is the Jaccard similarity of near-copies."""
+    def __init__(self, heldout: pd.DataFrame) -> None:
+        """Take the held-out records (``record_id, text, group``)."""
         self._id_of_text = dict(zip(normalise(heldout["text"]), heldout["record_id"], strict=True))
         groups = heldout[heldout["group"] != UNGROUPED]
         self._id_of_group = dict(zip(groups["group"], groups["record_id"], strict=True))
-        self._index = NearIndex(heldout["text"].reset_index(drop=True), shingle=shingle)
-        self._near = near
+        self._index = NearIndex(heldout["text"].reset_index(drop=True), shingle=SHINGLE)
 
     def assert_disjoint(self, rows: pd.DataFrame | Sequence[str], place: str) -> None:
         """Raise a :class:`LeakError` if one of the rows is held out.
@@ -60,7 +61,7 @@ class LeakGuard:
         table = pd.Series(list(texts), dtype="str")
         if table.empty:
             return np.zeros(0, dtype=bool)
-        return self.same(texts) | self._index.copies(table, near=self._near, held=HELD, least=LEAST_SHINGLES)
+        return self.same(texts) | self._index.copies(table, near=NEAR, held=HELD, least=LEAST_SHINGLES)
 
     def same(self, texts: Sequence[str]) -> np.ndarray:
         """Return which texts are, once normalised, a held-out text: (texts,) of bool."""

@@ -46,11 +46,6 @@ def log_odds(texts: Sequence[str], labels: Sequence[str], *, least_count: int = 
     2008, "Fightin' Words", Political Analysis 16, equations 16 and 22). The prior pulls rare words towards the
     proportions of the whole, so that a word does not become typical by standing in one text.
 
-    Args:
-        texts: the texts.
-        labels: the label of each.
-        least_count: texts, at least, that a word has to stand in to be in the table; all words are counted.
-
     Returns:
         A row for each word and label, by label and then word: ``label``, ``word``, ``count`` (in that label's texts),
         ``texts`` (of all labels, that have the word), ``log_odds`` (nats) and ``z``.
@@ -124,13 +119,7 @@ def has_cue_word(texts: Sequence[str], labels: Sequence[str], cues: Mapping[str,
 
 
 def lexicon_words(rows: pd.DataFrame, labels: Sequence[str], lexicon: LexiconConfig) -> tuple[str, ...]:
-    """Return the words that a tokenizer is to keep whole, each once.
-
-    Args:
-        rows: training rows (``text, label, origin``); words are mined in the real ones alone.
-        labels: of the taxonomy.
-        lexicon: which words: the labels, those listed, or those mined.
-    """
+    """Return the words that a tokenizer is to keep whole: the labels, those listed, or those mined in the real rows."""
     words: Iterable[str] = labels if lexicon.words == "labels" else lexicon.listed
     if lexicon.words == "mined":
         real = rows[rows["origin"] == "real"]

@@ -66,11 +66,7 @@ def text_hashes(texts: pd.Series) -> np.ndarray:
 
 
 def _normal_ascii(texts: Any) -> list[bytes]:
-    """Normalise the ASCII texts of an Arrow array all at once; what becomes of others is of no use.
-
-    Args:
-        texts: large strings, no missing values.
-    """
+    """Normalise the ASCII texts of an Arrow array of large strings all at once; of others comes nonsense."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -155,12 +151,9 @@ def bands(threshold: float, permutations: int) -> tuple[int, int]:
 
 
 def _buckets(signatures: np.ndarray, number: int, width: int) -> Iterator[np.ndarray]:
-    """Yield the rows that agree in a band, two or more, once: texts that are much alike share band after band.
+    """Yield the rows of MinHashes (texts, permutations) that agree in a band, two or more, once.
 
-    Args:
-        signatures: MinHash of each text, shape (texts, permutations).
-        number: of bands.
-        width: permutations of a band.
+    Texts that are much alike share band after band.
     """
     seen: set[bytes] = set()
     for start in range(0, number * width, width):

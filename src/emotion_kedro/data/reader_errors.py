@@ -54,13 +54,9 @@ def missing_file(path: Path) -> SourceError:
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
-    if folder != path.parent:
-        missing = path.parts[len(folder.parts)]
-        near = get_close_matches(missing, [entry.name for entry in folder.iterdir() if entry.is_dir()], n=1)
-        if near:
-            return SourceError(f"{path}: there is no folder {folder / missing}; did you mean {folder / near[0]}?")
-    inside = listed(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())) or "nothing"
-    close = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    entries = sorted(folder.iterdir())
+    inside = listed(entry.name + "/" * entry.is_dir() for entry in entries) or "nothing"
+    close = get_close_matches(path.parts[len(folder.parts)], [entry.name for entry in entries], n=1)
     meant = f"; did you mean {close[0]}?" if close else "."
     return SourceError(
         f"{path}: no such file{meant} The folder {folder} holds: {inside}. Put the file there, correct `file` of "
@@ -84,13 +80,6 @@ def missing_column(path: Path, column: str, present: Iterable[str]) -> SourceErr
     )
 
 
-def repeated_column(path: Path, column: str) -> SourceError:
-    """A column that the source names is there twice."""
-    return SourceError(
-        f"{path}: the column {column!r} is there twice; rename one of them, or name all columns by `column_names`"
-    )
-
-
 def empty(path: Path) -> SourceError:
     """There is nothing in the file."""
     return SourceError(f"{path}: the file is empty")
@@ -98,12 +87,13 @@ def empty(path: Path) -> SourceError:
 
 def of_another_kind(path: Path, source: SourceConfig) -> SourceError | None:
     """Return what is to be said of a file that is no text, or another kind of it; None: it may be what it should."""
+    kind = source.format_of(path)
+    if kind in {"xlsx", "parquet"}:
+        return None
     with path.open("rb") as stream:
         start = stream.read(400)
-    if source.format_of(path) in {"xlsx", "parquet"}:
-        return None
-    for mark, what, advice in _KINDS:
-        if start.startswith(mark):
+    for mark, what, advice in (*_KINDS, *_TEXTS) if kind in {"csv", "tsv"} else _KINDS:
+        if start.startswith(mark) or start.lstrip().lower().startswith(mark):
             if mark == _ZIP and b"[Content_Types].xml" in start + path.read_bytes()[-4000:]:
                 what, advice = "an Excel workbook", "set `format: xlsx` of the source"
             return SourceError(f"{path}: this is {what}; {advice}")
@@ -112,23 +102,12 @@ def of_another_kind(path: Path, source: SourceConfig) -> SourceError | None:
         marked = "utf-16-le"
     if marked is not None and not source.encoding.lower().replace("_", "-").startswith(marked[:6]):
         return SourceError(f"{path}: this is {marked[:6].upper()}; set `encoding: {marked}` of the source")
-    if source.format_of(path) in {"csv", "tsv"}:
-        return _of_another_text(path, start.lstrip())
-    return None
-
-
-def _of_another_text(path: Path, start: bytes) -> SourceError | None:
-    if start[:15].lower().startswith((b"<!doctype html", b"<html")):
-        return SourceError(f"{path}: this is a web page, not a table; it may be a login page: download the file anew")
-    if start.startswith(b"version https://git-lfs"):
-        return SourceError(f"{path}: this is a pointer of Git LFS; bring the file itself with: git lfs pull")
-    if start.startswith((b"[{", b'{"')):
-        return SourceError(f"{path}: this is JSON; set `format: json` of the source, or `format: jsonl`")
     return None
 
 
 _ZIP = b"PK\x03\x04"
-_UNPACK = "unpack it first"
+_UNPACK, _NO_TABLE, _EXPORT = "unpack it first", "a table is needed", "export the table as CSV or Parquet"
+_JSON = "set `format: json` of the source, or `format: jsonl`"
 _KINDS = (
     (_ZIP, "a zip archive", _UNPACK),
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
@@ -138,12 +117,19 @@ _KINDS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (b"PAR1", "a Parquet table", "set `format: parquet` of the source"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of old Excel", "save it as .xlsx"),
-    (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
-    (b"%PDF-", "a PDF document", "a table is needed"),
-    (b"\x89PNG", "a PNG picture", "a table is needed"),
-    (b"\xff\xd8\xff", "a JPEG picture", "a table is needed"),
-    (b"\x80\x04", "a pickle, which is never read", "export the table as CSV or Parquet"),
-    (b"\x80\x05", "a pickle, which is never read", "export the table as CSV or Parquet"),
+    (b"SQLite format 3\0", "an SQLite database", _EXPORT),
+    (b"%PDF-", "a PDF document", _NO_TABLE),
+    (b"\x89PNG", "a PNG picture", _NO_TABLE),
+    (b"\xff\xd8\xff", "a JPEG picture", _NO_TABLE),
+    (b"\x80\x04", "a pickle, which is never read", _EXPORT),
+    (b"\x80\x05", "a pickle, which is never read", _EXPORT),
+)
+_TEXTS = (
+    (b"<!doctype html", "a web page, perhaps a login page", "download the file anew"),
+    (b"<html", "a web page, perhaps a login page", "download the file anew"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "bring the file itself with: git lfs pull"),
+    (b"[{", "JSON", _JSON),
+    (b'{"', "JSON", _JSON),
 )
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32"),
@@ -274,10 +260,7 @@ def delimited_rows(
 ) -> tuple[list[str], Iterator[list[str] | BadRow]]:
     """Read a delimited table row by row, slowly, so that every bad row can be named.
 
-    Args:
-        path: the table.
-        source: how it is to be read.
-        errors: ``surrogateescape`` makes a row of undecodable bytes a bad row.
+    With ``errors="surrogateescape"`` a row of undecodable bytes is a bad row.
 
     Returns:
         The names of the columns, and the fields of each data row, or what is wrong with it.

@@ -120,7 +120,7 @@ class LabelReader:
 
 @dataclass
 class _Tally:
-    """What happened to the rows of a source, or of one file."""
+    """What happened to the rows of a source."""
 
     rows: int = 0
     bad: int = 0
@@ -133,17 +133,6 @@ class _Tally:
     splits: Counter[str] = field(default_factory=Counter)
     first_unknown: tuple[int, str, str] | None = None
     """Data row, label, and the field that it stands in."""
-
-    def add(self, other: _Tally) -> None:
-        """Add the counts of one file."""
-        self.rows += other.rows
-        self.bad += other.bad
-        self.empty += other.empty
-        self.several += other.several
-        self.several_kept += other.several_kept
-        self.unknown.update(other.unknown)
-        self.labels.update(other.labels)
-        self.splits.update(other.splits)
 
 
 def read_source(
@@ -185,11 +174,9 @@ def read_source(
     files, splits = _files(root, name, source)
     total = _Tally()
     for (path, split), prefix in zip(splits.items(), prefixes_of(name, files), strict=True):
-        tally = _Tally()
-        for records in _read_file(path, source, steps, prefix, reader, tally):
-            tally.splits[split] += len(records)
+        for records in _read_file(path, source, steps, prefix, reader, total):
+            total.splits[split] += len(records)
             yield records.assign(source=name, split=split).astype({"source": "str", "split": "str"})
-        total.add(tally)
     if not total.labels:
         raise SourceError(
             f"source {name} ({', '.join(files)}): of {total.rows} rows none is left; {total.bad} cannot be read, "
@@ -257,11 +244,12 @@ def _read_file(
     assert source.text_column is not None
     assert source.label_column is not None
     bad: list[BadRow] = []
+    before = tally.rows
     for chunk in read_columns(path, source, (source.text_column, source.label_column), bad):
         yield _records(chunk, source, steps, prefix, reader, tally)
-    tally.bad = len(bad)
+    tally.bad += len(bad)
     tally.rows += len(bad)
-    if tally.rows == 0:
+    if tally.rows == before:
         raise SourceError(f"{path}: there is no row below the header")
     if source.unknown_labels == "error" and tally.first_unknown is not None:
         raise reader_errors.unknown_label(path, source, tally.first_unknown, dict(tally.unknown), reader.known)

@@ -42,10 +42,6 @@ class Splits:
 def take_rows(records: pd.DataFrame, config: SplitConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Take the rows of one file that the configuration names: no repeats removed, no groups kept together.
 
-    Args:
-        records: unified records; ``record_id`` is source, file (where the source has several) and row.
-        config: of the strategy ``rows``.
-
     Returns:
         The table of :class:`emotion_kedro.schemas.SplitRecords`, ungrouped and without validation rows, and a report:
         ``train`` and ``test`` (rows that are there), and ``test_in_train`` (test rows whose text is a train text).
@@ -81,10 +77,6 @@ def _last_rows(files: pd.Series, rows: pd.Series) -> str:
 
 def check_labels(sample: pd.DataFrame, needed: Sequence[str]) -> None:
     """Stop if a label has too few rows to be learned from, chosen by and tested on; warn if it has hardly enough.
-
-    Args:
-        sample: ``label``, ``group`` and ``split`` of each row.
-        needed: the splits that are wanted.
 
     Raises:
         ValueError: if a label has fewer groups of near-duplicates than there are splits, or no row to learn from or to
@@ -129,13 +121,6 @@ def split_grouped(records: pd.DataFrame, groups: np.ndarray, *, validation: floa
 
     Stratified by label and source where there are groups enough for it, then by label; what is rarer is thrown
     together. A group counts under the label and source of its first row. Tables too small to divide stay train.
-
-    Args:
-        records: records table of n rows.
-        groups: group of each row, shape (n,).
-        validation: share of the groups.
-        test: share of the groups.
-        seed: seed of the choice.
 
     Returns:
         ``train``, ``validation`` or ``test`` for each row, with the index of ``records``.

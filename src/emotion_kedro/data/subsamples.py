@@ -63,12 +63,7 @@ def sizes_there_are(train: pd.DataFrame, sizes: tuple[int, ...]) -> tuple[int, .
 
 
 def stratified_subsample(table: pd.DataFrame, rows: int | None, *, seed: int) -> pd.DataFrame:
-    """Keep about ``rows`` rows, drawn at random within each label.
-
-    Args:
-        table: needs ``label``.
-        rows: how many are wanted; None, or more than there are: all.
-        seed: of the choice.
+    """Keep about ``rows`` rows, drawn at random within each label; None, or more than there are: all.
 
     Returns:
         The rows that stay, in order; every label keeps at least one row.

@@ -28,11 +28,6 @@ Objects = Iterator[tuple[int | None, Any]]
 def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
     """Return the files of a source, in order: as they are named in reports -> where they lie.
 
-    Args:
-        root: folder that relative paths start from.
-        name: of the source.
-        patterns: paths, or patterns of paths, as for :func:`files_named`.
-
     Raises:
         SourceError: if a file is not there, or named twice.
     """
@@ -337,7 +332,9 @@ def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) ->
         if column not in present:
             raise reader_errors.missing_column(path, column, present)
         if present.count(column) > 1:
-            raise reader_errors.repeated_column(path, column)
+            raise SourceError(
+                f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
+            )
 
 
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,11 +25,6 @@ def unify_labels(
 ) -> tuple[Chunks, TaxonomyConfig, dict[str, Any]]:
     """Keep the records whose label is in the taxonomy.
 
-    Args:
-        records: records table (the sources' maps are applied).
-        config: the taxonomy, what other labels become of it, and whether a record with one that stays is dropped (and
-            counted) or is an error.
-
     Returns:
         The records that stay, in order; the taxonomy, which ``from_data`` is made of the records' labels here; and a
         report: ``taxonomy`` (its labels), ``rows``, ``kept``, ``dropped`` and ``labels`` (source -> label -> count).
@@ -40,33 +34,34 @@ def unify_labels(
             record; if the labels of the records make no taxonomy.
     """
     relabelled = _relabelled(config.label_map)
-    counts = _added(count_by_source(relabelled(piece)) for piece in Chunks.of(records).only("source", "label"))
+    counts = _counted(relabelled(piece) for piece in Chunks.of(records).only("source", "label"))
     records = Chunks.of(records).map(relabelled)
-    taxonomy = _from_data(counts) if config.taxonomy == "from_data" else config.taxonomy
+    labels = counts.index.get_level_values("label")
+    taxonomy = _from_data(sorted(set(labels))) if config.taxonomy == "from_data" else config.taxonomy
     names = set(taxonomy.names)
-    inside = _part(counts, lambda label: label in names)
-    outside = _part(counts, lambda label: label not in names)
-    if config.outside_taxonomy == "error" and outside:
+    inside, outside = counts[labels.isin(names)], counts[~labels.isin(names)]
+    if config.outside_taxonomy == "error" and len(outside):
         strangers = (
             records.where(lambda piece: ~piece["label"].isin(names)).map(lambda piece: piece.head(5)).frame().head(5)
         )
         raise ValueError(_outside_message(strangers, outside, taxonomy))
-    _check_all_present(inside, counts, taxonomy)
-    by_label = sum((Counter(labels) for labels in outside.values()), Counter[str]())
-    if by_label:
+    _check_all_present(counts, taxonomy)
+    lost = int(outside.sum())
+    by_label = {str(label): int(rows) for label, rows in outside.groupby(level="label").sum().items()}
+    if lost:
         logger.warning(
             "%d of %d rows are left out: their labels are not in the taxonomy (%s)",
-            by_label.total(),
-            _rows(counts),
+            lost,
+            counts.sum(),
             shown(by_label),
         )
-    check_lost("taxonomy", by_label.total(), _rows(counts), by_label, config.max_lost)
+    check_lost("taxonomy", lost, int(counts.sum()), by_label, config.max_lost)
     report = {
         "taxonomy": list(taxonomy.names),
-        "rows": _rows(counts),
-        "kept": _rows(inside),
-        "dropped": outside,
-        "labels": inside,
+        "rows": int(counts.sum()),
+        "kept": int(inside.sum()),
+        "dropped": _nested(outside),
+        "labels": _nested(inside),
     }
     return records.where(lambda piece: piece["label"].isin(names)), taxonomy, report
 
@@ -79,32 +74,22 @@ def _relabelled(label_map: dict[str, str]) -> Callable[[pd.DataFrame], pd.DataFr
 
 def count_by_source(records: pd.DataFrame) -> Counts:
     """Count records as source -> label -> rows, sources and labels in alphabetical order."""
-    counts: Counts = {}
-    for source, labels in records.groupby("source")["label"]:
-        counts[str(source)] = {str(label): int(rows) for label, rows in labels.value_counts().sort_index().items()}
-    return counts
+    return _nested(_counted([records]))
 
 
-def _added(parts: Iterable[Counts]) -> Counts:
-    total: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for part in parts:
-        for source, labels in part.items():
-            total[source].update(labels)
-    return {source: dict(sorted(labels.items())) for source, labels in sorted(total.items())}
+def _counted(tables: Iterable[pd.DataFrame]) -> pd.Series:
+    """Return the rows of each source and label."""
+    return pd.concat([table.groupby(["source", "label"]).size() for table in tables]).groupby(level=[0, 1]).sum()
 
 
-def _part(counts: Counts, of: Callable[[str], bool]) -> Counts:
-    """Return the counts of some labels, without sources that have none of them."""
-    parts = {source: {label: rows for label, rows in labels.items() if of(label)} for source, labels in counts.items()}
-    return {source: labels for source, labels in parts.items() if labels}
+def _nested(counts: pd.Series) -> Counts:
+    return {
+        str(source): {str(label): int(rows) for label, rows in part.droplevel("source").items()}
+        for source, part in counts.groupby(level="source")
+    }
 
 
-def _rows(counts: Counts) -> int:
-    return sum(sum(labels.values()) for labels in counts.values())
-
-
-def _from_data(counts: Counts) -> TaxonomyConfig:
-    labels = sorted({label for of_source in counts.values() for label in of_source})
+def _from_data(labels: list[str]) -> TaxonomyConfig:
     try:
         return TaxonomyConfig.from_labels(labels)
     except ValidationError as error:
@@ -115,20 +100,19 @@ def _from_data(counts: Counts) -> TaxonomyConfig:
         ) from None
 
 
-def _outside_message(strangers: pd.DataFrame, outside: Counts, taxonomy: TaxonomyConfig) -> str:
+def _outside_message(strangers: pd.DataFrame, outside: pd.Series, taxonomy: TaxonomyConfig) -> str:
     first = ", ".join(strangers["record_id"] + " (" + strangers["label"] + ")")
     return (
-        f"{_rows(outside)} rows have a label that is not in the taxonomy ({', '.join(taxonomy.names)}), the first: "
-        f"{first}; per source: {outside}. Choose `outside_taxonomy: drop`, another taxonomy, "
+        f"{outside.sum()} rows have a label that is not in the taxonomy ({', '.join(taxonomy.names)}), the first: "
+        f"{first}; per source: {_nested(outside)}. Choose `outside_taxonomy: drop`, another taxonomy, "
         "or another label_map for the source."
     )
 
 
-def _check_all_present(inside: Counts, counts: Counts, taxonomy: TaxonomyConfig) -> None:
-    present = {label for labels in inside.values() for label in labels}
-    missing = [label for label in taxonomy.names if label not in present]
+def _check_all_present(counts: pd.Series, taxonomy: TaxonomyConfig) -> None:
+    missing = [label for label in taxonomy.names if label not in counts.index.get_level_values("label")]
     if missing:
-        names = ", ".join(counts) or "none"
+        names = ", ".join(counts.index.unique("source")) or "none"
         raise ValueError(
             f"no row is labelled {', '.join(missing)} (taxonomy: {', '.join(taxonomy.names)}; sources: {names}). "
             "Add a source that has such rows, map a source's label to it, or choose another taxonomy."

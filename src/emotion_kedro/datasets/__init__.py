@@ -2,12 +2,14 @@
 
 from emotion_kedro.datasets.folders import RawFolder
 from emotion_kedro.datasets.model_directory import ModelDirectory
-from emotion_kedro.datasets.optional import OptionalCSV, OptionalJSON, OptionalParquet
 from emotion_kedro.datasets.table_folder import TableFolder
 from emotion_kedro.datasets.whole_file import (
     ChunkedParquetDataset,
     CSVDataset,
     JSONDataset,
+    OptionalCSV,
+    OptionalJSON,
+    OptionalParquet,
     ParquetDataset,
     PlotDataset,
     TextDataset,

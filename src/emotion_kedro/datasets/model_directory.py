@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import DatasetError, Version
 from kedro_datasets._typing import JSONPreview
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES, GENERATOR_NOTES
+from emotion_kedro.datasets.versioned import Versioned
 from emotion_kedro.storage.whole_files import CARD, CHECK_SUMS, assert_whole, point, write_check_sums, written_whole
 
 
@@ -23,7 +24,7 @@ class SavesItself(Protocol):
         """Write model, tokenizer, card and whatever else belongs to it."""
 
 
-class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
+class ModelDirectory(Versioned[SavesItself, Path]):
     """``<filepath>/<version>/<name>/``: one directory a version, as ``transformers`` or ``peft`` write and open it.
 
     Saving goes into a directory beside the versions, which is then renamed: a killed run leaves nothing that loads.
@@ -47,9 +48,8 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
             version: given by Kedro.
             metadata: for other programs.
         """
-        super().__init__(PurePosixPath(filepath), version)
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
         self._latest = None if latest is None else Path(os.path.normpath(Path(filepath).parent / latest))
-        self.metadata = metadata
 
     def save(self, data: SavesItself) -> None:
         """Write a new version.
@@ -94,11 +94,7 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
         return path
 
     def fingerprint(self, digest_of: Callable[[Path], str]) -> str:
-        """Return a digest of what the model says: cards, and how long it took, are no part of it.
-
-        Args:
-            digest_of: of a file.
-        """
+        """Return a digest of what the model says: cards, and how long it took, are no part of it."""
         digest = hashlib.sha256()
         for file in sorted(
             path for path in self._directory().rglob("*") if path.is_file() and path.name not in (CARD, CHECK_SUMS)
@@ -109,15 +105,6 @@ class ModelDirectory(AbstractVersionedDataset[SavesItself, Path]):
                 content = digest_of(file)
             digest.update(f"{file.name} {content}\n".encode())
         return digest.hexdigest()
-
-    def _exists(self) -> bool:
-        try:
-            return Path(self._get_load_path()).is_dir()
-        except DatasetError:
-            return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
 
     def preview(self) -> JSONPreview:
         """Show the model's configuration in kedro-viz."""

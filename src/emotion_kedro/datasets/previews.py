@@ -35,10 +35,6 @@ def preview_text(text: str, suffix: str) -> HTMLPreview:
     """Return a page as kedro-viz draws it.
 
     It reads Markdown, also within HTML: there a line's end would become a break, and two underscores italics.
-
-    Args:
-        text: of the page.
-        suffix: of its file: ``.html``, ``.md``; all others are shown as they are typed.
     """
     if suffix == ".html":
         parts = CODE.split(NOT_SHOWN.sub("", text))

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 
 from emotion_kedro.datasets.previews import preview_table
+from emotion_kedro.datasets.versioned import Versioned
 from emotion_kedro.storage.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class TableFolder(AbstractVersionedDataset["dict[str, pd.DataFrame]", "dict[str, pd.DataFrame]"]):
+class TableFolder(Versioned["dict[str, pd.DataFrame]", "dict[str, pd.DataFrame]"]):
     """``<filepath>/<name>.parquet`` for each table; a save replaces the folder as a whole."""
-
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        """Keep the tables below ``filepath``."""
-        super().__init__(PurePosixPath(filepath), version)
-        self.metadata = metadata
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write all tables.
@@ -63,12 +57,3 @@ class TableFolder(AbstractVersionedDataset["dict[str, pd.DataFrame]", "dict[str,
         if not directory.is_dir():
             raise DatasetError(f"there is no folder of tables {directory}")
         return sorted(directory.glob("*.parquet"))
-
-    def _exists(self) -> bool:
-        try:
-            return Path(self._get_load_path()).is_dir()
-        except DatasetError:
-            return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}

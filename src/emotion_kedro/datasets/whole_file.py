@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io import DatasetError
 from kedro_datasets._typing import HTMLPreview, ImagePreview, TablePreview
 from kedro_datasets.json import JSONDataset as _JSONDataset
 from kedro_datasets.pandas import CSVDataset as _CSVDataset
@@ -20,6 +20,7 @@ from kedro_datasets.pandas import ParquetDataset as _ParquetDataset
 from kedro_datasets.text import TextDataset as _TextDataset
 
 from emotion_kedro.datasets.previews import PREVIEWED_ROWS, preview_table, preview_text
+from emotion_kedro.datasets.versioned import Versioned
 from emotion_kedro.storage.chunks import Chunks, write_parquet
 from emotion_kedro.storage.whole_files import aside, written_whole
 
@@ -95,15 +96,27 @@ class TextDataset(_WholeFile, _TextDataset):
         return preview_text(file.read_text(encoding="utf-8"), file.suffix)
 
 
-class PlotDataset(AbstractVersionedDataset[bytes, bytes]):
-    """A plot as the bytes of a PNG file."""
+class _Optional:
+    """Mixin, before a dataset that may not have been made yet: loads as None where there is nothing."""
 
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        """Keep the plot in the file ``filepath``."""
-        super().__init__(PurePosixPath(filepath), version)
-        self.metadata = metadata
+    def load(self) -> Any:
+        return super().load() if self.exists() else None  # type: ignore[misc, attr-defined]
+
+
+class OptionalJSON(_Optional, JSONDataset):
+    """A JSON document, or None."""
+
+
+class OptionalCSV(_Optional, CSVDataset):
+    """A table as a CSV file, or None."""
+
+
+class OptionalParquet(_Optional, ParquetDataset):
+    """A table as a parquet file, or None."""
+
+
+class PlotDataset(Versioned[bytes, bytes]):
+    """A plot as the bytes of a PNG file."""
 
     def save(self, data: bytes) -> None:
         """Write the file.
@@ -119,15 +132,6 @@ class PlotDataset(AbstractVersionedDataset[bytes, bytes]):
     def load(self) -> bytes:
         """Return the bytes of the file."""
         return Path(self._get_load_path()).read_bytes()
-
-    def _exists(self) -> bool:
-        try:
-            return Path(self._get_load_path()).is_file()
-        except DatasetError:
-            return False
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
 
     def preview(self) -> ImagePreview:
         """Show the plot in kedro-viz."""

@@ -277,13 +277,6 @@ def share_interval(
 
     No resample differs then, and a percentile interval would have no width, however few the rows are. Near-duplicates
     count as one row, and runs on the same rows as one run: it is rather too wide than too narrow.
-
-    Args:
-        values: the share of each run.
-        data_seeds: of each run.
-        evaluation: level and seed.
-        record_ids: the rows that the share is of.
-        groups: near-duplicate group by record id, or None.
     """
     found = interval(values, data_seeds, evaluation)
     if found.estimate not in {0.0, 1.0} or found.low != found.high:

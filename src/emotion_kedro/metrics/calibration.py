@@ -23,11 +23,9 @@ Floats = NDArray[np.float64]
 
 
 def fit_temperature(probabilities: Floats, targets: NDArray[np.int64]) -> float:
-    """Return the temperature that gives rows the least log loss (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+    """Return the temperature of least log loss (Guo et al. 2017, arXiv 1706.04599, section 4.2).
 
-    Args:
-        probabilities: (rows, labels), at least one row.
-        targets: class index of each row, (rows,).
+    Probabilities are (rows, labels), at least one row; targets (rows,) are class numbers.
 
     Returns:
         1 where every row is read right: the least loss would then be that of a temperature of 0, and nothing tells how
@@ -116,12 +114,6 @@ def choose_arm(
     simplest: another is chosen only if its loss is lower by more than the standard error of the difference, paired over
     the validation rows (the one-standard-error rule of Breiman et al. 1984). Without validation rows it is the first.
 
-    Args:
-        runs: schema :class:`emotion_kedro.schemas.Runs`.
-        validation_predictions: schema :class:`emotion_kedro.schemas.Predictions`, of validation rows.
-        arms: names, at least one.
-        evaluation: how accurate the answers are to be that a model does not keep to itself.
-
     Returns:
         Schema :class:`emotion_kedro.schemas.Choices`.
     """
@@ -167,12 +159,6 @@ def measure_choices(
     choices: pd.DataFrame, predictions: pd.DataFrame, groups: pd.Series | None, evaluation: EvaluationConfig
 ) -> pd.DataFrame:
     """Return the arms among which a model was chosen, with what their kept classifiers do on the test rows.
-
-    Args:
-        choices: schema :class:`emotion_kedro.schemas.Choices`.
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of test rows.
-        groups: near-duplicate group by ``record_id``, or None.
-        evaluation: resamples, level, bins and seed.
 
     Returns:
         Schema :class:`emotion_kedro.schemas.Recommendation`.

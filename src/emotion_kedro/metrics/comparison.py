@@ -13,6 +13,7 @@ from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
+from emotion_kedro.schemas import Comparisons, LabelGains
 
 LEARNER = "learner:"
 """Begins the name of a learner where a pair compares learners instead of arms."""
@@ -21,21 +22,6 @@ COMPARED_LEARNERS = "(compared)"
 COMPARED = ("accuracy", "macro_f1")
 POWER_ERRORS = 2.8
 """Standard errors of the smallest difference that is seen with 80 % power at the 5 % level, 1.96 + .84."""
-COLUMNS = {
-    **dict.fromkeys(("experiment", "first", "second", "learner"), "str"),
-    "size": "int64",
-    **dict.fromkeys(("source", "metric"), "str"),
-    **dict.fromkeys(("difference", "low", "high", "detectable", "p_value", "p_holm"), "float64"),
-    **dict.fromkeys(("rows", "runs"), "int64"),
-    "verdict": "str",
-}
-LABEL_COLUMNS = {
-    **dict.fromkeys(("experiment", "first", "second", "learner"), "str"),
-    "size": "int64",
-    "label": "str",
-    **dict.fromkeys(("difference", "low", "high"), "float64"),
-    **dict.fromkeys(("rows", "runs"), "int64"),
-}
 Pair = tuple[str, str]
 NOT_SHOWN = "no difference shown"
 
@@ -82,7 +68,7 @@ def compare(
                     rows += _compare(
                         designs[first], designs[second], _names(pair[0], first, second), source, groups, evaluation
                     )
-    table = table_of(rows, COLUMNS)
+    table = table_of(rows, Comparisons)
     primary = (table[["first", "second", "learner"]] == (evaluation.primary or ("", "", ""))).all(axis=1)
     p_holm = table["p_value"].groupby(primary).transform(holm)
     # Accuracy comes first of each difference, and its p-value speaks for the rows below it.
@@ -113,7 +99,7 @@ def label_gains(
                 rows += _label_gains(
                     designs[first], designs[second], _names(pair[0], first, second), groups, evaluation
                 )
-    return table_of(rows, LABEL_COLUMNS)
+    return table_of(rows, LabelGains)
 
 
 def _label_gains(
@@ -237,11 +223,8 @@ def p_value_of(gain: Interval, differing: int) -> float:
     """Return the two-sided p-value of a difference, by the standard error that its interval rests on.
 
     So it speaks of other test rows and of other runs, as the interval does. Student's t, with as many degrees of
-    freedom as clusters of test rows differ, less one: where a handful decide, as careful as McNemar's exact test.
-
-    Args:
-        gain: the difference.
-        differing: clusters of test rows of which one side has more right than the other, in the mean over runs.
+    freedom as clusters of test rows differ (``differing``), less one: where a handful decide, as
+    careful as McNemar's exact test.
     """
     if gain.error == 0.0 or differing < 2:
         return 1.0 if np.isfinite(gain.low) else np.nan

@@ -38,34 +38,22 @@ def distinct_n(texts: Iterable[str], n: int) -> float:
 
     Li et al. 2016, A Diversity-Promoting Objective Function for Neural Conversation Models (arXiv
     1510.03055). It falls as the number of words grows: compare only sets of about the same size.
-
-    Raises ValueError for `n` below 1.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; n-grams have at least 1 word")
-    grams = [gram for text in texts for gram in _ngrams(words(text), n)]
+    grams = [gram for text in texts for gram in ngrams(words(text), n)]
     return len(set(grams)) / len(grams) if grams else math.nan
 
 
-def self_bleu(texts: Sequence[str], *, sample: int = 100, seed: int = 0) -> float:
-    """Mean BLEU of each sampled text against all others of the sample, in 0..1; high means alike.
+def self_bleu(texts: Sequence[str]) -> float:
+    """Mean BLEU of each text against all others, in 0..1; high means alike.
 
-    Zhu et al. 2018, Texygen (arXiv 1802.01886). `sample` texts are drawn without replacement (all, if there
-    are fewer). BLEU is sacrebleu's `sentence_bleu` up to 4-grams on `words`, exponentially smoothed, with
-    effective order: texts shorter than 4 words are scored on the n-grams that they have. More references
-    make matches likelier, so compare only samples of the same size. Texts without words are left out; NaN
+    Zhu et al. 2018, Texygen (arXiv 1802.01886). BLEU is sacrebleu's `sentence_bleu` up to 4-grams on `words`,
+    exponentially smoothed, with effective order: texts shorter than 4 words are scored on the n-grams that they have.
+    More references make matches likelier, so compare only sets of the same size. Texts without words are left out; NaN
     where fewer than two are left.
-
-    Raises ValueError for `sample` below 2.
     """
-    if sample < 2:
-        raise ValueError(f"sample is {sample}; a text needs at least one other to be compared with")
     # Tokenised here, as sacrebleu's default takes a Chinese sentence for one word.
-    spaced = [line for line in (" ".join(words(text)) for text in texts) if line]
-    if len(spaced) < 2:
-        return math.nan
-    drawn = [spaced[number] for number in np.random.default_rng(seed).permutation(len(spaced))[:sample]]
-    return float(np.mean(_bleu_against_others([line.split() for line in drawn])))
+    lines = [line for line in map(words, texts) if line]
+    return float(np.mean(_bleu_against_others(lines))) if len(lines) > 1 else math.nan
 
 
 def vendi_score(texts: Sequence[str]) -> float:
@@ -94,13 +82,13 @@ def vendi_of_kernel(similarities: ArrayLike) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def common_openings(texts: Sequence[str], *, count: int = 3, openings: int = 3) -> float:
-    """Share, in 0..1, of the texts that begin with one of the commonest ``openings`` of ``count`` words; NaN for none.
+def common_openings(texts: Sequence[str]) -> float:
+    """Share, in 0..1, of the texts that begin with one of the three commonest openings of three words; NaN for none.
 
     A sign of templated text; it depends on the number of texts: compare only sets of the same size.
     """
-    starts = Counter(tuple(words(text)[:count]) for text in texts)
-    return sum(number for _, number in starts.most_common(openings)) / len(texts) if len(texts) else math.nan
+    starts = Counter(tuple(words(text)[:3]) for text in texts)
+    return sum(number for _, number in starts.most_common(3)) / len(texts) if texts else math.nan
 
 
 def is_cut_off(text: str, function_words: Collection[str] = FUNCTION_WORDS) -> bool:
@@ -129,7 +117,7 @@ def repetition(text: str) -> float:
     tokens = words(text)
     seen: set[tuple[str, ...]] = set()
     repeated = [False] * len(tokens)
-    for start, pair in enumerate(_ngrams(tokens, 2)):
+    for start, pair in enumerate(ngrams(tokens, 2)):
         if pair in seen:
             repeated[start] = repeated[start + 1] = True
         elif pair[0] == pair[1]:
@@ -138,7 +126,8 @@ def repetition(text: str) -> float:
     return sum(repeated) / len(tokens) if tokens else 0.0
 
 
-def _ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """Return the runs of n tokens, in order."""
     return [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
 
 
@@ -148,7 +137,7 @@ def _plain(text: str) -> str:
 
 def _bleu_against_others(lines: Sequence[Sequence[str]]) -> list[float]:
     """Sentence BLEU, as by sacrebleu, of each line against all others, without counting those anew each time."""
-    counts = [Counter(gram for n in range(1, LONGEST_GRAM + 1) for gram in _ngrams(line, n)) for line in lines]
+    counts = [Counter(gram for n in range(1, LONGEST_GRAM + 1) for gram in ngrams(line, n)) for line in lines]
     # The most that any other line has of a gram is the most of all lines or, for the line that has it, the next.
     most: dict[tuple[str, ...], tuple[int, int]] = {}
     for line in counts:

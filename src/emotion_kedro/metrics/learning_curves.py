@@ -14,9 +14,12 @@ from emotion_kedro.metrics.bootstrap import Resampled, mean_over_runs, resample
 from emotion_kedro.metrics.comparison import paired
 from emotion_kedro.metrics.runs import BASELINE, Design, Runs, runs_of
 
+REAL = "real"
+"""The arm of real rows alone."""
+
 
 def equivalent_real_rows(
-    predictions: pd.DataFrame, groups: pd.Series | None, evaluation: EvaluationConfig, real: str = "real"
+    predictions: pd.DataFrame, groups: pd.Series | None, evaluation: EvaluationConfig
 ) -> pd.DataFrame:
     """Return for each other arm, learner and size with how many real rows per label arm ``real`` is as accurate.
 
@@ -27,7 +30,6 @@ def equivalent_real_rows(
         predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
         groups: near-duplicate group by ``record_id``. None: rows are resampled.
         evaluation: resamples, level, seed.
-        real: the arm of real rows alone.
 
     Returns:
         ``arm, learner, size, accuracy, rows, low, high``, real rows per label as the design asks for them; 0 and
@@ -40,8 +42,8 @@ def equivalent_real_rows(
     values = {design: resample(runs, ["accuracy"], groups, evaluation)["accuracy"] for design, runs in designs.items()}
     rows = []
     for learner in dict.fromkeys(design.learner for design in designs):
-        curve = [design for design in designs if design.learner == learner and design.arm == real]
-        arms = [design for design in designs if design.learner == learner and design.arm not in (real, BASELINE)]
+        curve = [design for design in designs if design.learner == learner and design.arm == REAL]
+        arms = [design for design in designs if design.learner == learner and design.arm not in (REAL, BASELINE)]
         if len(curve) > 1:
             rows += _equivalents(arms, sorted(curve), designs, values, evaluation)
     return pd.DataFrame(rows, columns=["arm", "learner", "size", "accuracy", "rows", "low", "high"])

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.data.near_duplicates import normalise
-from emotion_kedro.metrics.diversity import words
+from emotion_kedro.metrics.diversity import ngrams, words
 
 COPIED_WORDS = 8
 """A shared run of so many words is no accident in texts of a sentence or two."""
@@ -33,34 +33,11 @@ def _normal(texts: Sequence[str]) -> list[str]:
     return normalise(pd.Series(list(texts), dtype="str")).tolist()
 
 
-def longest_shared_ngram(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
-    """Length in words of each text's longest word n-gram that stands in some reference: (n,), 0 for none.
-
-    Words are those of `diversity.words`. Where this nears the length of the text, the generator recites.
-    """
-    word, owner, left = _word_stream([*texts, *references])
-    longest = np.zeros(len(texts), dtype=np.int64)
-    place = np.arange(len(word))  # where the n-grams still in play start
-    gram = np.zeros(len(word), dtype=np.int64)  # the number of the n-gram that starts there
-    span = int(word.max(initial=0)) + 1
-    for length in range(1, int(left.max(initial=0)) + 1):
-        fits = left[place] >= length
-        place, gram = place[fits], gram[fits]
-        # An n-gram is the shorter one that starts at the same place and one more word: no need to spell it.
-        gram = np.unique(gram * span + word[place + length - 1], return_inverse=True)[1]
-        in_text = owner[place] < len(texts)
-        # Whatever is not on both sides cannot grow into something that is.
-        shared = np.isin(gram, np.intersect1d(gram[in_text], gram[~in_text]))
-        longest[owner[place[shared & in_text]]] = length
-        place, gram = place[shared], gram[shared]
-        if not len(place):
-            break
-    return longest
-
-
 def copied(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each text equals a reference or shares a run of :data:`COPIED_WORDS` words with one, (n,)."""
-    return exact_copies(texts, references) | (longest_shared_ngram(texts, references) >= COPIED_WORDS)
+    known = {run for reference in references for run in ngrams(words(reference), COPIED_WORDS)}
+    shared = [not known.isdisjoint(ngrams(words(text), COPIED_WORDS)) for text in texts]
+    return exact_copies(texts, references) | np.array(shared, dtype=np.bool_)
 
 
 def nearest(
@@ -79,15 +56,3 @@ def nearest(
         places[part] = products.argmax(axis=1)
         similarities[part] = products.max(axis=1)
     return places, np.clip(similarities, -1.0, 1.0)
-
-
-def _word_stream(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """All texts' words in a row, as three arrays: a word's number, its text's, the words left in the text."""
-    tokens = [words(text) for text in texts]
-    number: dict[str, int] = {}
-    stream = [number.setdefault(token, len(number)) for line in tokens for token in line]
-    word = np.array(stream, dtype=np.int64)
-    lengths = np.array([len(line) for line in tokens], dtype=np.int64)
-    owner = np.repeat(np.arange(len(tokens)), lengths)
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(word))
-    return word, owner, left

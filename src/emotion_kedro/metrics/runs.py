@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
+from emotion_kedro.schemas import Table
 
 BASELINE = "baseline"
 """The arm of the learners that everything else has to beat: majority and TF-IDF."""
@@ -83,9 +84,10 @@ def kept_runs(table: pd.DataFrame) -> pd.DataFrame:
     return first[sizes == sizes.max()]
 
 
-def table_of(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Return rows as a table whose columns have the dtypes given, even if there are none."""
-    return pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))
+def table_of(rows: Iterable[Mapping[str, object]], schema: type[Table]) -> pd.DataFrame:
+    """Return rows as a table with the columns and dtypes of the schema, even if there are none."""
+    types = schema.empty().dtypes
+    return pd.DataFrame(list(rows), columns=types.index).astype(types.to_dict())
 
 
 def labels_of(predictions: pd.DataFrame) -> tuple[str, ...]:
@@ -96,9 +98,6 @@ def labels_of(predictions: pd.DataFrame) -> tuple[str, ...]:
 
 def runs_of(predictions: pd.DataFrame) -> dict[Design, Runs]:
     """Return the runs of each design of an experiment, in the order in which the designs first appear.
-
-    Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
 
     Raises:
         ValueError: if a run of a design was tested on other rows than the rest, or a true label has no column.

@@ -104,12 +104,7 @@ def _described(runs: Runs, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def validation_score(predictions: pd.DataFrame, metric: ValidationMetric) -> float:
-    """Return the mean over seeds of accuracy, or of log loss with its sign turned: more is better.
-
-    Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, validation rows, one arm.
-        metric: which of the two.
-    """
+    """Return the mean over seeds of accuracy, or of log loss with its sign turned, of one arm: more is better."""
     if metric == "accuracy":
         by_row = (predictions["predicted"] == predictions["label"]).astype(np.float64)
     else:

@@ -27,6 +27,7 @@ from emotion_kedro.metrics.diversity import (
 from emotion_kedro.metrics.novelty import copied, nearest
 from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.metrics.two_sample import two_sample_auc
+from emotion_kedro.schemas import TextQuality
 
 ALL = "all"
 SAMPLE = 200
@@ -36,12 +37,6 @@ MOST_SAMPLES = 5
 DRAW = ("size", "data_seed")
 LEAST_TEXTS = 10
 """Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
-COLUMNS = {
-    **dict.fromkeys(("experiment", "arm", "label", "metric"), "str"),
-    **dict.fromkeys(("value", "real"), "float64"),
-    "texts": "int64",
-    **dict.fromkeys(("target", "met"), "str"),
-}
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to rows of length 1, (texts, width), such as :class:`emotion_kedro.models.features.Features`."""
@@ -147,7 +142,7 @@ def text_quality(
         for label, part in _by_label(added)
         for figure in _figures(part, references)
     ]
-    return table_of(rows, COLUMNS)
+    return table_of(rows, TextQuality)
 
 
 def _references(
@@ -215,7 +210,7 @@ def _of_a_sample(added: pd.DataFrame, references: _References, seed: int) -> lis
     # As many of each label on both sides, since these figures depend on the number, and on the labels.
     alike = _of_same_labels(shown, real, seed)
     train = _of_same_labels(references.train, real, seed)
-    by_set = [_figures_of_set(side["text"].tolist(), seed) for side in (alike, real)]
+    by_set = [_figures_of_set(side["text"].tolist()) for side in (alike, real)]
     told = [_told_apart(first, second, references) for first, second in ((alike, real), (train, real))]
     return [{**figures, **auc} for figures, auc in zip(by_set, told, strict=True)]
 
@@ -254,14 +249,14 @@ def _figures_of_texts(table: pd.DataFrame, references: _References) -> dict[str,
     return figures
 
 
-def _figures_of_set(texts: Sequence[str], seed: int) -> dict[str, float]:
+def _figures_of_set(texts: Sequence[str]) -> dict[str, float]:
     """Figures that depend on how many texts there are."""
     if len(texts) < LEAST_TEXTS:
         return dict.fromkeys(("common_openings", "distinct_2", "self_bleu", "vendi"), math.nan)
     return {
         "common_openings": common_openings(texts),
         "distinct_2": distinct_n(texts, 2),
-        "self_bleu": self_bleu(texts, sample=len(texts), seed=seed),
+        "self_bleu": self_bleu(texts),
         "vendi": vendi_score(texts),
     }
 

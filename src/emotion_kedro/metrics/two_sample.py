@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -33,35 +33,21 @@ def two_sample_auc(first: Sequence[str], second: Sequence[str], analyzer: Analyz
     Returns:
         The area; NaN where a side has fewer than :data:`LEAST_TEXTS` texts, or no n-gram at all.
     """
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
 
     if min(len(first), len(second)) < LEAST_TEXTS:
         return math.nan
-    counts = _counts([*first, *second], analyzer)
-    if counts is None:
-        return math.nan
-    sides = np.repeat([0, 1], [len(first), len(second)])
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(sides, sides)
-    return float(np.mean([_fold_auc(counts, sides, fitted, read) for fitted, read in folds]))
-
-
-def _counts(texts: Sequence[str], analyzer: Analyzer) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
-
     # One-letter words count as well ("i"); counted once for all folds, weighted within each.
     pattern = r"(?u)\b\w+\b" if analyzer == "word" else None
     vectorizer = CountVectorizer(analyzer=analyzer, ngram_range=NGRAMS[analyzer], token_pattern=pattern)
     try:
-        return vectorizer.fit_transform(texts)
+        counts = vectorizer.fit_transform([*first, *second])
     except ValueError:  # an empty vocabulary
-        return None
-
-
-def _fold_auc(counts: Any, sides: np.ndarray, fitted: np.ndarray, read: np.ndarray) -> float:
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-
-    weights = TfidfTransformer(sublinear_tf=True).fit(counts[fitted])
-    classifier = LogisticRegression(C=10.0, solver="liblinear").fit(weights.transform(counts[fitted]), sides[fitted])
-    return float(roc_auc_score(sides[read], classifier.decision_function(weights.transform(counts[read]))))
+        return math.nan
+    sides = np.repeat([0, 1], [len(first), len(second)])
+    classifier = make_pipeline(TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10.0, solver="liblinear"))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    return float(cross_val_score(classifier, counts, sides, cv=folds, scoring="roc_auc").mean())

@@ -6,7 +6,7 @@ import pandas as pd
 
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.plots import rows_of
-from emotion_kedro.report.tables import points, size_name, with_interval
+from emotion_kedro.report.tables import change, points, size_name, with_interval
 
 MOST = 8
 """So many figures are said; the tables have all."""
@@ -40,7 +40,7 @@ def of_labels(gains: pd.DataFrame) -> str:
     first = gains.iloc[0]
     shown = gains[(gains["first"] == first["first"]) & (gains["second"] == first["second"])]
     shown = shown[shown["learner"] == first["learner"]].sort_values("difference", ascending=False, kind="stable")
-    said = [f"{row.label} {points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in rows_of(shown)]
+    said = [f"{row.label} {change(row)}" for row in rows_of(shown)]
     return _listed(f"Points of F1 that {first['first']} has over {first['second']}, by label", said)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.report.plots import BLUE, INK, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
+from emotion_kedro.schemas import TrainingCurves
 
-COLUMNS = {"model": "str", "part": "str", "step": "float64", "train": "float64", "validation": "float64"}
 COLUMNS_OF_PANELS = 3
 MOST_PANELS = 12
 
@@ -28,15 +29,11 @@ def curves_table(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFram
         if len(log.get("losses", ())) > 1
         for entry in log["losses"]
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return table_of(rows, TrainingCurves)
 
 
 def curves_plot(curves: pd.DataFrame) -> bytes:
-    """Draw the losses by step, a panel for each model; of a model with several trainings a line for each.
-
-    Args:
-        curves: schema :class:`emotion_kedro.schemas.TrainingCurves`.
-    """
+    """Draw the losses by step, a panel for each model; of a model with several trainings a line for each."""
     models = list(dict.fromkeys(curves["model"]))[:MOST_PANELS]
     if not models:
         return empty_plot("no losses were written down")

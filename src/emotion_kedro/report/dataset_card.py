@@ -31,20 +31,7 @@ def dataset_card(
     decisions: pd.DataFrame,
     text_quality: pd.DataFrame,
 ) -> str:
-    """Return the ``README.md`` beside the texts.
-
-    Args:
-        name: of the experiment.
-        question: that it asks.
-        data_note: sources and rows of the real text.
-        sources: their names, which ``emotion push`` reads.
-        generators: parameters by name.
-        arms: parameters by name.
-        filters: settings that differ from the defaults, by name.
-        candidates: ``candidate_id, label``.
-        decisions: schema :class:`emotion_kedro.schemas.Decisions`.
-        text_quality: schema :class:`emotion_kedro.schemas.TextQuality`.
-    """
+    """Return the ``README.md`` beside the texts; ``emotion push`` reads the names of its sources."""
     rows = len(candidates)
     return render(
         "dataset_card.md.j2",

@@ -27,10 +27,6 @@ def html_table(table: pd.DataFrame, title: str = "") -> Markup:
 
     Header cells say what they are the head of, and each cell carries the name of its column, for rows that a telephone
     shows as a list. A table that may be wider than its page lies in a part that is scrolled by itself, by keys too.
-
-    Args:
-        table: any.
-        title: what it is, for those who do not see what stands above it.
     """
     from markupsafe import Markup
 

@@ -18,7 +18,7 @@ from emotion_kedro.metrics.scores import label_scores, score_table
 from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
 from emotion_kedro.report.page import render
 from emotion_kedro.report.plots import rows_of
-from emotion_kedro.report.tables import METRIC_NAMES, number, with_interval
+from emotion_kedro.report.tables import METRIC_NAMES, interval_cells, number, with_interval
 
 SURE = 0.9
 """Probability from which on a right answer may be the example."""
@@ -118,14 +118,7 @@ def recommendation_table(recommendation: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directory: Path, path: str) -> dict[str, Any]:
-    """Return what pages and summary say: ``arm, learner, command, reason, answers, imports, line, table``.
-
-    Args:
-        recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
-        evaluation: the accuracy that answers are to have.
-        directory: of the recommended model.
-        path: of the same, as seen from the project.
-    """
+    """Return what pages and summary say: ``arm, learner, command, reason, answers, imports, line, table``."""
     return {
         **{name: str(chosen(recommendation)[name]) for name in ("arm", "learner")},
         "command": f'emotion predict --model {path} "a text"',
@@ -150,17 +143,7 @@ def write_card(
     directory: Path,
     path: str,
 ) -> str:
-    """Return the card of the recommended model.
-
-    Args:
-        experiment: its name.
-        recommendation: schema :class:`emotion_kedro.schemas.Recommendation`.
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of test rows.
-        learned: its training rows.
-        evaluation: of the intervals.
-        directory: of the arm's model.
-        path: by which the recommended model is opened, as seen from the project.
-    """
+    """Return the card of the recommended model."""
     row, notes = chosen(recommendation), json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
     read = of_kept_run(predictions, recommendation[recommendation["chosen"]])
     scores = score_table(read, learned.records.set_index("record_id")["group"], evaluation)
@@ -191,12 +174,7 @@ def write_card(
 
 
 def example_of(read: pd.DataFrame, records: pd.DataFrame) -> dict[str, str] | None:
-    """Return a test row that is read right: ``text, answer, how`` it was chosen; None if none is right.
-
-    Args:
-        read: schema :class:`emotion_kedro.schemas.Predictions`, of one run.
-        records: schema :class:`emotion_kedro.schemas.SplitRecords`.
-    """
+    """Return a test row that is read right: ``text, answer, how`` it was chosen; None if none is right."""
     right = read[read["predicted"] == read["label"]]
     if right.empty:
         return None
@@ -238,8 +216,7 @@ def _header(
 
 
 def _scores(scores: pd.DataFrame) -> pd.DataFrame:
-    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(scores)]
-    return pd.DataFrame({"metric": scores["metric"].replace(METRIC_NAMES), "value": cells})
+    return pd.DataFrame({"metric": scores["metric"].replace(METRIC_NAMES), "value": interval_cells(scores)})
 
 
 def _calibration(notes: dict[str, Any], row: pd.Series) -> str:

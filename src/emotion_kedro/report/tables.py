@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -64,19 +65,39 @@ def size_name(size: int) -> str:
     return ALL if size == ALL_ROWS else str(size)
 
 
+def change(row: Any) -> str:
+    """Write the ``difference`` of a row in points with its interval, ``+1.5 (+0.2 to +2.8)``."""
+    return f"{points(row.difference)} ({points(row.low)} to {points(row.high)})"
+
+
+def interval_cells(scores: pd.DataFrame) -> list[str]:
+    """Write the ``value`` of each row with its interval."""
+    return [with_interval(row.value, row.low, row.high) for row in rows_of(scores)]
+
+
+def _spread(table: pd.DataFrame, cells: Sequence[str], rows: list[str], columns: str) -> pd.DataFrame:
+    """Return the cells of a table, a row for each of ``rows`` as they come, and a column for each of another."""
+    wide = table.assign(cell=cells).pivot(index=rows, columns=columns, values="cell").rename_axis(columns=None)
+    return table[rows].drop_duplicates().merge(wide.reset_index(), on=rows)
+
+
+def _or_nothing(make: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[pd.DataFrame | None], pd.DataFrame]:
+    """Let a table of nothing be empty."""
+
+    @functools.wraps(make)
+    def table(given: pd.DataFrame | None) -> pd.DataFrame:
+        return pd.DataFrame() if given is None or given.empty else make(given)
+
+    return table
+
+
+@_or_nothing
 def scores_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each arm, learner and size, baselines last, a column for each metric."""
-    if scores.empty:
-        return pd.DataFrame()
-    shown = scores[scores["source"] == ALL]
-    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(shown)]
-    keys = ["arm", "learner", "size", "rows", "runs"]
-    wide = shown.assign(cell=cells).pivot(index=keys, columns="metric", values="cell")
-    order = shown[keys].drop_duplicates()
-    order = pd.concat([order[order["arm"] != BASELINE], order[order["arm"] == BASELINE]])
-    columns = [*(name for name in METRIC_NAMES if name in wide), *(name for name in wide if name not in METRIC_NAMES)]
-    table = order.merge(wide[columns].reset_index(), on=keys, how="left")
-    return _finished(table[["arm", "learner", "size", *columns, "rows", "runs"]].rename(columns=METRIC_NAMES))
+    shown = scores[scores["source"] == ALL].sort_values("arm", key=lambda arm: arm == BASELINE, kind="stable")
+    wide = _spread(shown, interval_cells(shown), ["arm", "learner", "size", "rows", "runs"], "metric")
+    metrics = [name for name in METRIC_NAMES if name in wide]
+    return _finished(wide[["arm", "learner", "size", *metrics, "rows", "runs"]].rename(columns=METRIC_NAMES))
 
 
 def accuracy_by_size(scores: pd.DataFrame) -> pd.DataFrame:
@@ -84,11 +105,8 @@ def accuracy_by_size(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty or scores["size"].nunique() < 2:
         return pd.DataFrame()
     shown = scores[(scores["source"] == ALL) & (scores["metric"] == "accuracy")]
-    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(shown)]
-    keys = ["arm", "learner"]
-    wide = shown.assign(cell=cells).pivot(index=keys, columns="size", values="cell")
-    wide = wide.loc[pd.MultiIndex.from_frame(shown[keys].drop_duplicates())].fillna(DASH)
-    return wide.rename(columns=size_name).rename_axis(columns=None).reset_index()
+    wide = _spread(shown, interval_cells(shown), ["arm", "learner"], "size")
+    return wide.fillna(DASH).rename(columns=lambda name: name if isinstance(name, str) else size_name(name))
 
 
 def sources_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -96,18 +114,14 @@ def sources_table(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty or set(scores["source"]) == {ALL}:
         return pd.DataFrame()
     shown = scores[(scores["source"] != ALL) & (scores["metric"] == "accuracy")]
-    cells = [with_interval(row.value, row.low, row.high) for row in rows_of(shown)]
-    wide = shown.assign(cell=cells).pivot(index=["arm", "learner", "size"], columns="source", values="cell")
-    return _finished(wide.loc[_keys(shown)].reset_index())
+    return _finished(_spread(shown, interval_cells(shown), ["arm", "learner", "size"], "source"))
 
 
+@_or_nothing
 def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each comparison, in points, with both metrics."""
-    if comparisons.empty:
-        return pd.DataFrame()
     keys = ["first", "second", "learner", "size", "source"]
-    cells = [f"{points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in rows_of(comparisons)]
-    wide = comparisons.assign(cell=cells).pivot(index=keys, columns="metric", values="cell").reset_index()
+    wide = _spread(comparisons, [change(row) for row in rows_of(comparisons)], keys, "metric")
     tests = comparisons[comparisons["metric"] == "accuracy"]
     figures = ["detectable", "p_value", "p_holm", "verdict", "rows", "runs"]
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
@@ -131,10 +145,9 @@ def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+@_or_nothing
 def label_table(labels: pd.DataFrame) -> pd.DataFrame:
     """Return the F1 of each label for each arm and learner, at the largest size."""
-    if labels.empty:
-        return pd.DataFrame()
     # Baselines know all rows, whatever sizes the arms have.
     of_arms = labels.loc[labels["arm"] != BASELINE, "size"]
     size = ALL_ROWS if of_arms.empty or (of_arms == ALL_ROWS).any() else of_arms.max()
@@ -153,17 +166,14 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(columns=None).reset_index()
 
 
-def gains_table(gains: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     """Return the gain of each label in points of F1, a column for each pair, with its interval."""
-    if gains is None or gains.empty:
-        return pd.DataFrame()
-    cells = [f"{points(row.difference)} ({points(row.low)} to {points(row.high)})" for row in rows_of(gains)]
     names = [f"{row.first} − {row.second}, {row.learner}" for row in rows_of(gains)]
-    wide = gains.assign(cell=cells, pair=names).pivot(index="label", columns="pair", values="cell").fillna(DASH)
-    wide = wide.loc[list(dict.fromkeys(gains["label"])), list(dict.fromkeys(names))]
-    rows = gains.drop_duplicates("label").set_index("label")["rows"]
-    wide.insert(0, "test rows", rows)
-    return wide.rename_axis(columns=None).reset_index()
+    cells = [change(row) for row in rows_of(gains)]
+    wide = _spread(gains.assign(pair=names), cells, ["label"], "pair")[["label", *dict.fromkeys(names)]].fillna(DASH)
+    wide.insert(1, "test rows", wide["label"].map(gains.drop_duplicates("label").set_index("label")["rows"]))
+    return wide
 
 
 def stages_table(times: pd.DataFrame | None) -> pd.DataFrame:
@@ -181,10 +191,9 @@ def stages_table(times: pd.DataFrame | None) -> pd.DataFrame:
     )
 
 
-def nodes_table(times: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def nodes_table(times: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each node and, where it was measured, its memory."""
-    if times is None or times.empty:
-        return pd.DataFrame()
     table = pd.DataFrame({"node": times["node"], "seconds": times["seconds"].map(_seconds)})
     return table.assign(**{"most memory": times["memory_mb"].map(_megabytes)}) if "memory_mb" in times else table
 
@@ -197,13 +206,12 @@ def _megabytes(value: float) -> str:
     return DASH if pd.isna(value) else f"{value:,.0f} MB"
 
 
-def quality_table(quality: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def quality_table(quality: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each figure of all added text: value, that of real text, target, and what it says.
 
     Arms that add the same texts share their rows.
     """
-    if quality is None or quality.empty:
-        return pd.DataFrame()
     shown = _joined_arms(quality)
     shown = shown[shown["label"] == ALL]
     order = {metric: place for place, metric in enumerate(QUALITY)}
@@ -266,10 +274,9 @@ def _joined_arms(quality: pd.DataFrame) -> pd.DataFrame:
     return kept.assign(arm=kept["arm"].map(names))
 
 
-def leakage_table(leakage: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def leakage_table(leakage: pd.DataFrame) -> pd.DataFrame:
     """Return how many test rows stand in train as well, in words."""
-    if leakage is None or leakage.empty:
-        return pd.DataFrame()
     ways = {
         "plain": "rows shuffled as they come",
         "grouped": "near-duplicates kept together (used here)",
@@ -282,14 +289,13 @@ def leakage_table(leakage: pd.DataFrame | None) -> pd.DataFrame:
     return shown.rename(columns=LEAKAGE_NAMES)
 
 
-def decisions_table(decisions: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def decisions_table(decisions: pd.DataFrame) -> pd.DataFrame:
     """Return how many candidates each arm kept, and how many each reason turned away.
 
     Args:
         decisions: ``arm, reason, candidates``; the reason of those that were kept is empty.
     """
-    if decisions is None or decisions.empty:
-        return pd.DataFrame()
     named = decisions.assign(reason=decisions["reason"].replace("", "kept"))
     wide = named.pivot_table(
         index="arm", columns="reason", values="candidates", aggfunc="sum", fill_value=0, sort=False
@@ -299,10 +305,9 @@ def decisions_table(decisions: pd.DataFrame | None) -> pd.DataFrame:
     return wide.rename_axis(columns=None).reset_index()
 
 
-def runs_table(runs: pd.DataFrame | None) -> pd.DataFrame:
+@_or_nothing
+def runs_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return what the runs of each arm, learner and size were trained on and took: means, and seconds in all."""
-    if runs is None or runs.empty:
-        return pd.DataFrame()
     grouped = runs.groupby(["arm", "learner", "size"], sort=False)
     table = grouped.agg(
         runs=("seed", "size"),
@@ -335,10 +340,6 @@ def _flat(value: Any, path: str) -> list[tuple[str, str]]:
 def shown_reference(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of :func:`emotion_kedro.report.reference.reference_table` rounded, gaps as dashes."""
     return table.assign(**{name: [number(value) for value in table[name]] for name in ("ours", "low", "high")})
-
-
-def _keys(table: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(table[["arm", "learner", "size"]].drop_duplicates())
 
 
 def _finished(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,16 +10,31 @@ from pandera.typing import Series
 from emotion_kedro.schemas.rows import PROBABILITIES, Table
 
 
-class Predictions(pa.DataFrameModel):
-    """A probability per label for each test row of each run (arm, learner, size, data seed, training seed).
-
-    Those for validation rows are in a table of their own, by which a model is chosen and which nothing else reads.
-    """
+class OfDesign(Table):
+    """Base: an arm and learner at a size."""
 
     experiment: Series[str]
     arm: Series[str]
     learner: Series[str]
     size: Series[int] = pa.Field(ge=0)
+
+
+class OfPair(Table):
+    """Base: ``first`` minus ``second``, of two arms or two learners."""
+
+    experiment: Series[str]
+    first: Series[str]
+    second: Series[str]
+    learner: Series[str]
+    size: Series[int]
+
+
+class Predictions(OfDesign):
+    """A probability per label for each test row of each run (arm, learner, size, data seed, training seed).
+
+    Those for validation rows are in a table of their own, by which a model is chosen and which nothing else reads.
+    """
+
     data_seed: Series[int]
     seed: Series[int]
     record_id: Series[str]
@@ -29,19 +44,10 @@ class Predictions(pa.DataFrameModel):
     """The label read; empty where a free answer named none."""
     probabilities: Series[float] = pa.Field(alias=PROBABILITIES, regex=True, ge=0.0, le=1.0)
 
-    class Config:
-        """Exactly these columns."""
 
-        strict = True
-
-
-class Runs(Table):
+class Runs(OfDesign):
     """One row for each run: what it was trained on, and what that took."""
 
-    experiment: Series[str]
-    arm: Series[str]
-    learner: Series[str]
-    size: Series[int] = pa.Field(ge=0)
     data_seed: Series[int]
     seed: Series[int]
     train_rows: Series[int] = pa.Field(ge=0)
@@ -97,16 +103,12 @@ class Recommendation(Choices):
     """Before the temperature."""
 
 
-class Scores(Table):
+class Scores(OfDesign):
     """A metric of an arm and learner at a size, with its interval over test rows, data seeds and training seeds.
 
     ``source`` is ``all``, or one of those that ``score_by: [source]`` asks for.
     """
 
-    experiment: Series[str]
-    arm: Series[str]
-    learner: Series[str]
-    size: Series[int] = pa.Field(ge=0)
     source: Series[str]
     metric: Series[str]
     """``accuracy``, ``macro_f1``, ``ece``, ``log_loss``."""
@@ -117,13 +119,9 @@ class Scores(Table):
     runs: Series[int]
 
 
-class LabelScores(Table):
+class LabelScores(OfDesign):
     """Precision, recall and F1 of a label, over all runs of an arm and learner at a size."""
 
-    experiment: Series[str]
-    arm: Series[str]
-    learner: Series[str]
-    size: Series[int]
     label: Series[str]
     precision: Series[float]
     recall: Series[float]
@@ -131,14 +129,9 @@ class LabelScores(Table):
     support: Series[float]
 
 
-class Comparisons(Table):
+class Comparisons(OfPair):
     """The difference ``first`` minus ``second``, paired over rows and runs: of two arms, or two learners of an arm."""
 
-    experiment: Series[str]
-    first: Series[str]
-    second: Series[str]
-    learner: Series[str]
-    size: Series[int]
     source: Series[str]
     metric: Series[str]
     difference: Series[float]
@@ -155,14 +148,9 @@ class Comparisons(Table):
     verdict: Series[str] = pa.Field(isin=["helped", "harmed", "no difference shown"])
 
 
-class LabelGains(Table):
+class LabelGains(OfPair):
     """The difference ``first`` minus ``second`` in the F1 of a label, paired over rows and runs."""
 
-    experiment: Series[str]
-    first: Series[str]
-    second: Series[str]
-    learner: Series[str]
-    size: Series[int]
     label: Series[str]
     difference: Series[float]
     low: Series[float] = pa.Field(nullable=True)

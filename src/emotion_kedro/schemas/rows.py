@@ -23,17 +23,22 @@ class Table(pa.DataFrameModel):
         coerce = False
 
 
-class Records(Table):
-    """A text with its label. ``record_id`` is ``<source>:<row>`` and leads back to the raw file.
-
-    A table in chunks is checked chunk by chunk, when it is read. That no record stands in two of them is up to who
-    reads the sources.
-    """
+class OfRecord(Table):
+    """Base: a text with its label. ``record_id`` is ``<source>:<row>`` and leads back to the raw file."""
 
     record_id: Series[str] = pa.Field(unique=True)
     text: Series[str] = pa.Field(str_length={"min_value": 1})
     label: Series[str]
     source: Series[str]
+
+
+class Records(OfRecord):
+    """Records as they are read.
+
+    A table in chunks is checked chunk by chunk, when it is read. That no record stands in two of them is up to who
+    reads the sources.
+    """
+
     split: Series[str] | None = pa.Field(isin=["train", "validation", "test", ""])
     """Where a source comes with a validation or test file of its own: the split its rows belong to; else empty."""
 
@@ -46,13 +51,9 @@ class Records(Table):
         return check(check_obj, *args, **options)
 
 
-class SplitRecords(Table):
+class SplitRecords(OfRecord):
     """Records with their near-duplicate group and the split they fell into."""
 
-    record_id: Series[str] = pa.Field(unique=True)
-    text: Series[str] = pa.Field(str_length={"min_value": 1})
-    label: Series[str]
-    source: Series[str]
     group: Series[int]
     split: Series[str] = pa.Field(isin=["train", "validation", "test"])
 
@@ -123,7 +124,7 @@ class Reviews(Table):
         return not bool(table.duplicated(["text", "label"]).any())
 
 
-class Texts(pa.DataFrameModel):
+class Texts(Table):
     """A candidate, what each arm made of it, how the evaluator reads it, and the train text that it is nearest to."""
 
     candidate_id: Series[str] = pa.Field(unique=True)
@@ -137,11 +138,6 @@ class Texts(pa.DataFrameModel):
     evaluator_probability: Series[float] = pa.Field(nullable=True, ge=0.0, le=1.0)
     nearest_train_text: Series[str]
     nearest_train_similarity: Series[float] = pa.Field(nullable=True)
-
-    class Config:
-        """Exactly these columns."""
-
-        strict = True
 
 
 class TrainingRows(Table):
