@@ -99,7 +99,7 @@ def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
     assert "<th scope='row'>labels</th><td>2: " in html
     assert "sad 20" in html
     assert "<i>" not in html
-    assert "min on two cores; quick: " in html
+    assert "min on this machine; quick: " in html
     assert "--quick --yes" in views.profile(str(tmp_path / "mine.csv"), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
     assert "--text said --label mood --yes" in views.profile(str(tmp_path / "mine.csv"), "said", "mood")

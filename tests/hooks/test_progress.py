@@ -20,6 +20,7 @@ from kedro.runner import SequentialRunner
 
 from emotion_kedro.datasets import JSONDataset, TextDataset
 from emotion_kedro.hooks.progress import ProgressHooks, duration
+from emotion_kedro.hooks.remaining import FORECAST, Remaining, expected_seconds
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks
 from emotion_kedro.runners.incremental.manifest import Manifest
 from emotion_kedro.runtime.bars import bar, is_shown
@@ -101,6 +102,27 @@ def test_a_run_says_how_much_there_is_to_do_and_counts(catalog: DataCatalog, sai
     assert said()[0] == "3 nodes to run; 2 of them took 12 min before"
     run(catalog, chain().only_nodes("read"))
     assert said()[0] == "1 node to run, about no time"
+
+
+def test_what_is_left_is_corrected_by_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FORECAST, '{"tune": 100, "write": 40, "": 20}')
+    nodes = ["read", "tune", "write", "page"]
+    assert expected_seconds(nodes, {"write": 50.0}) == {"read": 10, "tune": 100, "write": 50, "page": 10}
+    monkeypatch.delenv(FORECAST)
+    assert expected_seconds(nodes, {"write": 50.0}) == {}
+
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    remaining = Remaining({"tune": 85.0, "write": 60.0})
+    remaining.start("tune")
+    now = 35.0
+    assert remaining.seconds() == 110
+    now = 385.0  # four times as long: so will be the rest
+    assert remaining.seconds() == pytest.approx(60 * 4)
+    remaining.end("tune", 385.0)
+    assert remaining.seconds() == pytest.approx(60 * 4)
+    remaining.end("write", 1.0)
+    assert remaining.seconds() == 0
 
 
 def test_only_nodes_that_run_are_counted(catalog: DataCatalog, said: Callable[[], list[str]]) -> None:
