@@ -104,14 +104,15 @@ def _opened(catalog: Any, prefix: str, name: str, config: Any, contexts: DrawCon
     return fitted
 
 
+def is_prompted(config: Any) -> bool:
+    """Whether a generator is a language model that writes as it is."""
+    return bool(not config.needs_training and config.writes_text and config.models())
+
+
 def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name: str | None, experiment: str) -> str:
     """Return the name of a generator that is tuned and kept, or that is a language model and needs no tuning."""
     configs = {each: generator_config(raw) for each, raw in generators.items()}
-    writing = {
-        each: config
-        for each, config in configs.items()
-        if config.needs_training or (config.writes_text and config.models())
-    }
+    writing = {each: config for each, config in configs.items() if config.needs_training or is_prompted(config)}
     if not writing:
         raise ValueError(
             f"{experiment} has no language model that writes, it has {', '.join(generators) or 'no generator'}; "

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,15 +19,13 @@ if TYPE_CHECKING:
 
 DATA = Path("data")
 """Of the project's folder, in which the page works."""
-REPORTS, SYNTHETIC, DROPPED = DATA / "08_reporting", DATA / "07_synthetic", DATA / "01_raw" / "dropped"
+REPORTS, SYNTHETIC = DATA / "08_reporting", DATA / "07_synthetic"
 PERCENT = 100
 FULL_COLOUR = 0.3
 """A word without which the probability falls by so much has the strongest colour."""
 FAINTEST = 0.01
 SHOWN_WORDS = 6
 UNDECIDED = "undecided"
-SAID = 20_000
-"""Characters of a run's log that are shown: the last ones."""
 
 
 def experiments(pattern: str = "report.html") -> list[str]:
@@ -110,23 +104,39 @@ def _word(word: str, fall: float) -> str:
 # --- write ----------------------------------------------------------------------------------------------------------
 
 
-def kept_generators() -> list[str]:
-    """Return the generators that runs have kept and written with, as ``<experiment>/<generator>``."""
+def generators() -> list[str]:
+    """Return what can write, as ``<experiment>/<generator>``: what runs have kept, then prompted generators."""
     kept = (folder.parts[-3::2] for folder in sorted(DATA.glob("06_models/*/generator/*")))
-    return [f"{experiment}/{name}" for experiment, name in kept if _candidates(experiment, name).is_file()]
+    return [f"{experiment}/{name}" for experiment, name in kept if _records(experiment)] + _prompted()
 
 
-def _candidates(experiment: str, generator: str) -> Path:
-    return SYNTHETIC / experiment / "candidates" / f"{generator}.parquet"
+def _prompted() -> list[str]:
+    """Return those that need no tuning, of experiments that have rows to show them."""
+    from emotion_kedro.app.generation import is_prompted
+    from emotion_kedro.config.augmentation import generator_config
+    from emotion_kedro.config.loader import current_loader
+
+    return [
+        f"{name}/{each}"
+        for name, experiment in current_loader().experiments().items()
+        if _records(name)
+        for each, raw in experiment.generators.items()
+        if is_prompted(generator_config(raw))
+    ]
+
+
+def _records(experiment: str) -> Path | None:
+    """Return the newest rows of an experiment."""
+    files = (DATA / "05_model_input" / experiment).glob("split_records.parquet/*/split_records.parquet")
+    return max(files, default=None)
 
 
 def labels_of(generator: str | None) -> list[str]:
-    """Return the labels that a generator has written for."""
+    """Return the labels that a generator can write for."""
     import pandas as pd
 
-    if generator is None:
-        return []
-    return sorted(pd.read_parquet(_candidates(*generator.split("/")), columns=["label"])["label"].unique())
+    file = _records(generator.split("/")[0]) if generator else None
+    return sorted(pd.read_parquet(file, columns=["label"])["label"].unique()) if file else []
 
 
 def written(generator: str, label: str, count: int, seed: int) -> str:
@@ -139,8 +149,8 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
 
     from emotion_kedro.app.generation import generate
 
-    if generator not in kept_generators():
-        raise ValueError("no run has kept a generator here yet: make augment")
+    if generator not in generators():
+        raise ValueError("no generator is ready here yet: make augment")
     experiment, name = generator.split("/")
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
@@ -200,67 +210,6 @@ def html_table(table: pd.DataFrame) -> str:
         for row in table.itertuples(index=False, name=None)
     )
     return f"<div class='wide'><table class='own'><tr>{head}</tr>{''.join(rows)}</table></div>"
-
-
-# --- your table -----------------------------------------------------------------------------------------------------
-
-
-def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
-    """Return what a table is like that was dropped on the page, how long a run takes, and the command for it.
-
-    Args:
-        dropped: where the page has put it.
-        text: the column of the texts; empty: it is guessed.
-        label: that of the labels, likewise.
-        quick: no language model is tuned.
-
-    Raises:
-        ValueError: if there is none, or it cannot be read; the message names file, row and fix.
-    """
-    from emotion_kedro.app.own_table.experiment_file import said_minutes
-    from emotion_kedro.app.own_table.guessing import guess_source
-    from emotion_kedro.app.own_table.profile import profile_source
-
-    file = _kept_table(dropped)
-    guess = guess_source(file.resolve(), text=text or None, label=label or None)
-    known = profile_source(guess.source)
-    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
-    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
-    time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
-    lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
-    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
-    words = shlex.join(_try_words(file, text, label, quick))
-    return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
-
-
-def _kept_table(dropped: str | None) -> Path:
-    """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
-    if dropped is None:
-        raise ValueError("drop a table first")
-    place = DROPPED / Path(dropped).name
-    with written_whole(place) as staging:
-        shutil.copyfile(dropped, staging)
-    return place
-
-
-def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
-    named = [word for pair in (("--text", text), ("--label", label)) if pair[1] for word in pair]
-    return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
-
-
-def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
-    """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
-    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
-    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            for line in process.stdout or ():
-                said = (said + line)[-SAID:]
-                yield said
-            code = process.wait()
-        finally:  # whoever closes the page ends the run
-            process.terminate()
-    yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
 
 
 # --- review ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from emotion_kedro.app import views
+from emotion_kedro.app.own_table import tab
 
 HOSTS = ["127.0.0.1", "localhost"]
 """What the page may be called by: a site elsewhere whose name leads here is refused."""
@@ -184,7 +185,7 @@ def _write(gr: Any) -> Refresh:
     )
     inputs = [generator, label, count, seed]
     button.click(_plainly(gr, views.written), inputs, shown, api_visibility="private")
-    return lambda: _chosen(gr, views.kept_generators()), [generator]
+    return lambda: _chosen(gr, views.generators()), [generator]
 
 
 def _compare(gr: Any) -> Refresh:
@@ -206,10 +207,10 @@ def _table(gr: Any) -> Refresh:
     said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
     def profiled(*given: Any) -> Any:
-        return views.profile(*given), gr.update(visible=True)
+        return tab.profile(*given), gr.update(visible=True)
 
     def tried(*given: Any) -> Iterator[Any]:
-        for lines in views.tried(*given):
+        for lines in tab.tried(*given):
             yield gr.update(value=lines, visible=True)
 
     look.click(_plainly(gr, profiled), [file, text, label, quick], [shown, run], api_visibility="private")
