@@ -198,6 +198,8 @@ def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else(monkeypatch: 
         page.get_by_role("tab", name="Compare").click()
         page.get_by_text("against real: helped").wait_for()
         page.wait_for_function("document.documentElement.scrollWidth == 390")
+        ends = "[...document.querySelectorAll('table.rows')].map(each => each.getBoundingClientRect().right)"
+        assert 0 < max(page.evaluate(ends)) <= 390  # nothing of a table is cut
         assert page.request.get(f"{address}/report/augment").text() == "<h1>the report</h1>"
         assert page.request.get(f"{address}/report/..%2Fresults").status == 404
         assert page.request.get(address, headers={"Host": "elsewhere.example"}).status == 400

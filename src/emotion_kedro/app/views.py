@@ -181,8 +181,11 @@ def compared(experiment: str) -> str:
     if experiment not in experiments():
         raise ValueError("no experiment has run here yet: make augment")
     results = REPORTS / "results"
-    scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
-    differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    try:
+        scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
+        differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    except KeyError as error:
+        raise ValueError(f"an older version wrote these tables ({error.args[0]}); run {experiment} again") from None
     verdicts = (
         f"<p><b>{escape(row['first'])}</b> against <b>{escape(row['second'])}</b>: {escape(row['verdict'])}</p>"
         for row in differences.to_dict(orient="records")
@@ -203,13 +206,16 @@ def _plot(file: Path) -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """Return a table as HTML, escaped, that scrolls by itself where the screen is narrow."""
+    """Return a table as HTML, escaped; on a narrow screen each row is a list of names and values."""
     head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in table.columns)
     rows = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in table.itertuples(index=False, name=None)
+        "<tr>" + "".join(map(_cell, table.columns, row)) + "</tr>" for row in table.itertuples(index=False, name=None)
     )
-    return f"<div class='wide'><table class='own'><tr>{head}</tr>{''.join(rows)}</table></div>"
+    return f"<table class='own rows'><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _cell(name: str, value: object) -> str:
+    return f"<td data-name='{escape(str(name))}'>{escape(str(value))}</td>"
 
 
 # --- review ---------------------------------------------------------------------------------------------------------

@@ -27,11 +27,17 @@ CSS = """
 .gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
 .note {opacity: .75; margin: .3em 0}
 .figure {font-variant-numeric: tabular-nums; white-space: nowrap}
-.wide {overflow-x: auto}
-.wide :is(th, td) {white-space: nowrap}
 .gradio-container table.own {border: none !important; border-collapse: collapse; margin: .3em 0}
 .gradio-container table.own :is(tr, th, td) {border: none; text-align: left; vertical-align: top}
 .gradio-container table.own :is(th, td) {padding: .3em 1em .3em 0; border-bottom: 1px solid var(--border-color-primary)}
+@media (max-width: 700px) { /* gradio splits what stands here at each comma, and puts its own class before it */
+  table.rows, table.rows tbody, table.rows tr {display: block !important}
+  table.rows tr:first-child {display: none !important}
+  table.rows tr {border-bottom: 1px solid var(--border-color-primary) !important; padding: .5em 0}
+  table.rows td {display: flex; border: none !important; padding: .1em 0 !important; overflow-wrap: anywhere}
+  table.rows td::before {content: attr(data-name); flex: 0 0 9em; opacity: .75}
+}
+.gradio-container pre {white-space: pre-wrap; overflow-wrap: anywhere}
 .gradio-container table.bars {width: 100%}
 .gradio-container table.bars :is(th, td) {border: none; vertical-align: middle; width: 1%}
 .gradio-container table.bars .bar {width: 98%}
