@@ -79,10 +79,9 @@ def coloured(explanation: Explanation) -> str:
     """Return the text with each word in the colour of what it does to the label, and the heaviest words as a list."""
     label = escape(str(explanation.prediction.label))
     words = " ".join(_word(word, fall) for word, fall in explanation.words)
-    heaviest = sorted(explanation.words, key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
     rows = "".join(
         f"<tr><td class='figure'>{PERCENT * fall:+.0f}</td><td>{escape(word)}</td></tr>"
-        for word, fall in heaviest
+        for word, fall in explanation.heaviest(SHOWN_WORDS)
         if abs(fall) >= FAINTEST
     )
     return (
