@@ -247,7 +247,7 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     assert "laughing" in run(cli, ["explain", JOY]).output
     (folder / "data/06_models/latest/real/README.md").write_text("| accuracy | 0.714 (0.500 to 0.929) |\n")
     listed = run(cli, ["models"]).output
-    assert "latest/recommended\n    accuracy not on its card; made 20" in listed
+    assert "latest/recommended\n    made 20" in listed
     assert "latest/real\n    accuracy 0.714 (0.500 to 0.929); made 20" in listed
     assert max(map(len, listed.replace(str(folder), "").splitlines())) <= 80
     (tmp_path / "in.txt").write_text(JOY)

@@ -222,7 +222,7 @@ def models() -> None:
         rows = ", ".join(f"{number:,} {origin}" for origin, number in model.rows.items())
         click.echo(model.path)
         for line in (
-            f"accuracy {model.accuracy or 'not on its card'}; made {model.made:%Y-%m-%d %H:%M}",
+            f"{f'accuracy {model.accuracy}; ' if model.accuracy else ''}made {model.made:%Y-%m-%d %H:%M}",
             f"{model.kind} on {model.base or 'words'}; {rows} texts",
             f"{len(model.labels)} labels: {', '.join(model.labels)}",
         ):
