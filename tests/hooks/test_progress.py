@@ -8,6 +8,7 @@ import multiprocessing
 import pickle
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
 from emotion_kedro.datasets import JSONDataset, TextDataset
+from emotion_kedro.hooks import progress
 from emotion_kedro.hooks.progress import ProgressHooks, duration
 from emotion_kedro.hooks.remaining import FORECAST, Remaining, expected_seconds
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks
@@ -32,6 +34,11 @@ def keep(value: str) -> str:
 
 def boast(value: str) -> str:
     return f"{value}!"
+
+
+def late(value: str) -> str:
+    time.sleep(0.3)
+    return value
 
 
 def fail(value: str) -> str:
@@ -123,6 +130,18 @@ def test_what_is_left_is_corrected_by_what_was_measured(monkeypatch: pytest.Monk
     assert remaining.seconds() == pytest.approx(60 * 4)
     remaining.end("write", 1.0)
     assert remaining.seconds() == 0
+
+
+def test_a_long_node_says_now_and_then_what_is_left(
+    catalog: DataCatalog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "emotion_kedro.hooks.progress")
+    monkeypatch.setenv(FORECAST, '{"read": 20, "hand_on": 40, "": 60}')
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
+    run(catalog, chain(late))
+    said = [each.getMessage() for each in caplog.records]
+    assert "[1/3] read ... 0.0 s; about 43 s left" in said  # (40 + 60) * 15 / (15 + 20)
+    assert any(re.match(r"write runs for 0\.\d s; about \d+ s left", line) for line in said)
 
 
 def test_only_nodes_that_run_are_counted(catalog: DataCatalog, said: Callable[[], list[str]]) -> None:
