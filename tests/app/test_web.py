@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from emotion_kedro.app import views, web
+from emotion_kedro.app.generation import Candidate
 from emotion_kedro.app.own_table import tab
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -109,6 +110,8 @@ def test_generators_are_those_that_runs_kept_and_those_that_need_no_tuning(
     assert views.generators() == ["moods/tuned", "moods/asked"]
     assert views.labels_of("moods/asked") == ["anger", "fear", "joy", "sadness"]
     assert views.labels_of(None) == []
+    unread = Candidate("a <b> text", kept=False, reason="too short", probability=float("nan"))
+    assert views._card(unread) == "<li class=''><b>too short</b> <br>a &lt;b&gt; text</li>"
 
 
 def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +17,8 @@ from emotion_kedro.storage.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from emotion_kedro.app.generation import Candidate
 
 DATA = Path("data")
 """Of the project's folder, in which the page works."""
@@ -154,14 +157,21 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
         candidates = generate(catalog, label, int(count), experiment=experiment, generator=name, seed=int(seed))
-    cards = (
-        f"<li class='{'kept' if each.kept else ''}'><b>{'kept' if each.kept else escape(each.reason)}</b> "
-        f"<span class='figure'>{each.probability:.2f}</span><br>{escape(each.text)}</li>"
-        for each in candidates
-    )
-    kept = sum(each.kept for each in candidates)
-    note = f"{kept} of {len(candidates)} kept. The figure is the probability that the classifier gives to {label}."
-    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{''.join(cards)}</ul>"
+    cards = "".join(map(_card, candidates))
+    note = f"{sum(each.kept for each in candidates)} of {len(candidates)} kept. "
+    if any(each.probability >= 0 for each in candidates):
+        note += f"The figure is the probability that the classifier gives to {label}."
+    else:
+        note += f"No run has kept a classifier of {experiment}: none has read them."
+    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{cards}</ul>"
+
+
+def _card(candidate: Candidate) -> str:
+    """Return a text and what the filters make of it; no probability where no classifier was kept (NaN)."""
+    value = candidate.probability
+    figure = "" if math.isnan(value) else f"<span class='figure'>{value:.2f}</span>"
+    mark, said = ("kept", "kept") if candidate.kept else ("", escape(candidate.reason))
+    return f"<li class='{mark}'><b>{said}</b> {figure}<br>{escape(candidate.text)}</li>"
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
