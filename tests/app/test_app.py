@@ -20,6 +20,7 @@ from killing import kill_in_the_middle
 from emotion_kedro.app import EmotionModel, files, load_model, models_in
 from emotion_kedro.app.files import predict_file
 from emotion_kedro.app.generation import generate
+from emotion_kedro.app.model import Explanation, Prediction
 from emotion_kedro.cli import COMMANDS, cli
 from emotion_kedro.config.models import EncoderConfig, LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -59,7 +60,7 @@ def test_a_prediction_has_the_likeliest_label_or_none(model: EmotionModel) -> No
     joy, fear = model.predict([JOY, FEAR])
 
     assert (joy.label, fear.label) == ("joy", "fear")
-    assert sum(joy.probabilities.values()) == pytest.approx(1)
+    assert sum(joy.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert joy.probability == max(joy.probabilities.values())
     [unsure] = model.predict([JOY], abstain=0.999)
     assert unsure.label is None
@@ -284,10 +285,26 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     assert (answer["label"], set(answer["probabilities"])) == (None, {"anger", "fear", "joy", "sadness"})
     assert "fear  0." in run(cli, ["predict"], input=f"{JOY}\n\n{FEAR}\n").output
     assert "laughing" in run(cli, ["explain", JOY]).output
-    assert "latest/recommended" in run(cli, ["models"]).output
+    (folder / "data/06_models/latest/real/README.md").write_text("| accuracy | 0.714 (0.500 to 0.929) |\n")
+    listed = run(cli, ["models"]).output
+    assert "latest/recommended\n    made 20" in listed
+    assert "latest/real\n    accuracy 0.714 (0.500 to 0.929); made 20" in listed
+    assert max(map(len, listed.replace(str(folder), "").splitlines())) <= 80
     (tmp_path / "in.txt").write_text(JOY)
     written = run(cli, ["predict", "--in", str(tmp_path / "in.txt"), "--out", str(tmp_path / "out.csv")])
     assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 rows"
+
+
+def test_a_word_that_stands_several_times_says_which_it_is() -> None:
+    prediction = Prediction("not bad not good", "joy", 0.6, {"joy": 0.6, "anger": 0.4})
+    explanation = Explanation(prediction, (("not", 0.1), ("bad", 0.02), ("not", -0.3), ("good", 0.2)))
+    assert explanation.heaviest(3) == [("not (2nd)", -0.3), ("good", 0.2), ("not (1st)", 0.1)]
+
+
+def test_probabilities_have_six_digits(model: EmotionModel) -> None:
+    [prediction] = model.predict([JOY])
+    for value in (prediction.probability, *prediction.probabilities.values()):
+        assert len(str(value)) <= len("0.123456") or value < 1e-4
 
 
 def test_a_prompted_generator_writes_without_training(

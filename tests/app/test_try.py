@@ -271,7 +271,7 @@ def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, mon
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(guards, "alone_in", nullcontext)
     monkeypatch.setattr(command, "FOLDER", tmp_path / "experiments")
-    monkeypatch.setattr(command, "_run", lambda words: ran.extend(words) or 3)
+    monkeypatch.setattr(command, "_run", lambda words, forecast: ran.extend(words) or 3)
     ended = CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv"), "--quick", "--yes", "--cluster", "auto"])
 
     runner = ["--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=address=auto"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from emotion_kedro.app import views, web
+from emotion_kedro.app.generation import Candidate
+from emotion_kedro.app.own_table import tab
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import SourceError
@@ -92,22 +95,41 @@ def test_what_an_experiment_found_is_its_verdict_and_its_tables() -> None:
         views.compared("../augment")
 
 
+def test_generators_are_those_that_runs_kept_and_those_that_need_no_tuning(
+    records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = {"kind": "fine_tuned", "base": "scratch", "training": {"learning_rate": 1, "steps": 1}}
+    asked = {"kind": "prompted", "base": "package:any", "request": "{label}"}
+    experiment = SimpleNamespace(generators={"asked": asked, "tuned": tuned, "template": {"kind": "template"}})
+    loader = SimpleNamespace(experiments=lambda: {"moods": experiment, "not_run": experiment})
+    monkeypatch.setattr("emotion_kedro.config.loader.current_loader", lambda: loader)
+    rows = Path("data/05_model_input/moods/split_records.parquet/2026/split_records.parquet")
+    rows.parent.mkdir(parents=True)
+    records.to_parquet(rows)
+    Path("data/06_models/moods/generator/tuned").mkdir(parents=True)
+    assert views.generators() == ["moods/tuned", "moods/asked"]
+    assert views.labels_of("moods/asked") == ["anger", "fear", "joy", "sadness"]
+    assert views.labels_of(None) == []
+    unread = Candidate("a <b> text", kept=False, reason="too short", probability=float("nan"))
+    assert views._card(unread) == "<li class=''><b>too short</b> <br>a &lt;b&gt; text</li>"
+
+
 def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
     rows = [f'"day {number**5} and {(number + 7) ** 9}",{"sad" if number % 3 else "<i>"}' for number in range(30)]
     (tmp_path / "mine.csv").write_text("\n".join(["said,mood", *rows]))
-    html = views.profile(str(tmp_path / "mine.csv"))
+    html = tab.profile(str(tmp_path / "mine.csv"))
     assert "<th scope='row'>labels</th><td>2: " in html
     assert "sad 20" in html
     assert "<i>" not in html
-    assert "min on two cores; quick: " in html
-    assert "--quick --yes" in views.profile(str(tmp_path / "mine.csv"), quick=True)
+    assert "min on this machine; quick: " in html
+    assert "--quick --yes" in tab.profile(str(tmp_path / "mine.csv"), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
-    assert "--text said --label mood --yes" in views.profile(str(tmp_path / "mine.csv"), "said", "mood")
+    assert "--text said --label mood --yes" in tab.profile(str(tmp_path / "mine.csv"), "said", "mood")
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
     with pytest.raises(SourceError, match="there is no column"):
-        views.profile(str(tmp_path / "mine.csv"), "text", "label")
+        tab.profile(str(tmp_path / "mine.csv"), "text", "label")
     with pytest.raises(ValueError, match="drop a table first"):
-        views.profile(None)
+        tab.profile(None)
 
 
 def test_decisions_are_kept_one_for_each_text() -> None:
@@ -159,7 +181,8 @@ def served() -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else() -> None:
+def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "generators", list)
     pytest.importorskip("gradio")
     playwright: Any = pytest.importorskip("playwright.sync_api")
     asked: list[str] = []
@@ -178,6 +201,8 @@ def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else() -> None:
         page.get_by_role("tab", name="Compare").click()
         page.get_by_text("against real: helped").wait_for()
         page.wait_for_function("document.documentElement.scrollWidth == 390")
+        ends = "[...document.querySelectorAll('table.rows')].map(each => each.getBoundingClientRect().right)"
+        assert 0 < max(page.evaluate(ends)) <= 390  # nothing of a table is cut
         assert page.request.get(f"{address}/report/augment").text() == "<h1>the report</h1>"
         assert page.request.get(f"{address}/report/..%2Fresults").status == 404
         assert page.request.get(address, headers={"Host": "elsewhere.example"}).status == 400

@@ -8,6 +8,7 @@ import multiprocessing
 import pickle
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
 from emotion_kedro.datasets import JSONDataset, TextDataset
+from emotion_kedro.hooks import progress
 from emotion_kedro.hooks.progress import ProgressHooks, duration
+from emotion_kedro.hooks.remaining import FORECAST, Remaining, expected_seconds
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks
 from emotion_kedro.runners.incremental.manifest import Manifest
 from emotion_kedro.runtime.bars import bar, is_shown
@@ -31,6 +34,11 @@ def keep(value: str) -> str:
 
 def boast(value: str) -> str:
     return f"{value}!"
+
+
+def late(value: str) -> str:
+    time.sleep(0.3)
+    return value
 
 
 def fail(value: str) -> str:
@@ -101,6 +109,39 @@ def test_a_run_says_how_much_there_is_to_do_and_counts(catalog: DataCatalog, sai
     assert said()[0] == "3 nodes to run; 2 of them took 12 min before"
     run(catalog, chain().only_nodes("read"))
     assert said()[0] == "1 node to run, about no time"
+
+
+def test_what_is_left_is_corrected_by_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FORECAST, '{"tune": 100, "write": 40, "": 20}')
+    nodes = ["read", "tune", "write", "page"]
+    assert expected_seconds(nodes, {"write": 50.0}) == {"read": 10, "tune": 100, "write": 50, "page": 10}
+    monkeypatch.delenv(FORECAST)
+    assert expected_seconds(nodes, {"write": 50.0}) == {}
+
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    remaining = Remaining({"tune": 85.0, "write": 60.0})
+    remaining.start("tune")
+    now = 35.0
+    assert remaining.seconds() == 110
+    now = 385.0  # four times as long: so will be the rest
+    assert remaining.seconds() == pytest.approx(60 * 4)
+    remaining.end("tune", 385.0)
+    assert remaining.seconds() == pytest.approx(60 * 4)
+    remaining.end("write", 1.0)
+    assert remaining.seconds() == 0
+
+
+def test_a_long_node_says_now_and_then_what_is_left(
+    catalog: DataCatalog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "emotion_kedro.hooks.progress")
+    monkeypatch.setenv(FORECAST, '{"read": 20, "hand_on": 40, "": 60}')
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
+    run(catalog, chain(late))
+    said = [each.getMessage() for each in caplog.records]
+    assert "[1/3] read ... 0.0 s; about 43 s left" in said  # (40 + 60) * 15 / (15 + 20)
+    assert any(re.match(r"write runs for 0\.\d s; about \d+ s left", line) for line in said)
 
 
 def test_only_nodes_that_run_are_counted(catalog: DataCatalog, said: Callable[[], list[str]]) -> None:

@@ -27,6 +27,7 @@ from emotion_kedro.pipelines.evaluation.nodes import (
 from emotion_kedro.pipelines.evaluation.pictures import collect_curves, draw_plots
 from emotion_kedro.report.alt_texts import of_curves
 from emotion_kedro.report.curves import curves_plot
+from emotion_kedro.report.plots import confusion_plot
 from emotion_kedro.schemas import Comparisons, LabelGains, Scores, TextQuality, TrainingCurves
 
 EVALUATION = EvaluationConfig(bootstrap_samples=100, examples=2)
@@ -92,6 +93,9 @@ def test_scores_differences_plots_and_pages(split_records: pd.DataFrame) -> None
     assert len(labels) == 4
     drawn = draw_plots(scores, comparisons, confusion, gains, curves, pairs)
     assert all(picture[1:4] == b"PNG" for picture in drawn)
+    choices = confusion[["arm", "learner"]].drop_duplicates().assign(chosen=lambda table: table["arm"] == "mixed")
+    mixed = confusion[confusion["arm"] == "mixed"]
+    assert draw_plots(scores, comparisons, confusion, gains, curves, pairs, choices)[2] == confusion_plot(mixed)
     page = write_overview_page(scores_0=scores, comparisons_0=comparisons, scores_1=None)
     assert "invented: differences" in page
     page, figures = write_reference_page({"S1": {"title": "one"}}, scores_0=scores, quality_0=None)

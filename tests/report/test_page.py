@@ -89,6 +89,15 @@ def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], sco
         assert said in head
 
 
+def test_the_head_is_about_the_recommended_model(facts: dict[str, Any], comparisons: pd.DataFrame) -> None:
+    told = {"arm": "chosen", "learner": comparisons["learner"].iloc[0], "command": "", "reason": "", "answers": ""}
+    told |= {"imports": "", "line": "", "table": pd.DataFrame()}
+    both = pd.concat([comparisons, comparisons.assign(second="chosen"), comparisons.assign(first="chosen")])
+    for shown, said in ((both, "chosen"), (both.iloc[: 2 * len(comparisons)], comparisons["first"].iloc[0])):
+        page = html.unescape(html_page(Report(**{**facts, "comparisons": shown}, recommended=told)))
+        assert f'<p class="big">{said}' in page
+
+
 def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
     page = html_page(Report(**facts, sampled_texts=sampled("<script>alert(1)</script>", label="<b>")))
     assert "<script>" not in page

@@ -58,7 +58,11 @@ def test_each_label_has_a_row_and_each_pair_a_panel(comparisons: pd.DataFrame) -
     gains = pd.concat([pair.assign(label=f"label {number}", difference=number / 10) for number in range(12)])
     few, several = gains.iloc[:2], pd.concat([gains, *(gains.assign(first=f"arm {number}") for number in range(5))])
     assert size_of(labels_plot(gains))[1] > size_of(labels_plot(few))[1] + 9 * 30
-    assert 1000 < size_of(labels_plot(several))[0] < 1300  # three panels, and no more
-    # Gains of nothing lie on zero, and are not drawn large.
+    # Three panels and no more, below each other: a telephone is narrow.
+    assert 2.5 < size_of(labels_plot(several))[1] / size_of(labels_plot(gains))[1] < 3.2
+    assert size_of(labels_plot(several))[0] <= 800
+    # Pairs without a difference are not drawn.
+    zero = gains.assign(first="other", difference=0.0, low=0.0, high=0.0)
+    assert labels_plot(pd.concat([zero, gains])) == labels_plot(pd.concat([gains, zero]))
     nothing, rounding = (gains.assign(difference=value, low=value, high=value) for value in (0.0, 1e-19))
     assert labels_plot(rounding) == labels_plot(nothing)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
-from emotion_kedro.app.model import Explanation, Prediction, load_model, models_in
+from emotion_kedro.app.model import Prediction, load_model, models_in
 
+COLUMNS = 80
 WIDTH = 24
 """Characters of the longest bar."""
 PERCENT = 100
+SHOWN_WORDS = 8
 
 model_option = click.option(
     "--model", "-m", type=click.Path(path_type=Path), default=None, help="Its folder; else the recommended one."
@@ -164,7 +167,7 @@ def explain(text: str, model: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(_lines(explanation.prediction)))
     click.echo("\n" + " ".join(_coloured(word, fall) for word, fall in explanation.words))
-    heaviest = _heaviest(explanation)
+    heaviest = explanation.heaviest(SHOWN_WORDS)
     for word, fall in heaviest:
         click.echo(f"  {fall * PERCENT:+6.1f}  {word}".replace("-0.0", " 0.0").replace("+0.0", " 0.0"))
     if left := len(explanation.words) - len(heaviest):
@@ -175,10 +178,6 @@ def _coloured(word: str, fall: float) -> str:
     if abs(fall) * PERCENT < 1:
         return word
     return click.style(word, fg="green" if fall > 0 else "red", bold=abs(fall) * PERCENT >= 10)
-
-
-def _heaviest(explanation: Explanation) -> list[tuple[str, float]]:
-    return sorted(explanation.words, key=lambda pair: -abs(pair[1]))[:8]
 
 
 @click.command()
@@ -224,12 +223,16 @@ def _share(probability: float) -> str:
 
 @click.command()
 def models() -> None:
-    """List the models that runs have left, and what they learned from."""
+    """List the models that runs have left: how good they are, when they were made, what they learned from."""
     known = models_in()
     if not known:
         raise click.ClickException("no model was trained here yet: make augment")
     for model in known:
         rows = ", ".join(f"{number:,} {origin}" for origin, number in model.rows.items())
-        click.echo(
-            f"{model.path}\n    {model.kind} on {model.base or 'words'}; {rows} texts; {', '.join(model.labels)}"
-        )
+        click.echo(model.path)
+        for line in (
+            f"{f'accuracy {model.accuracy}; ' if model.accuracy else ''}made {model.made:%Y-%m-%d %H:%M}",
+            f"{model.kind} on {model.base or 'words'}; {rows} texts",
+            f"{len(model.labels)} labels: {', '.join(model.labels)}",
+        ):
+            click.echo(textwrap.fill(line, COLUMNS, initial_indent=" " * 4, subsequent_indent=" " * 6))

@@ -59,7 +59,7 @@ def generate(
         ValueError: for a label or a generator that there is not, or one that no run has left.
     """
     prefix = "" if experiment == DEFAULT else f"{experiment}."
-    known = {entry.split(":")[1].split(".")[0] for entry in catalog if entry.endswith(".generators")}
+    known = _experiments(catalog)
     if experiment not in known:
         raise ValueError(f"there is no experiment {experiment}{choices(experiment, known)}")
     parameters = {
@@ -104,14 +104,19 @@ def _opened(catalog: Any, prefix: str, name: str, config: Any, contexts: DrawCon
     return fitted
 
 
+def _experiments(catalog: Any) -> set[str]:
+    return {entry.split(":")[1].split(".")[0] for entry in catalog if entry.endswith(".generators")}
+
+
+def is_prompted(config: Any) -> bool:
+    """Whether a generator is a language model that writes as it is."""
+    return bool(not config.needs_training and config.writes_text and config.models())
+
+
 def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name: str | None, experiment: str) -> str:
     """Return the name of a generator that is tuned and kept, or that is a language model and needs no tuning."""
     configs = {each: generator_config(raw) for each, raw in generators.items()}
-    writing = {
-        each: config
-        for each, config in configs.items()
-        if config.needs_training or (config.writes_text and config.models())
-    }
+    writing = {each: config for each, config in configs.items() if config.needs_training or is_prompted(config)}
     if not writing:
         raise ValueError(
             f"{experiment} has no language model that writes, it has {', '.join(generators) or 'no generator'}; "
@@ -119,7 +124,9 @@ def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name
         )
     if not catalog.exists(f"{prefix}split_records"):
         enough = f"--pipelines={experiment} --to-nodes={prefix}records.sample_and_split"
-        raise ValueError(f"{experiment} has no rows yet; run it first, or what makes them: kedro run {enough}")
+        others = [each for each in sorted(_experiments(catalog)) if catalog.exists(f"{each}.split_records")]
+        instead = f"; or --experiment {' or '.join(others)}" if others else ""
+        raise ValueError(f"{experiment} has no rows yet; run it first, or what makes them: kedro run {enough}{instead}")
     ready = [
         each
         for each, config in writing.items()

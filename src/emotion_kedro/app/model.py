@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 LATEST = "data/06_models/latest"
 """Where runs leave their newest models, as seen from the project's folder."""
+CARD = "README.md"
+DIGITS = 6
+"""Of a probability: the rest of what is computed tells nobody anything."""
 NAMED = 5
 """Models that a message names."""
 
@@ -34,7 +40,7 @@ class Prediction:
     probability: float
     """Of the likeliest label."""
     probabilities: dict[str, float]
-    """Of each label; they add up to 1."""
+    """Of each label, to six digits; but for rounding they add up to 1."""
     cut: bool = False
     """Whether the text is longer than the model reads: the rest of it was left out."""
 
@@ -46,6 +52,20 @@ class Explanation:
     prediction: Prediction
     words: tuple[tuple[str, float], ...]
     """Each word of the text, and how much the label's probability falls without it, from -1 to 1."""
+
+    def heaviest(self, most: int) -> list[tuple[str, float]]:
+        """Return the words that weigh most; one that the text has several times says which it is: ``not (2nd)``."""
+        counts = Counter(word for word, _ in self.words)
+        seen, named = Counter[str](), []
+        for word, fall in self.words:
+            seen[word] += 1
+            named.append((f"{word} ({_ordinal(seen[word])})" if counts[word] > 1 else word, fall))
+        return sorted(named, key=lambda pair: -abs(pair[1]))[:most]
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return f"{number}{ending}"
 
 
 class EmotionModel:
@@ -92,6 +112,7 @@ class EmotionModel:
     def _prediction(self, text: str, row: Sequence[float], abstain: float) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
         label = self.labels[best] if row[best] >= abstain else None
+        row = [round(value, DIGITS) for value in row]
         return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
 
     def _is_cut(self, text: str) -> bool:
@@ -170,6 +191,9 @@ class KnownModel:
     labels: tuple[str, ...]
     rows: dict[str, int]
     """Texts that it learned from, by origin."""
+    accuracy: str
+    """On the test rows, with its interval, as its card has it; empty: it has none."""
+    made: datetime
 
 
 def models_in(folder: Path | None = None) -> list[KnownModel]:
@@ -183,5 +207,16 @@ def models_in(folder: Path | None = None) -> list[KnownModel]:
 def _models(files: Iterable[Path]) -> Iterator[KnownModel]:
     for file in files:
         notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        rows = notes.get("rows", {})
-        yield KnownModel(file.parent, notes["kind"], str(notes.get("base", "")), tuple(notes.get("labels", ())), rows)
+        card = file.with_name(CARD)
+        found = re.search(
+            r"^\| accuracy +\| (.*?) *\|$", card.read_text("utf-8") if card.is_file() else "", re.MULTILINE
+        )
+        yield KnownModel(
+            file.parent,
+            notes["kind"],
+            str(notes.get("base", "")),
+            tuple(notes.get("labels", ())),
+            notes.get("rows", {}),
+            found[1] if found else "",
+            datetime.fromtimestamp(file.stat().st_mtime).astimezone(),
+        )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shlex
-import shutil
-import subprocess
-import sys
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,17 +18,17 @@ from emotion_kedro.storage.whole_files import written_whole
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_kedro.app.generation import Candidate
+
 DATA = Path("data")
 """Of the project's folder, in which the page works."""
-REPORTS, SYNTHETIC, DROPPED = DATA / "08_reporting", DATA / "07_synthetic", DATA / "01_raw" / "dropped"
+REPORTS, SYNTHETIC = DATA / "08_reporting", DATA / "07_synthetic"
 PERCENT = 100
 FULL_COLOUR = 0.3
 """A word without which the probability falls by so much has the strongest colour."""
 FAINTEST = 0.01
 SHOWN_WORDS = 6
 UNDECIDED = "undecided"
-SAID = 20_000
-"""Characters of a run's log that are shown: the last ones."""
 
 
 def experiments(pattern: str = "report.html") -> list[str]:
@@ -85,10 +82,9 @@ def coloured(explanation: Explanation) -> str:
     """Return the text with each word in the colour of what it does to the label, and the heaviest words as a list."""
     label = escape(str(explanation.prediction.label))
     words = " ".join(_word(word, fall) for word, fall in explanation.words)
-    heaviest = sorted(explanation.words, key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
     rows = "".join(
         f"<tr><td class='figure'>{PERCENT * fall:+.0f}</td><td>{escape(word)}</td></tr>"
-        for word, fall in heaviest
+        for word, fall in explanation.heaviest(SHOWN_WORDS)
         if abs(fall) >= FAINTEST
     )
     return (
@@ -110,23 +106,39 @@ def _word(word: str, fall: float) -> str:
 # --- write ----------------------------------------------------------------------------------------------------------
 
 
-def kept_generators() -> list[str]:
-    """Return the generators that runs have kept and written with, as ``<experiment>/<generator>``."""
+def generators() -> list[str]:
+    """Return what can write, as ``<experiment>/<generator>``: what runs have kept, then prompted generators."""
     kept = (folder.parts[-3::2] for folder in sorted(DATA.glob("06_models/*/generator/*")))
-    return [f"{experiment}/{name}" for experiment, name in kept if _candidates(experiment, name).is_file()]
+    return [f"{experiment}/{name}" for experiment, name in kept if _records(experiment)] + _prompted()
 
 
-def _candidates(experiment: str, generator: str) -> Path:
-    return SYNTHETIC / experiment / "candidates" / f"{generator}.parquet"
+def _prompted() -> list[str]:
+    """Return those that need no tuning, of experiments that have rows to show them."""
+    from emotion_kedro.app.generation import is_prompted
+    from emotion_kedro.config.augmentation import generator_config
+    from emotion_kedro.config.loader import current_loader
+
+    return [
+        f"{name}/{each}"
+        for name, experiment in current_loader().experiments().items()
+        if _records(name)
+        for each, raw in experiment.generators.items()
+        if is_prompted(generator_config(raw))
+    ]
+
+
+def _records(experiment: str) -> Path | None:
+    """Return the newest rows of an experiment."""
+    files = (DATA / "05_model_input" / experiment).glob("split_records.parquet/*/split_records.parquet")
+    return max(files, default=None)
 
 
 def labels_of(generator: str | None) -> list[str]:
-    """Return the labels that a generator has written for."""
+    """Return the labels that a generator can write for."""
     import pandas as pd
 
-    if generator is None:
-        return []
-    return sorted(pd.read_parquet(_candidates(*generator.split("/")), columns=["label"])["label"].unique())
+    file = _records(generator.split("/")[0]) if generator else None
+    return sorted(pd.read_parquet(file, columns=["label"])["label"].unique()) if file else []
 
 
 def written(generator: str, label: str, count: int, seed: int) -> str:
@@ -139,20 +151,27 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
 
     from emotion_kedro.app.generation import generate
 
-    if generator not in kept_generators():
-        raise ValueError("no run has kept a generator here yet: make augment")
+    if generator not in generators():
+        raise ValueError("no generator is ready here yet: make augment")
     experiment, name = generator.split("/")
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
         candidates = generate(catalog, label, int(count), experiment=experiment, generator=name, seed=int(seed))
-    cards = (
-        f"<li class='{'kept' if each.kept else ''}'><b>{'kept' if each.kept else escape(each.reason)}</b> "
-        f"<span class='figure'>{each.probability:.2f}</span><br>{escape(each.text)}</li>"
-        for each in candidates
-    )
-    kept = sum(each.kept for each in candidates)
-    note = f"{kept} of {len(candidates)} kept. The figure is the probability that the classifier gives to {label}."
-    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{''.join(cards)}</ul>"
+    cards = "".join(map(_card, candidates))
+    note = f"{sum(each.kept for each in candidates)} of {len(candidates)} kept. "
+    if any(each.probability >= 0 for each in candidates):
+        note += f"The figure is the probability that the classifier gives to {label}."
+    else:
+        note += f"No run has kept a classifier of {experiment}: none has read them."
+    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{cards}</ul>"
+
+
+def _card(candidate: Candidate) -> str:
+    """Return a text and what the filters make of it; no probability where no classifier was kept (NaN)."""
+    value = candidate.probability
+    figure = "" if math.isnan(value) else f"<span class='figure'>{value:.2f}</span>"
+    mark, said = ("kept", "kept") if candidate.kept else ("", escape(candidate.reason))
+    return f"<li class='{mark}'><b>{said}</b> {figure}<br>{escape(candidate.text)}</li>"
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
@@ -171,8 +190,11 @@ def compared(experiment: str) -> str:
     if experiment not in experiments():
         raise ValueError("no experiment has run here yet: make augment")
     results = REPORTS / "results"
-    scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
-    differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    try:
+        scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
+        differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+    except KeyError as error:
+        raise ValueError(f"an older version wrote these tables ({error.args[0]}); run {experiment} again") from None
     verdicts = (
         f"<p><b>{escape(row['first'])}</b> against <b>{escape(row['second'])}</b>: {escape(row['verdict'])}</p>"
         for row in differences.to_dict(orient="records")
@@ -193,74 +215,16 @@ def _plot(file: Path) -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """Return a table as HTML, escaped, that scrolls by itself where the screen is narrow."""
+    """Return a table as HTML, escaped; on a narrow screen each row is a list of names and values."""
     head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in table.columns)
     rows = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in table.itertuples(index=False, name=None)
+        "<tr>" + "".join(map(_cell, table.columns, row)) + "</tr>" for row in table.itertuples(index=False, name=None)
     )
-    return f"<div class='wide'><table class='own'><tr>{head}</tr>{''.join(rows)}</table></div>"
+    return f"<table class='own rows'><tr>{head}</tr>{''.join(rows)}</table>"
 
 
-# --- your table -----------------------------------------------------------------------------------------------------
-
-
-def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
-    """Return what a table is like that was dropped on the page, how long a run takes, and the command for it.
-
-    Args:
-        dropped: where the page has put it.
-        text: the column of the texts; empty: it is guessed.
-        label: that of the labels, likewise.
-        quick: no language model is tuned.
-
-    Raises:
-        ValueError: if there is none, or it cannot be read; the message names file, row and fix.
-    """
-    from emotion_kedro.app.own_table.experiment_file import said_minutes
-    from emotion_kedro.app.own_table.guessing import guess_source
-    from emotion_kedro.app.own_table.profile import profile_source
-
-    file = _kept_table(dropped)
-    guess = guess_source(file.resolve(), text=text or None, label=label or None)
-    known = profile_source(guess.source)
-    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
-    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
-    time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
-    lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
-    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
-    words = shlex.join(_try_words(file, text, label, quick))
-    return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
-
-
-def _kept_table(dropped: str | None) -> Path:
-    """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
-    if dropped is None:
-        raise ValueError("drop a table first")
-    place = DROPPED / Path(dropped).name
-    with written_whole(place) as staging:
-        shutil.copyfile(dropped, staging)
-    return place
-
-
-def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
-    named = [word for pair in (("--text", text), ("--label", label)) if pair[1] for word in pair]
-    return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
-
-
-def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
-    """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
-    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
-    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            for line in process.stdout or ():
-                said = (said + line)[-SAID:]
-                yield said
-            code = process.wait()
-        finally:  # whoever closes the page ends the run
-            process.terminate()
-    yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
+def _cell(name: str, value: object) -> str:
+    return f"<td data-name='{escape(str(name))}'>{escape(str(value))}</td>"
 
 
 # --- review ---------------------------------------------------------------------------------------------------------

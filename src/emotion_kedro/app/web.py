@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from emotion_kedro.app import views
+from emotion_kedro.app.own_table import tab
 
 HOSTS = ["127.0.0.1", "localhost"]
 """What the page may be called by: a site elsewhere whose name leads here is refused."""
@@ -26,11 +27,17 @@ CSS = """
 .gradio-container h3 {margin: 1.4em 0 .3em; font-size: 1.05em}
 .note {opacity: .75; margin: .3em 0}
 .figure {font-variant-numeric: tabular-nums; white-space: nowrap}
-.wide {overflow-x: auto}
-.wide :is(th, td) {white-space: nowrap}
 .gradio-container table.own {border: none !important; border-collapse: collapse; margin: .3em 0}
 .gradio-container table.own :is(tr, th, td) {border: none; text-align: left; vertical-align: top}
 .gradio-container table.own :is(th, td) {padding: .3em 1em .3em 0; border-bottom: 1px solid var(--border-color-primary)}
+@media (max-width: 700px) { /* gradio splits what stands here at each comma, and puts its own class before it */
+  table.rows, table.rows tbody, table.rows tr {display: block !important}
+  table.rows tr:first-child {display: none !important}
+  table.rows tr {border-bottom: 1px solid var(--border-color-primary) !important; padding: .5em 0}
+  table.rows td {display: flex; border: none !important; padding: .1em 0 !important; overflow-wrap: anywhere}
+  table.rows td::before {content: attr(data-name); flex: 0 0 9em; opacity: .75}
+}
+.gradio-container pre {white-space: pre-wrap; overflow-wrap: anywhere}
 .gradio-container table.bars {width: 100%}
 .gradio-container table.bars :is(th, td) {border: none; vertical-align: middle; width: 1%}
 .gradio-container table.bars .bar {width: 98%}
@@ -184,7 +191,7 @@ def _write(gr: Any) -> Refresh:
     )
     inputs = [generator, label, count, seed]
     button.click(_plainly(gr, views.written), inputs, shown, api_visibility="private")
-    return lambda: _chosen(gr, views.kept_generators()), [generator]
+    return lambda: _chosen(gr, views.generators()), [generator]
 
 
 def _compare(gr: Any) -> Refresh:
@@ -206,10 +213,10 @@ def _table(gr: Any) -> Refresh:
     said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
     def profiled(*given: Any) -> Any:
-        return views.profile(*given), gr.update(visible=True)
+        return tab.profile(*given), gr.update(visible=True)
 
     def tried(*given: Any) -> Iterator[Any]:
-        for lines in views.tried(*given):
+        for lines in tab.tried(*given):
             yield gr.update(value=lines, visible=True)
 
     look.click(_plainly(gr, profiled), [file, text, label, quick], [shown, run], api_visibility="private")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from kedro.pipeline.node import Node
 
 from emotion_kedro.config.loader import DEFAULT
 from emotion_kedro.hooks.project import is_incremental, shown_path
+from emotion_kedro.hooks.remaining import Remaining, expected_seconds
 from emotion_kedro.runners.incremental import states_of
 from emotion_kedro.runners.incremental.fingerprints import path_of
 from emotion_kedro.runners.incremental.manifest import Manifest
@@ -27,6 +29,9 @@ from emotion_kedro.runtime.guards import work_of
 logger = logging.getLogger(__name__)
 
 SUMMARY, REPORT_PAGE, MODEL = "summary", "report_page", "recommended_model"
+SECONDS_BETWEEN_LINES = 60.0
+LEAST_LEFT = 10.0
+"""Seconds; less is not worth saying."""
 
 
 class ProgressHooks:
@@ -41,6 +46,8 @@ class ProgressHooks:
         """Its ``value`` counts the nodes that ran; None in a process that was started without the run's beginning."""
         self.began = 0.0
         self.started: dict[str, float] = {}
+        self.remaining = Remaining({})
+        self.stop = threading.Event()
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -55,25 +62,46 @@ class ProgressHooks:
         count = str(self.total) if self.total == len(pipeline.nodes) else f"{self.total} of {len(pipeline.nodes)}"
         noun = "node" if len(pipeline.nodes) == 1 else "nodes"
         up_to = "up to " if nodes and is_incremental(run_params) else ""
-        logger.info("%s%s %s to run%s", up_to, count, noun, foreseen(nodes, seconds_before(nodes, catalog)))
+        before = seconds_before(nodes, catalog)
+        logger.info("%s%s %s to run%s", up_to, count, noun, foreseen(nodes, before))
+        one_by_one = isinstance(self.done, SimpleNamespace) and "ThreadRunner" not in str(run_params.get("runner"))
+        if one_by_one:
+            self.remaining = Remaining(expected_seconds([node.name for node in nodes], before))
+            threading.Thread(target=self._say_on, daemon=True).start()
+
+    def _say_on(self) -> None:
+        """Say now and then in a long node how long the run still takes."""
+        while not self.stop.wait(SECONDS_BETWEEN_LINES):
+            running = dict(self.started)
+            if running and (left := self._left()):
+                node, began = next(iter(running.items()))
+                logger.info("%s runs for %s%s", node, duration(time.perf_counter() - began), left)
+
+    def _left(self) -> str:
+        seconds = self.remaining.seconds()
+        return f"; about {duration(seconds)} left" if seconds >= LEAST_LEFT else ""
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start the node's clock."""
         self.started[node.name] = time.perf_counter()
+        self.remaining.start(node.name)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Count the node."""
-        logger.info("%s%s ... %s", self._number(), node.name, self._took(node))
+        seconds = self._took(node)
+        self.remaining.end(node.name, seconds)
+        logger.info("%s%s ... %s%s", self._number(), node.name, duration(seconds), self._left())
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
         """Name the node that stopped the run; why is said by others."""
-        logger.info("%s%s stopped after %s", self._number(), node.name, self._took(node))
+        self.stop.set()
+        logger.info("%s%s stopped after %s", self._number(), node.name, duration(self._took(node)))
 
-    def _took(self, node: Node) -> str:
-        return duration(time.perf_counter() - self.started.pop(node.name, time.perf_counter()))
+    def _took(self, node: Node) -> float:
+        return time.perf_counter() - self.started.pop(node.name, time.perf_counter())
 
     def _number(self) -> str:
         if self.done is None:
@@ -86,6 +114,7 @@ class ProgressHooks:
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Say what came out, where it is, and what can be done with it."""
+        self.stop.set()
         if self.done is not None and not is_incremental(run_params):  # whose runner says so itself
             logger.info("ran %d nodes in %s", self.done.value, duration(time.perf_counter() - self.began))
         for name in sorted(pipeline.all_outputs()):

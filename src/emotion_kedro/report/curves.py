@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from emotion_kedro.metrics.runs import table_of
-from emotion_kedro.report.plots import BLUE, INK, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
+from emotion_kedro.report.plots import BLUE, INK, NARROW, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
 from emotion_kedro.schemas import TrainingCurves
 
-COLUMNS_OF_PANELS = 3
+COLUMNS_OF_PANELS = 2
 MOST_PANELS = 12
 
 
@@ -39,7 +39,7 @@ def curves_plot(curves: pd.DataFrame) -> bytes:
         return empty_plot("no losses were written down")
     columns = min(len(models), COLUMNS_OF_PANELS)
     rows = -(-len(models) // columns)
-    figure = new_figure(2.9 * columns + 0.4, 2.4 * rows + 0.5)
+    figure = new_figure(NARROW, 2.4 * rows + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(models) :]:
         axes.set_visible(False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.html_tables import html_table
 from emotion_kedro.report.plots import rows_of
@@ -120,6 +121,16 @@ class Section:
     folded: bool = True
 
 
+def _told_first(report: Report) -> pd.DataFrame:
+    """Return the comparisons, those of the recommended model first, as the better side before as the other."""
+    table, told = report.comparisons, report.recommended
+    if table.empty or told is None:
+        return table
+    here = table["learner"].isin([told["learner"], COMPARED_LEARNERS])
+    place = 2 - 2 * (here & (table["first"] == told["arm"])) - (here & (table["second"] == told["arm"]))
+    return table.iloc[place.argsort(kind="stable")]
+
+
 def _recommended_accuracy(report: Report) -> str:
     told, scores = report.recommended, report.scores
     if told is None or scores.empty:
@@ -201,7 +212,8 @@ def _costs(report: Report) -> list[Section]:
 
 def html_page(report: Report) -> str:
     """Return the page of an experiment: one HTML file with its plots inside."""
-    verdict, sentence = verdict_of(report.comparisons, report.level)
+    told = _told_first(report)
+    verdict, sentence = verdict_of(told, report.level)
     listed = sections(report)
     said = [sentence, *(name for section in listed for name in (section.title, *map(str, section.table.columns)))]
     return render(
@@ -209,7 +221,7 @@ def html_page(report: Report) -> str:
         title=report.name,
         report=report,
         verdict=verdict.split(" ")[0],
-        headline=headline(report.comparisons),
+        headline=headline(told),
         sentence=sentence if verdict else "",
         accuracy=_recommended_accuracy(report),
         baselines=baselines(report.scores),
@@ -231,7 +243,7 @@ def markdown_page(report: Report, plot_path: str | None = None) -> str:
     by_size = accuracy_by_size(report.scores)
     scores = by_size if len(by_size) else scores_table(report.scores)
     shown = {"": scores} if len(scores) else dict(report.analyses)
-    verdict, sentence = verdict_of(report.comparisons, report.level)
+    verdict, sentence = verdict_of(_told_first(report), report.level)
     return render(
         "page.md.j2",
         report=report,

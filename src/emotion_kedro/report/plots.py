@@ -29,7 +29,6 @@ COLOURS = (BLUE, ORANGE, PURPLE, SKY, INK, YELLOW)
 """Of arms; those of verdicts are not among them."""
 VERDICT_COLOURS = {"helped": GREEN, "harmed": VERMILION, "no difference shown": GREY}
 CURVES_IN_A_PANEL = 6
-PANELS_IN_A_ROW = 4
 LABELS_WITH_NUMBERS = 13
 LONGEST_NAME = 34
 DPI = 130
@@ -79,13 +78,12 @@ def _dots(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
 def _curves(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     """One panel for each learner, or, for many arms, one for each arm beside the first arm of its learner."""
     panels = list(_panels(arms))
-    columns = min(len(panels), PANELS_IN_A_ROW if len(panels) > 2 else 2)
+    columns, many = min(len(panels), 2), len(panels) > 2
     rows = -(-len(panels) // columns)
-    wide = len(panels) <= 2
-    figure = new_figure((5.2 if wide else 3.1) * columns, (3.8 if wide else 2.4) * rows + 0.5)
+    figure = new_figure(NARROW, (2.4 if columns > 1 else 3.8) * rows + 0.5)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (title, learner, names) in zip(grid, panels, strict=False):
-        _draw_panel(axes, arms[arms["learner"] == learner], names, many=not wide and len(names) <= 2)
+        _draw_panel(axes, arms[arms["learner"] == learner], names, many=many and len(names) <= 2)
         _draw_baselines(axes, baselines)
         axes.set_title(title, fontsize=10, color=INK)
         tidy(axes, "both")
@@ -135,17 +133,18 @@ def _draw_baselines(axes: Axes, baselines: pd.DataFrame) -> None:
 def differences_plot(comparisons: pd.DataFrame) -> bytes:
     """Draw the differences in accuracy with their intervals, a panel for each size (or source), coloured by verdict.
 
+    Nothing is drawn of differences that are all zero.
+
     Args:
         comparisons: schema :class:`emotion_kedro.schemas.Comparisons`.
     """
     shown = comparisons[comparisons["metric"] == "accuracy"]
-    if shown.empty:
-        return empty_plot("nothing was compared")
+    if not differ(shown):
+        return empty_plot("nothing was compared" if shown.empty else "no difference")
     shown = shown.assign(name=_pair_names(shown), panel=_panel_names(shown))
     names, panels = list(dict.fromkeys(shown["name"])), list(dict.fromkeys(shown["panel"]))
-    width = NARROW if len(panels) == 1 else 3.0 + 2.0 * len(panels)
-    figure = new_figure(width, 1.4 + 0.32 * len(names))
-    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    figure = new_figure(NARROW, 1.0 + (0.7 + 0.32 * len(names)) * len(panels))
+    grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, panel in zip(grid, panels, strict=True):
         table = shown[shown["panel"] == panel]
         for row in rows_of(table):
@@ -154,8 +153,8 @@ def differences_plot(comparisons: pd.DataFrame) -> bytes:
             axes.plot([100 * row.difference], [place], marker="o", markersize=6, color=colour)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(panel, fontsize=10, color=INK)
-        axes.set_xlabel("points of accuracy" if len(panels) < 4 else "points", fontsize=9)
         tidy(axes, "x")
+    grid[-1].set_xlabel("points of accuracy", fontsize=9)
     grid[0].set_yticks(range(len(names)), names)
     grid[0].set_ylim(len(names) - 0.4, -0.6)
     handles = [_line(colour, verdict) for verdict, colour in VERDICT_COLOURS.items()]
@@ -166,17 +165,19 @@ def differences_plot(comparisons: pd.DataFrame) -> bytes:
 def labels_plot(gains: pd.DataFrame) -> bytes:
     """Draw the gain in F1 of each label with its interval, the largest first; a panel for each of the first pairs.
 
+    Pairs of which every difference is zero are left out.
+
     Args:
         gains: schema :class:`emotion_kedro.schemas.LabelGains`.
     """
-    if gains.empty:
-        return empty_plot("nothing was compared")
+    if not differ(gains):
+        return empty_plot("nothing was compared" if gains.empty else "no difference")
     shown = gains.assign(panel=_pair_names(gains))
-    panels = list(dict.fromkeys(shown["panel"]))[:PAIRS_BY_LABEL]
+    panels = [str(name) for name, table in shown.groupby("panel", sort=False) if differ(table)][:PAIRS_BY_LABEL]
     first = shown[shown["panel"] == panels[0]].sort_values("difference", ascending=False, kind="stable")
     labels = list(dict.fromkeys([*first["label"], *shown["label"]]))
-    figure = new_figure(max(NARROW, 1.4 + 2.6 * len(panels)), 1.3 + 0.3 * len(labels))
-    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    figure = new_figure(NARROW, 0.6 + (0.7 + 0.3 * len(labels)) * len(panels))
+    grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, panel in zip(grid, panels, strict=True):
         for row in rows_of(shown[shown["panel"] == panel]):
             _draw_gain(
@@ -184,13 +185,18 @@ def labels_plot(gains: pd.DataFrame) -> bytes:
             )
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(panel, fontsize=10, color=INK)
-        axes.set_xlabel("points of F1", fontsize=9)
         tidy(axes, "x")
+    grid[-1].set_xlabel("points of F1", fontsize=9)
     low, high = grid[0].get_xlim()
     grid[0].set_xlim(min(low, -LEAST_POINTS), max(high, LEAST_POINTS))
     grid[0].set_yticks(range(len(labels)), [short(label) for label in labels])
     grid[0].set_ylim(len(labels) - 0.4, -0.6)
     return png(figure)
+
+
+def differ(table: pd.DataFrame) -> bool:
+    """Whether any difference of a table, or an end of its interval, is not zero."""
+    return bool((table[["difference", "low", "high"]].fillna(0).round(9) != 0).any(axis=None))
 
 
 def _draw_gain(axes: Axes, place: int, values: Sequence[float]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -83,10 +85,10 @@ def try_table(
             written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
-    _announce(written, wanted, experiment, profile, quick)
+    forecast = _announce(written, wanted, experiment, profile, quick)
     command = f"kedro run --pipelines={written.stem} {f'{ON_CLUSTER}{cluster}' if cluster else RUNNER}"
     click.echo(f"Again       {command}\n")
-    ended = _run(command.split())
+    ended = _run(command.split(), forecast)
     if ended < 0:
         raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
     if ended:
@@ -168,8 +170,11 @@ def _checked(
     return experiment
 
 
-def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: Profile, quick: bool) -> None:
-    from emotion_kedro.app.own_table.experiment_file import minutes
+def _announce(
+    file: Path, wanted: str, experiment: Mapping[str, Any], profile: Profile, quick: bool
+) -> dict[str, float]:
+    """Say what will run; return what is expected of its nodes on this machine."""
+    from emotion_kedro.app.own_table.experiment_file import minutes, node_seconds, slowness
 
     click.echo(f"\nExperiment  {file}")
     if file.stem != wanted:
@@ -179,12 +184,18 @@ def _announce(file: Path, wanted: str, experiment: Mapping[str, Any], profile: P
         click.echo("            simple ways to add text only; --env=report takes models from a hub")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
-    click.echo(f"It takes    about {minutes(experiment, profile)} min on two cores")
+    slow, prefix = slowness(), f"{file.stem}."
+    forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
+    click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, as fast as this machine is now")
+    return forecast
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
     """Run the experiment as anyone would; return how it ended. Ctrl-C and a request to end reach it as well."""
-    with subprocess.Popen([sys.executable, "-m", *command]) as process:
+    from emotion_kedro.hooks.remaining import FORECAST
+
+    told = {**os.environ, FORECAST: json.dumps(forecast)}
+    with subprocess.Popen([sys.executable, "-m", *command], env=told) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ TUNED_STEPS = 1.2  # of low-rank adapters on the upper six blocks, eight texts e
 WRITTEN_TOKENS = 117.0
 CORES = 1.7
 """What two of them do, beside one."""
+GFLOPS = 105.0
+"""Of products of matrices on one of them that nothing else keeps busy."""
+MEASURING = 0.5
+"""Seconds that this machine is measured for."""
 STARTING = 40.0
 """Seconds that programs, baselines, tables and pages take."""
 TOKENS = 20
@@ -120,43 +126,69 @@ def _taxonomy(profile: Profile, words: Mapping[str, Sequence[str]]) -> Any:
 # --- what it takes ------------------------------------------------------------------------------------------------
 
 
-def estimated_seconds(experiment: Mapping[str, Any], profile: Profile) -> float:
-    """Return about how long the experiment takes on two cores like those that the rates were measured on."""
+def node_seconds(experiment: Mapping[str, Any], profile: Profile) -> dict[str, float]:
+    """Return about how long the dear nodes take on two cores like those that the rates were measured on.
+
+    Nodes are named as they are inside of the experiment; all others stand together under an empty name.
+    """
     cap = experiment["records"]["cap"]
     rows = sum(min(cap, rows) for rows in profile.fit.values()) + (profile.test_rows or 0)
     length = max(1.0, min(profile.words[0] * 1.3, 96) / TOKENS)
-    read, seconds = float(rows), 0.0
-    for generator in experiment["generators"].values():
-        seconds += _writing_seconds(generator, len(profile.fit))
+    read, seconds = float(rows), dict[str, float]()
+    for name, generator in experiment["generators"].items():
+        if "training" in generator:
+            tuning, writing = _writing_seconds(generator, len(profile.fit))
+            seconds[f"generator.{name}.train_{name}"] = tuning / CORES
+            seconds[f"generator.{name}.draw_{name}"] = writing / CORES
         read += generator.get("texts", 0) * len(profile.fit)
     if "encoder" in experiment["learners"]:
-        training = experiment["learners"]["encoder"]["training"]
-        runs = len(experiment["recommend"]) * len(experiment["design"]["seeds"])
-        seconds += runs * training["steps"] * training["batch_size"] * length / TRAINED_TEXTS
-        read += runs * 0.4 * rows  # test rows, and validation rows twice
-    return STARTING + (seconds + read * length / READ_TEXTS) / CORES
+        training, seeds = experiment["learners"]["encoder"]["training"], len(experiment["design"]["seeds"])
+        texts = training["steps"] * training["batch_size"] / TRAINED_TEXTS + 0.4 * rows / READ_TEXTS  # test, validation
+        seconds |= {f"classifier.{arm}.fit_arm": seeds * texts * length / CORES for arm in experiment["recommend"]}
+    return {**seconds, "": STARTING + read * length / READ_TEXTS / CORES}
 
 
-def minutes(experiment: Mapping[str, Any], profile: Profile) -> int:
-    """Return the same in whole minutes."""
-    return math.ceil(estimated_seconds(experiment, profile) / 60)
+def estimated_seconds(experiment: Mapping[str, Any], profile: Profile) -> float:
+    """Return about how long the experiment takes on two cores like those that the rates were measured on."""
+    return sum(node_seconds(experiment, profile).values())
+
+
+def slowness() -> float:
+    """Return how much longer this machine takes, as busy as it is just now: half a second of products of matrices."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    matrix = np.ones((512, 512), dtype="float32")
+    products, began = 0, time.perf_counter()
+    with threadpool_limits(1):  # threads that wait for each other measure nothing where others work
+        while (took := time.perf_counter() - began) < MEASURING:
+            matrix @ matrix
+            products += 1
+    cores = CORES if os.cpu_count() == 1 else 1.0
+    return cores * GFLOPS * 1e9 * took / (products * 2 * 512**3)
+
+
+def minutes(seconds: float) -> int:
+    """Return seconds in whole minutes."""
+    return math.ceil(seconds / 60)
 
 
 def said_minutes(source: SourceConfig, profile: Profile) -> str:
     """Return in words what a whole run and a quick one take; profiled labels are two at least."""
+    slow = slowness()
     whole, quick = (
-        minutes(experiment_for(source, profile, name="table", quick=each), profile) for each in (False, True)
+        minutes(slow * estimated_seconds(experiment_for(source, profile, name="table", quick=each), profile))
+        for each in (False, True)
     )
-    return f"about {whole} min on two cores; quick: {quick}"
+    return f"about {whole} min on this machine; quick: {quick}"
 
 
-def _writing_seconds(generator: Mapping[str, Any], labels: int) -> float:
-    if "training" not in generator:
-        return 0.0
+def _writing_seconds(generator: Mapping[str, Any], labels: int) -> tuple[float, float]:
+    """Return what one core takes to tune and to write."""
     each = labels if generator["kind"] == "fine_tuned" else 1
     steps = generator.get("warm_up", {}).get("steps", 0) + each * generator["training"]["steps"]
     tokens = generator["texts"] * labels * 0.6 * generator["decoding"]["max_new_tokens"]
-    return float(steps / TUNED_STEPS + tokens / WRITTEN_TOKENS)
+    return steps / TUNED_STEPS, tokens / WRITTEN_TOKENS
 
 
 # --- where it lies ------------------------------------------------------------------------------------------------

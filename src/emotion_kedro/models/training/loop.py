@@ -324,5 +324,7 @@ class Run:
         loss = self.recent[-1] if self.recent else log.losses[-1]["train"]
         # The first steps open the model and its libraries: they tell nothing of the others.
         left = "" if last or done < STEPS_THAT_TELL else f", {log.seconds / done * (total - done):.0f} s left"
-        rate, end = log.rows / max(log.seconds, 1e-9), ", stopped early" if log.stopped_early else left
-        logger.info("%s: step %d of %d, loss %.3f, %.0f texts/s%s", log.name, done, total, loss, rate, end)
+        rate = log.rows / max(log.seconds, 1e-9)
+        pace = f", {rate:.{int(rate < 10)}f} texts/s" if last or done >= STEPS_THAT_TELL else ""
+        end = ", stopped early" if log.stopped_early else left
+        logger.info("%s: step %d of %d, loss %.3f%s%s", log.name, done, total, loss, pace, end)

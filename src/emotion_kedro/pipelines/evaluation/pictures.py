@@ -34,15 +34,19 @@ def draw_plots(
     label_gains: Frame,
     training_curves: Frame,
     pairs: Sequence[Sequence[str]],
+    choices: Frame | None = None,
 ) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """Return the plots of accuracy, of differences, of confusions, of gains by label and of losses, as PNG files."""
+    """Return the plots of accuracy, of differences, of confusions, of gains by label and of losses, as PNG files.
+
+    The confusions are those of the arm that is chosen among ``choices``; without them of the first arms compared.
+    """
     from emotion_kedro.report import plots
     from emotion_kedro.report.curves import curves_plot
 
     return (
         plots.accuracy_plot(scores),
         plots.differences_plot(comparisons),
-        plots.confusion_plot(confusion, _compared(pairs)),
+        plots.confusion_plot(_of_chosen(confusion, choices), _compared(pairs)),
         plots.labels_plot(label_gains),
         curves_plot(training_curves),
     )
@@ -52,10 +56,19 @@ def _compared(pairs: Sequence[Sequence[str]]) -> list[str]:
     return list(reversed(pairs[0])) if pairs else []
 
 
+def _of_chosen(confusion: Frame, choices: Frame | None) -> Frame:
+    """Return the confusions of the arm and learner that are recommended; all where none is."""
+    if choices is None or not choices["chosen"].any():
+        return confusion
+    chosen = choices[choices["chosen"]].iloc[0]
+    return confusion[(confusion["arm"] == chosen["arm"]) & (confusion["learner"] == chosen["learner"])]
+
+
 def pictures_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the pictures of a page by their captions, those that show something."""
     from emotion_kedro.report import alt_texts
     from emotion_kedro.report.page import Picture
+    from emotion_kedro.report.plots import differ
 
     captions = {
         "accuracy": ("Accuracy with intervals", "scores", alt_texts.of_accuracy),
@@ -64,8 +77,14 @@ def pictures_of(facts: Mapping[str, Any]) -> dict[str, Any]:
         "confusion": ("True and predicted labels, mean rows of a run", "confusion", alt_texts.of_confusion),
         "curves": ("Losses while the kept models were trained", "training_curves", alt_texts.of_curves),
     }
+    shown = {table: facts[table] for _, table, _ in captions.values() if len(facts.get(table, ()))}
+    if "confusion" in shown:
+        shown["confusion"] = _of_chosen(shown["confusion"], facts.get("recommendation"))
+    for table in {"comparisons", "label_gains"} & shown.keys():
+        if not differ(shown[table]):
+            del shown[table]
     return {
-        caption: Picture(facts[f"{name}_plot"], describe(facts[table]))
+        caption: Picture(facts[f"{name}_plot"], describe(shown[table]))
         for name, (caption, table, describe) in captions.items()
-        if f"{name}_plot" in facts and len(facts.get(table, ()))
+        if f"{name}_plot" in facts and table in shown
     }

@@ -47,7 +47,8 @@ def create_pipeline(experiment: Experiment, tuned: Sequence[str] = ()) -> Pipeli
     adding = [name for name, arm in experiment.arms.items() if arm.add]
     nodes: list[Node] = []
     if predictions:
-        nodes += [_scoring(predictions), _comparing(predictions), _collecting(list(experiment.arms), tuned), _drawing()]
+        nodes += [_scoring(predictions), _comparing(predictions), _collecting(list(experiment.arms), tuned)]
+        nodes.append(_drawing(chosen=bool(experiment.recommend)))
     if _has_curve(experiment):
         nodes.append(_counting(predictions))
     if adding:
@@ -144,9 +145,9 @@ def _collecting(arms: Sequence[str], tuned: Sequence[str]) -> Node:
     return _node(named, models | logs, "training_curves")
 
 
-def _drawing() -> Node:
+def _drawing(*, chosen: bool) -> Node:
     inputs = _tables("scores", "comparisons", "confusion", "label_gains", "training_curves")
-    inputs |= {"pairs": "params:compare"}
+    inputs |= {"pairs": "params:compare"} | _tables(*["choices"] * chosen)
     return _node(draw_plots, inputs, list(PLOTS))
 
 

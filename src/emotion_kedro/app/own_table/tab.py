@@ -1,0 +1,74 @@
+"""What the web page shows of a table that is dropped on it, and what a run on it says. No gradio here."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from emotion_kedro.app.own_table.experiment_file import said_minutes
+from emotion_kedro.app.own_table.guessing import guess_source
+from emotion_kedro.app.own_table.profile import profile_source
+from emotion_kedro.storage.whole_files import written_whole
+
+DROPPED = Path("data/01_raw/dropped")
+SAID = 20_000
+"""Characters of a run's log that are shown: the last ones."""
+
+
+def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
+    """Return what a table is like that was dropped on the page, how long a run takes, and the command for it.
+
+    Args:
+        dropped: where the page has put it.
+        text: the column of the texts; empty: it is guessed.
+        label: that of the labels, likewise.
+        quick: no language model is tuned.
+
+    Raises:
+        ValueError: if there is none, or it cannot be read; the message names file, row and fix.
+    """
+    file = _kept_table(dropped)
+    guess = guess_source(file.resolve(), text=text or None, label=label or None)
+    known = profile_source(guess.source)
+    doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
+    time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
+    lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
+    words = shlex.join(_try_words(file, text, label, quick))
+    return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
+
+
+def _kept_table(dropped: str | None) -> Path:
+    """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
+    if dropped is None:
+        raise ValueError("drop a table first")
+    place = DROPPED / Path(dropped).name
+    with written_whole(place) as staging:
+        shutil.copyfile(dropped, staging)
+    return place
+
+
+def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
+    named = [word for pair in (("--text", text), ("--label", label)) if pair[1] for word in pair]
+    return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
+
+
+def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
+    """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
+    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
+    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            for line in process.stdout or ():
+                said = (said + line)[-SAID:]
+                yield said
+            code = process.wait()
+        finally:  # whoever closes the page ends the run
+            process.terminate()
+    yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")

@@ -1,0 +1,61 @@
+"""How long a run still takes: what was expected of its nodes, corrected by what they have taken so far."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+FORECAST = "EMOTION_FORECAST"
+"""Variable of the environment by which ``emotion try`` tells its run what to expect: JSON, node -> seconds, those of
+all others together under an empty name."""
+TRUST = 15.0
+"""Seconds that the forecast is taken to have been right for: a first node of half a second tells little."""
+
+
+def expected_seconds(nodes: Sequence[str], before: Mapping[str, float]) -> dict[str, float]:
+    """Return what is expected of each node: what it took before, else what the run was told; empty: nobody knows."""
+    told: dict[str, float] = json.loads(os.environ.get(FORECAST, "{}"))
+    unnamed = [name for name in nodes if name not in told]
+    known = {**{name: told.get("", 0.0) / len(unnamed) for name in unnamed if told}, **told, **before}
+    return {name: known[name] for name in nodes} if known.keys() >= set(nodes) else {}
+
+
+class Remaining:
+    """Says how long the rest takes, for nodes that run one after the other.
+
+    Args:
+        expected: node -> seconds.
+    """
+
+    def __init__(self, expected: Mapping[str, float]) -> None:
+        self._rest = dict(expected)
+        self._expected = self._taken = TRUST
+        self._running: tuple[str, float] | None = None
+
+    def start(self, node: str) -> None:
+        """Begin with a node."""
+        self._running = (node, time.perf_counter())
+
+    def end(self, node: str, seconds: float) -> None:
+        """Count a node that took so long."""
+        self._running = None
+        if node in self._rest:
+            self._expected += self._rest.pop(node)
+            self._taken += seconds
+
+    def seconds(self) -> float:
+        """Return about how long the rest takes; 0: nobody knows, or nothing is left.
+
+        A node that runs for longer than was expected of it counts as done: the others are as late at least.
+        """
+        expected, taken, rest = self._expected, self._taken, sum(self._rest.values())
+        if self._running is not None:
+            node, began = self._running
+            late, due = time.perf_counter() - began, self._rest.get(node, 0.0)
+            if late * expected > due * taken:
+                expected, taken, rest = expected + due, taken + late, rest - due
+            else:
+                return max(rest * taken / expected - late, 0.0)
+        return rest * taken / expected
