@@ -110,6 +110,8 @@ def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.Da
     assert "mixed is not better by more than a standard error" in reason(near)
     assert reason(recommendation[recommendation["chosen"]]) == "mixed: the only arm that may be recommended."
     assert "fewer than 90 % of its answers" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
+    never = recommendation.assign(threshold=0.99, answered=0.0, answered_accuracy=float("nan"))
+    assert answers(never, EVALUATION).endswith("reach it, so nothing is known of such answers there.")
 
 
 def test_a_metric_without_a_name_for_pages_keeps_its_own() -> None:

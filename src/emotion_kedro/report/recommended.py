@@ -85,9 +85,12 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
             f"On the validation rows {wanted} of all answers are right already: no need to leave unsure ones out. "
             f"Of the test rows {accuracy} are read right."
         )
+    tested = (
+        f"and of these {accuracy} are read right" if row["answered"] else "so nothing is known of such answers there"
+    )
     return (
         f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "
-        f"on. Of the test rows {share} reach it, and of these {accuracy} are read right."
+        f"on. Of the test rows {share} reach it, {tested}."
     )
 
 
