@@ -262,7 +262,18 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
 
     experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
     command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
-    assert "mine is taken by another, or its file was changed: this one is mine_2" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mine is taken by another, or its file was changed: this one is mine_2" in said
+    assert "--describe" not in said
+
+
+def test_words_are_asked_for_where_a_label_has_few_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, profile = SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 12)
+    words = {label: ["word"] for label in profile.fit}
+    for given in ({}, words):
+        experiment = experiment_for(source, profile, name="mine", words=given)
+        command._announce(tmp_path / "mine.yml", "mine", experiment, profile, quick=True)
+        assert ("--describe LABEL=" in capsys.readouterr().out) is not bool(given)
 
 
 def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

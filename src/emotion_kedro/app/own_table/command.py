@@ -23,6 +23,8 @@ FOLDER = Path("conf/local/experiments")
 WIDTH = 80
 REAL = "real"
 """The simplest arm: it is what the others have to better."""
+FEW_ROWS = 20
+"""Of a label, train and test together: with eight to learn from words brought 4 to 17 points (docs/results/study.md)."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
 RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
 ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
@@ -184,6 +186,9 @@ def _announce(
         click.echo("            simple ways to add text only; --env=report takes models from a hub")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
+    if min(profile.fit.values()) <= FEW_ROWS and experiment["records"]["taxonomy"] == "from_data":
+        click.echo("            some labels have few rows: words for them help there more than anything that a model")
+        click.echo('            writes; give some to each: --describe LABEL="word, word, word"')
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
     click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, as fast as this machine is now")
