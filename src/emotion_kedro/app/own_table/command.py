@@ -24,7 +24,7 @@ WIDTH = 80
 REAL = "real"
 """The simplest arm: it is what the others have to better."""
 FEW_ROWS = 20
-"""Of a label, train and test together: with eight to learn from words brought 4 to 17 points (docs/results/study.md)."""
+"""Of a label, train and test together: where eight are learned from, words help (docs/results/study.md)."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
 RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
 ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
