@@ -14,11 +14,12 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     LanguageModel,
     Reference,
+    fit_language_model,
     load_language_model,
+    new_language_model,
     open_directory,
     open_name,
     resolve,
-    train_from_scratch,
 )
 from emotion_kedro.models.pretrained import PackagedWeights
 from emotion_kedro.models.tokenizers import train_byte_level
@@ -162,17 +163,27 @@ def test_the_same_texts_give_the_same_tokenizer(records: pd.DataFrame) -> None:
     assert len(made) == 1
 
 
+SCRATCH = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300)
+
+
+def from_scratch(
+    texts: list[str], watched: list[str], training: TrainingConfig, cpu: Device, checkpoints: Work
+) -> tuple[LanguageModel, TrainingLog]:
+    cpu.seed(0)
+    made = new_language_model(texts, SCRATCH, max_tokens=24, device=cpu)
+    encoded, validation = (made.encode(part, max_tokens=24) for part in (texts, watched))
+    given = {"name": "base", "device": cpu, "checkpoints": checkpoints, "seed": 0}
+    return made, fit_language_model(made, encoded, validation, training=training, **given)
+
+
 def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
     records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
 ) -> None:
     steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=0)
-    scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
     texts = records["text"].tolist()
 
     def make(checkpoints: Work) -> tuple[LanguageModel, TrainingLog]:
-        return train_from_scratch(
-            texts[:40], texts[40:50], scratch, max_tokens=24, device=cpu, checkpoints=checkpoints, seed=0
-        )
+        return from_scratch(texts[:40], texts[40:50], steps, cpu, checkpoints)
 
     with pytest.raises(KeyboardInterrupt):
         make(cut_off.work("work", "a1"))
@@ -183,17 +194,9 @@ def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
 
 
 def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: Work) -> None:
-    scratch = ScratchConfig(
-        layers=2,
-        width=32,
-        heads=2,
-        vocabulary=300,
-        training=TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20),
-    )
+    training = TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20)
     texts = records["text"].tolist()
-    language_model, log = train_from_scratch(
-        texts[::2], texts[1::20], scratch, max_tokens=24, device=cpu, checkpoints=store, seed=0
-    )
+    language_model, log = from_scratch(texts[::2], texts[1::20], training, cpu, store)
     config = language_model.model.config
     assert (config.n_layer, config.n_embd, config.vocab_size) == (2, 32, 300)
     assert log.steps == 40

@@ -138,7 +138,7 @@ def load_generator(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
             "some may be test rows now; run its whole experiment again: kedro run --pipelines=<experiment>"
         )
-    return KeptGenerator(_implementation(config).load(directory, context.device), rows)
+    return KeptGenerator(_implementation(config).load(directory, context), rows)
 
 
 def mark_of(rows: pd.DataFrame) -> str:
