@@ -90,7 +90,6 @@ class SelfTraining(Baseline):
             draw.validation,
             draw.taxonomy,
             learner_config(self.config.learner),
-            self.config,
             seed=draw.seed_of(self.config),
             guard=draw.guard,
             device=draw.device,

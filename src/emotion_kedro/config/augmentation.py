@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
-from emotion_kedro.config.filters import AgreementConfig, config_of
+from emotion_kedro.config.filters import config_of
 from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
 
@@ -276,7 +276,7 @@ class TemplateConfig(GeneratorConfig):
         return sentence
 
 
-class SelfTrainingConfig(RealTextConfig, AgreementConfig):
+class SelfTrainingConfig(RealTextConfig):
     """Unlabelled texts under the label that a classifier reads in them, the surest of each label.
 
     Yarowsky 1995, "Unsupervised word sense disambiguation rivaling supervised methods".
