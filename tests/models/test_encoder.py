@@ -25,7 +25,6 @@ from emotion_kedro.models.training import TrainingLog
 from emotion_kedro.storage.cache import Cache
 
 FEW = TrainingConfig(steps=6, batch_size=8, learning_rate=2e-3, evaluate_every=3, checkpoint_every=0)
-CONTINUE = {"continue_share": 0.25, "continue_rate": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def training_set_of(
         phase = int(order == "continue")
         rows = pd.concat([rows, added.assign(origin="added", phase=phase)], ignore_index=True)
     watched = train.iloc[:0] if validation is None else validation
-    return TrainingSet(rows, watched, taxonomy, "classifier.arm", seed, **CONTINUE)
+    return TrainingSet(rows, watched, taxonomy, "classifier.arm", seed)
 
 
 def learner_of(base: Path, training: TrainingConfig = FEW, **change: Any) -> EncoderConfig:
@@ -251,13 +250,13 @@ def planned(training_set: TrainingSet, *, steps: int) -> tuple[list[np.ndarray],
 
 def test_continue_comes_to_the_added_rows_last_and_slower(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
     training_set = training_set_of(train.iloc[:40], taxonomy, added=added_of(train, 30), order="continue")
-    plan, rates = planned(training_set, steps=20)
-    assert rates == [1.0] * 15 + [0.1] * 5
+    plan, rates = planned(training_set, steps=25)
+    assert rates == [1.0] * 20 + [0.1] * 5
     origins = [set(training_set.rows["origin"].iloc[rows]) for rows in plan]
-    assert origins == [{"real"}] * 15 + [{"added"}] * 5
+    assert origins == [{"real"}] * 20 + [{"added"}] * 5
     # Five batches of 8 are all 40 real rows, four are all 30 added ones.
     assert sorted(np.concatenate(plan[:5]).tolist()) == list(range(40))
-    assert sorted(np.concatenate(plan[15:19]).tolist()) == list(range(40, 70))
+    assert sorted(np.concatenate(plan[20:24]).tolist()) == list(range(40, 70))
 
 
 def test_mix_shuffles_both_kinds_of_rows_at_one_rate(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
@@ -284,7 +283,7 @@ def test_rows_are_drawn_by_weight_only_where_weights_differ(train: pd.DataFrame,
         train.iloc[:2].assign(weight=[3.0, 1.0]), taxonomy, added=train.iloc[:5].assign(weight=9.0), order="continue"
     )
     counts = weighted_rows(later, phases_of(later, training), 8)["phase"].value_counts()
-    assert counts.to_dict() == {0: 3000, 1: 5}
+    assert counts.to_dict() == {0: 3200, 1: 5}
 
 
 def test_the_length_in_epochs_is_that_of_the_rows_before_the_draw(

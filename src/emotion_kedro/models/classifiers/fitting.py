@@ -21,6 +21,9 @@ from emotion_kedro.storage.identity import contents_of, fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
+CONTINUE_SHARE, CONTINUE_RATE = 0.2, 0.1
+"""Of the optimiser steps, the share that phase 1 gets; of the usual learning rate, its share."""
+
 
 class Tunable(Classifier, Protocol):
     """A classifier with a model of ``transformers`` under it."""
@@ -90,7 +93,7 @@ def work_of(training_set: TrainingSet, learner: TunedConfig, device: Device, cac
         training_set.rows[["text", "label", "weight", "phase"]],
         training_set.validation[["text", "label"]],
         training_set.taxonomy,
-        [training_set.seed, training_set.continue_share, training_set.continue_rate, device.kind, device.half],
+        [training_set.seed, device.kind, device.half],
         learner.model_dump(mode="json", exclude={"only", "base", "base_model"}),
         contents_of(learner.base),
     )
@@ -128,8 +131,8 @@ def phases_of(training_set: TrainingSet, training: TrainingConfig) -> list[Phase
     """Return the phases that take a step, as many steps in all whatever the arm."""
     continues = bool((training_set.rows["phase"] == 1).any())
     steps = training.steps_for(len(training_set.rows))
-    later = round(training_set.continue_share * steps) if continues else 0
-    phases = (Phase(0, steps - later, 1.0), Phase(1, later, training_set.continue_rate))
+    later = round(CONTINUE_SHARE * steps) if continues else 0
+    phases = (Phase(0, steps - later, 1.0), Phase(1, later, CONTINUE_RATE))
     return [phase for phase in phases if phase.steps]
 
 
