@@ -44,7 +44,7 @@ class EncoderClassifier:
         classifier = _untrained(training_set, learner, device)
         if learner.lexicon is not None:
             words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
-            classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words).as_dict()
+            classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words)
 
         def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
             import torch

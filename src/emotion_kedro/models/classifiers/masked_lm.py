@@ -229,6 +229,6 @@ def _untuned(training_set: TrainingSet, learner: MaskedLMConfig, device: Device)
     if learner.lexicon is not None:
         # Before the labels' words are cut into tokens: they may be among the words that are kept whole.
         words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
-        notes["lexicon"] = keep_whole(model, tokenizer, words).as_dict()
+        notes["lexicon"] = keep_whole(model, tokenizer, words)
     prompt = Prompt.of(training_set.taxonomy)
     return MaskedLMClassifier(model, tokenizer, prompt, learner.max_tokens, learner.calibrate, notes)
