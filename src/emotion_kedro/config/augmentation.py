@@ -184,8 +184,6 @@ class PromptedConfig(GeneratorConfig, Pretrained):
     """The request without the label; what it says of the next token is held against what ``request`` says."""
     guidance: Annotated[float, Field(ge=1.0)] = 1.0
     """How far logits move from those under ``neutral`` to those under ``request``, and beyond; 1: no guidance."""
-    chat: bool = True
-    """Put the request into the chat template of the tokenizer, if it has one."""
     examples: Annotated[int, Field(ge=0)] = 0
     """Train texts of the label shown in a request."""
     prefix_words: Annotated[int, Field(ge=0)] = 0

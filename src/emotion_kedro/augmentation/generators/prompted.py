@@ -105,10 +105,10 @@ def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt, config: PromptedConfig) -> Request:
-    """Return the token ids of a request, in the tokenizer's chat template where there is one and it is wanted."""
+    """Return the token ids of a request, in the tokenizer's chat template where there is one."""
 
     def ids(request: str) -> tuple[int, ...]:
-        if config.chat and tokenizer.chat_template:
+        if tokenizer.chat_template:
             turn = [{"role": "user", "content": request}]
             request = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
         return tuple(tokenizer(request + prompt.prefix, add_special_tokens=False)["input_ids"])
