@@ -45,8 +45,7 @@ def test_the_ending_says_the_format_unless_the_source_does() -> None:
     assert SourceConfig(file="letters/*.txt").format_of("letters/1.txt") == "text"
 
 
-TAXONOMIES = yaml.safe_load((ROOT / "conf/base/taxonomies.yml").read_text(encoding="utf-8"))
-KNOWN = frozenset(label for taxonomy in TAXONOMIES.values() for label in taxonomy["labels"])
+KNOWN = frozenset({"joy", "fear", "anger"})
 
 
 def test_the_sources_of_the_project_are_sound_and_survive_being_saved() -> None:

@@ -64,6 +64,20 @@ def test_a_label_that_the_experiment_maps_is_known() -> None:
     assert experiment.ingestion.known_labels == {"glad", "low", "merry"}
 
 
+def test_where_a_source_names_its_label_set_no_other_matters() -> None:
+    def known(source: dict[str, str], sets: dict[str, Any]) -> Any:
+        sources = {"diary": {**INGESTION["sources"]["diary"], **source}}
+        made = resolve("diary", DIARY, ingestion={**INGESTION, "sources": sources}, taxonomies={**TAXONOMIES, **sets})
+        return made.ingestion.known_labels if made.ingestion else None
+
+    wider: dict[str, Any] = {"wider": {"labels": {"glad": None, "calm": None}}}
+    further = {**wider, "further": {"labels": {"one": None, "two": None}}}
+    assert known({}, further) == {"glad", "low", "calm", "one", "two"}
+    assert known({"taxonomy": "wider"}, wider) == known({"taxonomy": "wider"}, further) == {"glad", "low", "calm"}
+    with pytest.raises(ValueError, match="taxonomy of the source diary has wide; did you mean wider"):
+        known({"taxonomy": "wide"}, wider)
+
+
 def test_a_source_may_stand_in_the_experiment() -> None:
     source = {"file": "/elsewhere/notes.jsonl", "text_column": "text", "label_column": "mood"}
     experiment = resolved(records={"sources": {"notes": source}, "taxonomy": "moods"})
