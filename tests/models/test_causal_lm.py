@@ -356,22 +356,6 @@ def test_the_code_on_the_card_works_without_this_package(
     assert list(printed.values()) == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-def test_an_interrupted_fit_ends_where_an_undisturbed_one_does(
-    records: pd.DataFrame,
-    prompted_gpt2: Path,
-    cpu: Device,
-    cache: Cache,
-    cut_off: Cache,
-) -> None:
-    learner = learner_of(prompted_gpt2, 8)
-    with pytest.raises(KeyboardInterrupt):
-        fit(records, learner, cpu, cut_off)
-    resumed = fit(records, learner, cpu, cache)
-    whole = fit(records, learner, cpu, Cache(cache.root / "whole"))
-    assert resumed[1].losses == whole[1].losses
-    assert all(torch.equal(value, state(whole[0])[name]) for name, value in state(resumed[0]).items())
-
-
 @pytest.mark.parametrize("tied", [True, False])
 def test_frozen_layers_freeze_all_embeddings_and_a_head_tied_to_them(tied: bool, prompted_gpt2: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel

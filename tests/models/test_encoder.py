@@ -177,27 +177,6 @@ def test_transformers_opens_the_directory_without_this_package(
     assert [entry["score"] for entry in results] == pytest.approx(probabilities.max(axis=1), abs=1e-5)
 
 
-def test_an_interrupted_fit_ends_where_an_undisturbed_one_does(
-    train: pd.DataFrame,
-    taxonomy: TaxonomyConfig,
-    tiny_encoder: Path,
-    cpu: Device,
-    cache: Cache,
-    cut_off: Cache,
-    tmp_path: Path,
-) -> None:
-    training_set, learner = training_set_of(train, taxonomy, validation=train[:8], seed=4), learner_of(tiny_encoder)
-    with pytest.raises(KeyboardInterrupt):
-        fit(training_set, learner, cpu, cut_off)
-    resumed = fit(training_set, learner, cpu, cache)
-    whole = fit(training_set, learner, cpu, Cache(tmp_path / "whole"))
-    assert resumed[1].losses == whole[1].losses
-    # What is resumed at its last step takes none, and is saved with the same configuration.
-    ended = fit(training_set, learner, cpu, cache)
-    assert ended[0].model.config.to_dict() == whole[0].model.config.to_dict()
-    assert all(torch.equal(value, state(whole[0])[name]) for name, value in state(resumed[0]).items())
-
-
 def test_the_seed_decides_the_head_and_the_batches(
     train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path
 ) -> None:

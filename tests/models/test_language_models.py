@@ -23,8 +23,7 @@ from emotion_kedro.models.language_models import (
 )
 from emotion_kedro.models.pretrained import PackagedWeights
 from emotion_kedro.models.tokenizers import train_byte_level
-from emotion_kedro.models.training import TrainingLog
-from emotion_kedro.storage.cache import Cache, Work
+from emotion_kedro.storage.cache import Work
 
 TEXTS = ["we were laughing", "nobody saw that she was crying and lonely until the last bus came", "scared"]
 
@@ -163,46 +162,19 @@ def test_the_same_texts_give_the_same_tokenizer(records: pd.DataFrame) -> None:
     assert len(made) == 1
 
 
-SCRATCH = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300)
-
-
-def from_scratch(
-    texts: list[str], watched: list[str], training: TrainingConfig, cpu: Device, checkpoints: Work
-) -> tuple[LanguageModel, TrainingLog]:
-    cpu.seed(0)
-    made = new_language_model(texts, SCRATCH, max_tokens=24, device=cpu)
-    encoded, validation = (made.encode(part, max_tokens=24) for part in (texts, watched))
-    given = {"name": "base", "device": cpu, "checkpoints": checkpoints, "seed": 0}
-    return made, fit_language_model(made, encoded, validation, training=training, **given)
-
-
-def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
-    records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
-) -> None:
-    steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=0)
-    texts = records["text"].tolist()
-
-    def make(checkpoints: Work) -> tuple[LanguageModel, TrainingLog]:
-        return from_scratch(texts[:40], texts[40:50], steps, cpu, checkpoints)
-
-    with pytest.raises(KeyboardInterrupt):
-        make(cut_off.work("work", "a1"))
-    resumed, whole = make(cache.work("work", "a1")), make(cache.work("whole", "a1"))
-    assert resumed[1].losses == whole[1].losses
-    states = [language_model.model.state_dict() for language_model, _ in (resumed, whole)]
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-
-
 def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: Work) -> None:
     training = TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20)
     texts = records["text"].tolist()
-    language_model, log = from_scratch(texts[::2], texts[1::20], training, cpu, store)
+    scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300)
+    language_model = new_language_model(texts[::2], scratch, max_tokens=24, device=cpu)
+    encoded, watched = (language_model.encode(part, max_tokens=24) for part in (texts[::2], texts[1::20]))
+    given = {"name": "base", "device": cpu, "checkpoints": store, "seed": 0}
+    log = fit_language_model(language_model, encoded, watched, training=training, **given)
     config = language_model.model.config
     assert (config.n_layer, config.n_embd, config.vocab_size) == (2, 32, 300)
     assert log.steps == 40
     assert [entry["step"] for entry in log.losses] == [20, 40]
     assert log.losses[-1]["validation"] < 4.0 < torch.tensor(300.0).log().item()
-    watched = language_model.encode(texts[1::20], max_tokens=24)
     assert language_model.mean_loss(watched, device=cpu, batch_size=3) == pytest.approx(
         log.losses[-1]["validation"], rel=1e-5
     )
