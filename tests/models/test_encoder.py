@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,31 +150,6 @@ def test_the_directory_says_what_it_is(saved: Path, tiny_encoder: Path) -> None:
     assert "60 optimiser steps of 16 texts" in card
 
 
-PLAIN = """
-import json, sys
-sys.modules["emotion_kedro"] = None  # importing it fails
-from transformers import pipeline
-results = pipeline("text-classification", model=sys.argv[1], device="cpu")(json.loads(sys.argv[2]))
-print(json.dumps(results))
-"""
-
-
-@pytest.mark.slow
-def test_transformers_opens_the_directory_without_this_package(
-    fitted: tuple[EncoderClassifier, TrainingLog], saved: Path, tmp_path: Path, cpu: Device
-) -> None:
-    texts = ["she was crying and lonely again", "we were dancing and laughing", "shouting and unfair", "he was hiding"]
-    moved = shutil.copytree(saved, tmp_path / "moved")
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", PLAIN, str(moved), json.dumps(texts)], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads(done.stdout.splitlines()[-1])
-    probabilities = fitted[0].probabilities(texts, device=cpu)
-    assert [entry["label"] for entry in results] == [fitted[0].labels[place] for place in probabilities.argmax(axis=1)]
-    assert [entry["score"] for entry in results] == pytest.approx(probabilities.max(axis=1), abs=1e-5)
-
-
 def test_the_seed_decides_the_head_and_the_batches(
     train: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path
 ) -> None:
@@ -196,28 +169,6 @@ def test_the_seed_decides_the_head_and_the_batches(
 def added_of(records: pd.DataFrame, rows: int) -> pd.DataFrame:
     part = records.iloc[:rows]
     return part.assign(record_id="added:" + part["record_id"])
-
-
-@pytest.mark.parametrize(
-    ("real", "added", "order"),
-    [(96, 0, "mix"), (10, 0, "mix"), (10, 50, "mix"), (10, 50, "continue"), (96, 3, "continue")],
-)
-def test_arms_take_the_same_steps_whatever_their_rows(
-    train: pd.DataFrame,
-    taxonomy: TaxonomyConfig,
-    tiny_encoder: Path,
-    cpu: Device,
-    cache: Cache,
-    real: int,
-    added: int,
-    order: str,
-) -> None:
-    extra = added_of(train, added) if added else None
-    training_set = training_set_of(train.iloc[:real], taxonomy, added=extra, order=order)
-    classifier, log = fit(training_set, learner_of(tiny_encoder), cpu, cache)
-    assert log.steps == 6
-    assert classifier.notes["log"]["steps"] == 6
-    assert sum(classifier.notes["rows"].values()) == real + added
 
 
 def planned(training_set: TrainingSet, *, steps: int) -> tuple[list[np.ndarray], list[float]]:

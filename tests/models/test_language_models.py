@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -83,24 +82,6 @@ def test_the_mean_loss_is_per_token_whatever_the_batches(
     )
 
 
-def test_the_loss_of_a_batch_ignores_padding(language_model: LanguageModel) -> None:
-    language_model.model.eval()
-    encoded = language_model.encode(TEXTS, max_tokens=64)
-    values = [value for ids in encoded for value in cross_entropies(language_model, ids)]
-    with torch.no_grad():
-        loss = language_model.loss(language_model.batch(encoded)).item()
-    assert loss == pytest.approx(sum(values) / len(values), rel=1e-5)
-
-
-def test_a_model_that_knows_nothing_is_as_unsure_as_it_can_be(
-    tiny_gpt2: Path, cpu: Device, language_model: LanguageModel
-) -> None:
-    blank = load_language_model(str(tiny_gpt2), cpu)
-    blank.model.transformer.wte.weight.data.zero_()
-    loss = blank.mean_loss(language_model.encode(TEXTS, max_tokens=64), device=cpu, batch_size=2)
-    assert loss == pytest.approx(torch.tensor(float(len(blank.tokenizer))).log().item(), rel=1e-6)
-
-
 def test_a_saved_model_opens_as_it_was(tmp_path: Path, language_model: LanguageModel, cpu: Device) -> None:
     language_model.save(tmp_path)
     opened = open_directory(tmp_path, cpu)
@@ -120,11 +101,6 @@ def test_a_reference_leads_to_the_model_it_names(tmp_path: Path, tiny_gpt2: Path
 
 def test_a_directory_without_a_reference_is_itself(tiny_gpt2: Path) -> None:
     assert resolve(tiny_gpt2) == str(tiny_gpt2)
-
-
-def test_a_reference_holds_the_name_not_where_it_lies(tmp_path: Path) -> None:
-    Reference("package:smollm2").save(tmp_path)
-    assert json.loads((tmp_path / "reference.json").read_text()) == {"model": "package:smollm2"}
 
 
 def test_a_name_of_no_package_is_opened_as_it_is() -> None:
