@@ -98,12 +98,7 @@ class DesignConfig(Config):
     seed: Seed = 0
     """Of the choice of test, validation and unlabelled rows."""
 
-    @field_validator("sizes", "data_seeds", "seeds")
-    @classmethod
-    def _each_once(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"{values} names one of them twice; its runs would count double")
-        return values
+    _named_once = field_validator("sizes", "data_seeds", "seeds")(each_once)
 
 
 class EvaluatorConfig(Config):
