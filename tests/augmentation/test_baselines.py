@@ -9,7 +9,6 @@ import pytest
 
 from emotion_kedro.augmentation import baselines
 from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates
-from emotion_kedro.augmentation.templates import template_texts
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
@@ -63,7 +62,7 @@ def test_a_template_says_each_label_once_for_each_of_its_words(context: Generati
     assert table[["text", "label"]].to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
     assert drawn("template", context, words="all")["text"].tolist()[2:] == [f"I feel {word}" for word in FEAR]
     with pytest.raises(ValueError, match=r"has no \{label\} in it"):
-        template_texts(TAXONOMY, "I feel {word}")
+        TAXONOMY.sentences("joy", "I feel {word}")
 
 
 def test_a_description_gives_its_texts_and_a_label_without_one_none(context: GenerationContext) -> None:
