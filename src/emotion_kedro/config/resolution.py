@@ -30,12 +30,8 @@ def resolve(
 ) -> Experiment:
     """Return the experiment with its sources, taxonomy and defaults written out.
 
-    Args:
-        name: of the experiment.
-        raw: what its file holds.
-        ingestion: the parameters ``ingestion``: cleaning steps and all sources that there are.
-        taxonomies: every taxonomy by name.
-        generators_of: names of the generators of other experiments, for ``records.from_experiment``.
+    ``ingestion`` are the cleaning steps and all sources that there are, ``generators_of`` the generators of
+    other experiments by name, for ``records.from_experiment``.
 
     Raises:
         ValueError: if something does not fit; it names the experiment and the key.

@@ -62,13 +62,6 @@ def fit_arm(
     The classifier that is handed on is the first learner's, of the largest size, first data seed and first seed, not
     the best: choosing by test score would flatter it. A run that is in the cache is not run again.
 
-    Args:
-        name: of the arm.
-        arm: its configuration.
-        training_rows: schema ``TrainingRows``.
-        learners: configurations by name.
-        context: what the experiment's runs share.
-
     Raises:
         ValueError: if no learner is run on this arm.
     """

@@ -143,13 +143,8 @@ def prepare_masked_base(
     Without ``training`` a checkpoint that has a trained head is only pointed to; with it, the model (a small new one
     for ``scratch``) is trained on the raw texts.
 
-    Args:
-        texts: raw train texts.
-        validation: texts on which the loss is watched; may be empty.
-        config: the base and its training.
-        taxonomy: its prompt is known to the tokenizer of a new model.
-        device: where.
-        checkpoints: those of this training.
+    The loss is watched on the validation texts, which may be empty. The tokenizer of a new model knows the taxonomy's
+    prompt.
 
     Raises:
         ValueError: if there is nothing to train with, or the head of a checkpoint that is used as it is was not found.

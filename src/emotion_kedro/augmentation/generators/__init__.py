@@ -155,11 +155,7 @@ def draw_candidates(
     Texts without a word, and those that are (nearly) copies of held-out ones, are left out. What a language model wrote
     is kept in the cache label by label, so that a killed run goes on with the label it was at.
 
-    Args:
-        config: the generator's parameters.
-        context: the draw.
-        fitted: a generator that is ready; None fits it on the draw's rows, if anything is still to be written.
-        name: the generator's, for messages.
+    ``fitted`` is a generator that is ready; None fits it on the draw's rows, if anything is still to be written.
 
     Raises:
         LeakError: if a held-out row is among those that it would learn from.

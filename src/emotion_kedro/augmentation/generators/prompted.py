@@ -85,14 +85,7 @@ class Prompt:
 
 
 def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.random.Generator) -> Prompt:
-    """Return a request for one label, with examples and a prefix from its train texts where the parameters say so.
-
-    Args:
-        word: what the request calls the label.
-        texts: train texts of the label.
-        config: the request's wording.
-        rng: chooses examples and prefix.
-    """
+    """Return a request for one label, with examples and a prefix from its train texts where the parameters say so."""
     shown = rng.permutation(len(texts))[: config.examples]
     examples = "\n".join(f"- {texts[place]}" for place in shown)
     prefix = ""
