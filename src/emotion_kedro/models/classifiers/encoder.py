@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import EncoderConfig
@@ -46,14 +45,8 @@ class EncoderClassifier:
             words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
             classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words)
 
-        def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
-            import torch
-
-            return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
-
         log = tune(
             *(classifier, training_set, learner, device, cache),
-            batch=batch,
             loss=lambda rows: classifier.outputs(rows).loss,
             run=lambda rows: classifier.outputs(device.put(classifier.batch(rows))),
         )

@@ -34,6 +34,9 @@ class Tunable(Classifier, Protocol):
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids."""
 
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+
 
 def tune(
     classifier: Tunable,
@@ -42,8 +45,8 @@ def tune(
     device: Device,
     cache: Cache,
     *,
-    batch: Callable[[list[list[int]], NDArray[np.int64]], dict[str, Any]],
     loss: Callable[[dict[str, Any]], Any],
+    batch: Callable[[list[list[int]], NDArray[np.int64]], dict[str, Any]] | None = None,
     run: Callable[[Sequence[Sequence[int]]], None] | None = None,
 ) -> TrainingLog:
     """Train the classifier's model in place, and note the log.
@@ -54,11 +57,18 @@ def tune(
         learner: how.
         device: where.
         cache: where the checkpoints are.
-        batch: token ids and class indices of some rows -> what ``loss`` takes.
         loss: mean loss of a batch, a scalar.
+        batch: token ids and class indices of some rows -> what ``loss`` takes; None: the classifier's own batch, with
+            the class indices as ``labels``.
         run: takes token ids of some texts and runs the model on them, and on nothing else than them. Where it is
             given, what frozen layers make of a text is computed once.
     """
+    import torch
+
+    def labelled(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
+        return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
+
+    made = batch or labelled
     groups = trained_parameters(classifier.model, learner)
     phases = phases_of(training_set, learner.training)
     rows = weighted_rows(training_set, phases, learner.training.batch_size)
@@ -76,7 +86,7 @@ def tune(
         parameter_groups=groups,
         plan=plan,
         rates=[phase.rate for phase in phases for _ in range(phase.steps)],
-        batch=lambda chosen: kept.batch(batch([encoded[row] for row in chosen], targets[chosen])),
+        batch=lambda chosen: kept.batch(made([encoded[row] for row in chosen], targets[chosen])),
         loss=kept.loss(loss),
         validation_loss=validation_of(classifier, training_set, device),
         frozen=kept.modules,

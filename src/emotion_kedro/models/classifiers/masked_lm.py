@@ -67,14 +67,8 @@ class MaskedLMClassifier:
         """Tune the masked model that ``learner.base`` names to fill in the labels' words; 0 steps leave it as it is."""
         classifier = _untuned(training_set, learner, device)
 
-        def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
-            import torch
-
-            return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
-
         log = tune(
             *(classifier, training_set, learner, device, cache),
-            batch=batch,
             loss=lambda rows: loss_of(classifier, rows),
         )
         return classifier, log
