@@ -232,7 +232,7 @@ def test_the_targets_are_the_answer_or_everything(untuned: CausalLMClassifier) -
         assert answer["input_ids"][row, : len(ids)].tolist() == ids
         assert int(answer["attention_mask"][row].sum()) == len(ids)
     full = labelled(untuned, prompted, answers, full=True)
-    whole = untuned.tokenizer(untuned.prompt.answered("crying and lonely", "sadness"))["input_ids"]
+    whole = untuned.tokenizer(untuned.prompt.before("crying and lonely") + " sadness")["input_ids"]
     assert full["input_ids"][1].tolist() == full["labels"][1].tolist() == [*whole, 0]
     assert (full["labels"][0] == -100).sum() == (full["attention_mask"][0] == 0).sum() > 0
 

@@ -163,13 +163,6 @@ def test_a_model_with_a_head_is_only_pointed_to(
     assert log.steps == 0
 
 
-def test_a_model_from_scratch_has_to_be_trained(
-    texts: Texts, cpu: Device, taxonomy: TaxonomyConfig, store: Work
-) -> None:
-    with pytest.raises(ValueError, match="scratch, which knows nothing yet"):
-        prepare_masked_base(*texts, config_of(training=None), taxonomy=taxonomy, device=cpu, checkpoints=store)
-
-
 def test_each_chinese_character_is_a_token_and_no_word_of_a_prompt_is_unknown() -> None:
     tokenizer = train_wordpiece(CHINESE, vocabulary=400, required=["正负乐哀怒爱惊惧恶"])
     assert tokenizer.tokenize("房间真好") == ["房", "间", "真", "好"]

@@ -147,11 +147,9 @@ def prepare_masked_base(
     prompt.
 
     Raises:
-        ValueError: if there is nothing to train with, or the head of a checkpoint that is used as it is was not found.
+        ValueError: if the head of a checkpoint that is used as it is was not found.
     """
     if config.training is None:
-        if config.base == SCRATCH:
-            raise ValueError("the base is scratch, which knows nothing yet: give it a training")
         open_masked(config.base, device)
         return Reference(config.base), TrainingLog("masked_base")
     # New weights are drawn at random: the seed decides them.
