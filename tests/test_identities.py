@@ -131,8 +131,7 @@ def base(world: World) -> str:
 
 def checkpoints(world: World) -> str:
     validation = world.records[world.records["split"] == "validation"]
-    shares = {name: world.arm[name] for name in ("continue_share", "continue_rate") if name in world.arm}
-    rows = TrainingSet(world.training_rows, validation, world.taxonomy, world.experiment, world.seed, **shares)
+    rows = TrainingSet(world.training_rows, validation, world.taxonomy, world.experiment, world.seed)
     learner: Any = learner_config(world.learner)
     return asked(lambda cache: work_of(rows, learner, world.device, cache))
 
@@ -187,8 +186,6 @@ FIT = {
     "taxonomy": TAXONOMY,
     "seed": setting(seed=1),
     "learner": within("learner", **OTHER_RATE),
-    "continue_share": within("arm", continue_share=0.3),
-    "continue_rate": within("arm", continue_rate=0.3),
 }
 NOTES = {"card": CARD, "notes": file("classifier.json"), "experiment": setting(experiment="second")}
 
@@ -236,7 +233,7 @@ MATTERS_NOT: dict[Callable[[World], str], dict[str, Change]] = {
         "what an arm is called": within("arm", description="other"),
     },
     scores: {**NOTES, "test row": TEXT("test"), "what an arm is called": within("arm", description="other")},
-    candidates: {**NOTES, "test row": TEXT("test"), "arm": within("arm", continue_share=0.3)},
+    candidates: {**NOTES, "test row": TEXT("test"), "arm": within("arm", order="continue")},
     base: {**NOTES, "rate of the labels": within("generator", **OTHER_RATE), "label": LABEL("train")},
     checkpoints: {"card": CARD, "test row": TEXT("test"), "only": within("learner", only={"arms": ["second"]})},
     features: {**NOTES, "text": TEXT("train"), "device": setting(device=CUDA)},

@@ -8,11 +8,8 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation import baselines
-from emotion_kedro.augmentation.agreement import agreement_rows
 from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates
-from emotion_kedro.augmentation.templates import template_texts
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.filters import AgreementConfig
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 
@@ -65,7 +62,7 @@ def test_a_template_says_each_label_once_for_each_of_its_words(context: Generati
     assert table[["text", "label"]].to_numpy().tolist()[2:] == [["scared!", "fear"], ["afraid!", "fear"]]
     assert drawn("template", context, words="all")["text"].tolist()[2:] == [f"I feel {word}" for word in FEAR]
     with pytest.raises(ValueError, match=r"has no \{label\} in it"):
-        template_texts(TAXONOMY, "I feel {word}")
+        TAXONOMY.sentences("joy", "I feel {word}")
 
 
 def test_a_description_gives_its_texts_and_a_label_without_one_none(context: GenerationContext) -> None:
@@ -103,18 +100,6 @@ def test_self_training_takes_the_surest_unlabelled_texts_of_each_label(
 
 
 def test_self_training_fits_its_learner_on_the_rows_of_the_draw(context: GenerationContext) -> None:
-    table = drawn("self_training", context, learner=LINEAR, template=True)
+    table = drawn("self_training", context, learner=LINEAR)
     assert 0 < len(table) <= TEXTS * 4
     assert set(table["text"]) <= set(context.unlabelled["text"]) - set(context.rows["text"])
-
-
-def test_the_classifier_that_reads_candidates_learns_real_rows_and_the_template_if_it_shall(
-    context: GenerationContext,
-) -> None:
-    plain = agreement_rows(context.rows, context.taxonomy, AgreementConfig())
-    assert plain["record_id"].tolist() == context.rows["record_id"].tolist()
-    assert set(plain["weight"]) == {1.0}
-    rows = agreement_rows(context.rows, context.taxonomy, AgreementConfig(template=True, template_weight=5.0))
-    added = rows[rows["origin"] == "added"]
-    assert added["text"].tolist() == [f"This text expresses {label}" for label in context.taxonomy.names]
-    assert set(added["weight"]) == {5.0}

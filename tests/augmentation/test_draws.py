@@ -46,12 +46,6 @@ def config_of(kind: str, **changes: Any) -> Any:
     return generator_config({"kind": kind, "texts": 4, **SETTINGS.get(kind, {}), **changes})
 
 
-def test_a_design_is_run_in_the_draws_of_its_arms(contexts: DrawContexts) -> None:
-    assert contexts.draws() == ALL
-    assert contexts.draws([None, (3,)]) == ALL
-    assert contexts.draws([(3, 200)]) == [Draw(3, 0), Draw(3, 1)]
-
-
 def test_candidates_of_every_draw_have_ids_of_their_own(contexts: DrawContexts) -> None:
     table = draw_for("again", config_of("oversampling"), contexts, ALL)
     Candidates.validate(table)
@@ -78,13 +72,6 @@ def test_further_rows_are_the_next_of_the_same_subsample(contexts: DrawContexts)
     whole = replace(contexts, design=DesignConfig())
     assert whole.context(whole.draws()[0], config_of("more_real")).further_rows.empty
     assert whole.rows(whole.draws()[0])["record_id"].tolist() != []
-
-
-def test_validation_rows_are_never_more_than_train_rows(contexts: DrawContexts) -> None:
-    sizes = {size: contexts.validation_rows(size)["label"].value_counts().max() for size in (3, 6, 0)}
-    assert sizes == {3: 3, 6: 4, 0: 4}
-    everything = replace(contexts, design=DesignConfig())
-    assert len(everything.validation_rows(0)) == len(everything.validation)
 
 
 # --- scores -------------------------------------------------------------------------------------------------------

@@ -72,19 +72,15 @@ def test_chinese_is_moved_by_characters() -> None:
         assert Counter(new.replace(" ", "")) == Counter(text.replace(" ", ""))
 
 
-def test_each_record_has_its_turn() -> None:
-    records = pd.DataFrame({"text": [f"{word} " * 8 for word in "abc"] + ["d d d d"], "label": [*"xxx", "y"]})
-    new = eda_texts(records, 6, strength=0.2, seed=4)
-    assert list(new.columns) == ["text", "label"]
-    assert new["label"].tolist() == ["x"] * 6 + ["y"] * 6
-    assert Counter(text[0] for text in new["text"]) == {"a": 2, "b": 2, "c": 2, "d": 6}
-    assert eda_texts(records, 0, seed=4).empty
-
-
-def test_the_seed_and_the_labels_own_records_decide(records: pd.DataFrame) -> None:
-    new = eda_texts(records, 20, seed=1)
-    assert new.equals(eda_texts(records, 20, seed=1))
-    assert not new.equals(eda_texts(records, 20, seed=2))
-    joy = eda_texts(records[records["label"] == "joy"], 20, seed=1)
-    assert joy["text"].tolist() == new.loc[new["label"] == "joy", "text"].tolist()
-    assert not set(new["text"]) & set(records["text"])
+def test_each_text_has_its_turn_and_seed_and_label_decide(records: pd.DataFrame) -> None:
+    new = eda_texts([f"{word} " * 8 for word in "abc"], "x", 6, strength=0.2, seed=4)
+    assert Counter(text[0] for text in new) == {"a": 2, "b": 2, "c": 2}
+    assert eda_texts([], "x", 6, strength=0.2, seed=4) == []
+    texts = records.loc[records["label"] == "joy", "text"].tolist()
+    first, again, other_seed, other_label = (
+        eda_texts(texts, label, 20, strength=0.1, seed=seed)
+        for label, seed in (("joy", 1), ("joy", 1), ("joy", 2), ("fear", 1))
+    )
+    assert first == again
+    assert first not in (other_seed, other_label)
+    assert not set(first) & set(texts)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.augmentation.filters import apply_filters, score_candidates, with_reviews
+from emotion_kedro.augmentation.filters import apply_filters, score_candidates
+from emotion_kedro.augmentation.filters.judgements import with_reviews
 from emotion_kedro.augmentation.filters.reasons import (
     COPY,
     CUT_OFF,

@@ -117,35 +117,6 @@ def test_a_label_without_texts_cannot_be_trained(context: GenerationContext, tin
         train_generator(config_of(tiny_gpt2), some)
 
 
-@pytest.mark.parametrize("what", ["labels", "conditional"])
-def test_a_killed_training_goes_on_where_it_was(
-    what: str, context: GenerationContext, tiny_gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kind = "fine_tuned" if what == "labels" else what
-    config = config_of(tiny_gpt2, kind=kind, training={**TRAINING, "steps": 6, "checkpoint_every": 0})
-    whole, log = train_generator(config, replace(context, cache=Cache(tmp_path / "whole")))
-    work = Cache.work
-
-    def cut_off(cache: Cache, name: str, identity: str) -> Any:
-        opened = work(cache, name, identity)
-        save = opened.save
-
-        def killed(*given: Any) -> None:
-            save(*given)
-            raise KeyboardInterrupt
-
-        opened.save = killed  # type: ignore[method-assign]
-        return opened
-
-    monkeypatch.setattr(Cache, "work", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        train_generator(config, context)
-    monkeypatch.setattr(Cache, "work", work)
-    resumed, log_again = train_generator(config, context)
-    assert [entry["losses"] for entry in log_again] == [entry["losses"] for entry in log]
-    assert resumed.sample("anger", 4, 0) == whole.sample("anger", 4, 0)
-
-
 # --- what is tuned ------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ from emotion_kedro.augmentation.filters import score_candidates
 from emotion_kedro.augmentation.mix import compose_rows
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
-from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.schemas import Decisions, TrainingRows
 
 WEIGHT = 5.0
@@ -136,14 +135,3 @@ def test_agreement_weighs_in_proportion() -> None:
 def test_an_arm_without_rows_is_an_error_that_says_what_became_of_them() -> None:
     with pytest.raises(ValueError, match=r"the arm bare has no row to learn from \(too short: 1\)"):
         composed({"rows": "none", "add": ["g"], "filters": ["length"]}, WRITTEN.iloc[[2]], name="bare")
-
-
-def test_a_held_out_row_is_refused_among_real_rows_and_among_added_ones() -> None:
-    def guard(text: str, group: int = 99) -> LeakGuard:
-        return LeakGuard(pd.DataFrame({"record_id": ["t:1"], "text": [text], "group": [group]}))
-
-    composed({"add": ["g"]}, guard=guard("quite another text"), name="augmented")
-    with pytest.raises(LeakError, match=r"t:1 .* stands in the real rows of the arm augmented"):
-        composed({"add": ["g"]}, guard=guard("quite another text", group=3), name="augmented")
-    with pytest.raises(LeakError, match=r"t:1 .* stands in the training rows of the arm augmented"):
-        composed({"add": ["g"]}, guard=guard("One thing is SLAMMED!"), name="augmented")

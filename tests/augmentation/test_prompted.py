@@ -109,7 +109,6 @@ def test_a_chat_template_goes_around_the_request_and_the_prefix_after_it(tiny_gp
     assert tokenizer.decode(prompted.encode_prompt(tokenizer, prompt, config).ids) == "U:say it A:well now"
     unguided = config.model_copy(update={"guidance": 1.0})
     assert prompted.encode_prompt(tokenizer, prompt, unguided).neutral is None
-    assert prompted.encode_prompt(tokenizer, prompt, config.model_copy(update={"chat": False})) == plain
 
 
 @pytest.mark.parametrize(

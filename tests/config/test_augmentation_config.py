@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from emotion_kedro.config.augmentation import GENERATORS, DecodingConfig, generator_config
+from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.filters import FILTERS, default_filters, filter_config, filter_configs
 
 TRAINING = {"steps": 10, "learning_rate": 1e-3}
@@ -29,42 +29,8 @@ def test_every_kind_is_built_from_its_raw_form_and_back(kind: str) -> None:
         generator_config({"kind": kind, **GENERATOR.get(kind, {}), "misspelt": 1})
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "message"),
-    [
-        ("fine_tuned", {"tuning": "last_layers", "last_layers": None}, "needs the number of layers"),
-        ("fine_tuned", {"tuning": "lor"}, "tuning"),
-        ("fine_tuned", {"unlabelled": TRAINING, "warm_up": TRAINING}, "both tune the base"),
-        ("fine_tuned", {"training": {**TRAINING, "patience": 2}, "validation_texts": 0}, "validation_texts is 0"),
-        ("fine_tuned", {"scratch": {"vocabulary": 200}}, "vocabulary"),
-        ("conditional", {"unlabelled": TRAINING}, "unlabelled"),
-        ("prompted", {"request": "Say something."}, "does not say {label}"),
-        ("prompted", {"request": "Say {label} like {examples}."}, "examples is above 0"),
-        ("prompted", {"examples": 2}, "examples is above 0"),
-        ("prompted", {"guidance": 2.0}, "guidance above 1 needs neutral"),
-        ("prompted", {"neutral": "Say {label}."}, "neutral says {label}"),
-        ("prompted", {"opening": "I feel"}, "opening says {label}"),
-        ("prompted", {"opening": "{label}", "prefix_words": 2}, "takes the place of prefix_words"),
-        ("prompted", {"base": "scratch"}, "has to be a pretrained one"),
-        ("eda", {"strength": 1.5}, "above 0 and at most 1"),
-        ("template", {"sentence": "I feel {word}"}, "has no {label} in it"),
-        ("self_training", {"learner": {"kind": "encoder"}}, "takes a learner of kind linear"),
-        ("oversampling", {"texts": 0}, "texts"),
-        ("paraphrase", {}, "no generator of kind 'paraphrase'; there are: fine_tuned"),
-    ],
-)
-def test_what_does_not_fit_is_refused(kind: str, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message.replace("{", r"\{").replace("}", r"\}")):
-        generator_config({"kind": kind, **GENERATOR.get(kind, {}), **change})
-
-
 def test_a_base_from_scratch_is_no_pretrained_model() -> None:
     assert generator_config({"kind": "fine_tuned", **TUNED, "base": "scratch"}).models() == ()
-
-
-def test_lengths_are_in_order() -> None:
-    with pytest.raises(ValueError, match="min_new_tokens is larger"):
-        DecodingConfig(min_new_tokens=9, max_new_tokens=8)
 
 
 def test_a_filter_is_of_the_kind_that_it_is_named_after_unless_it_names_another() -> None:

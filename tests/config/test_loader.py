@@ -48,20 +48,7 @@ def test_an_experiment_of_ones_own_is_among_the_parameters_with_its_defaults(con
     ("wrong", "right", "said"),
     [
         ("arms:", "arm:", "arm: there is no such key; did you mean arms?"),
-        (
-            "text_column",
-            "text_colum",
-            "records.sources.diary.text_colum: there is no such key; did you mean text_column?",
-        ),
         ("real: {}", "real: {add: [gpt]}", "arms.real.add has gpt; there are: none"),
-        ("tfidf", "tf-idf", "learners.words.features.kind: Input should be 'encoder', 'characters' or 'tfidf'"),
-        ("{kind: linear", "{kind: linear, penalty: x", "learners.words.penalty: there is no such key"),
-        ("from_data", "moods", "moods"),
-        (
-            "{sources: {diary: {file: d.csv, text_column: entry, label_column: mood}}",
-            "{from_experiment: x",
-            "from_experiment has x; there are: ",
-        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_file(conf: Path, wrong: str, right: str, said: str) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -28,32 +27,6 @@ def test_every_kind_is_read_by_its_name_and_its_implementation_is_there(kind: st
     assert learner.models() == (("package:minilm",) if kind == "linear" else ("gpt2",))
     implementation = LEARNERS[kind].load()
     assert all(hasattr(implementation, name) for name in ("fit", "load", "probabilities", "save"))
-
-
-@pytest.mark.parametrize("raw", [{"kind": "oracle"}, {"base": "gpt2"}])
-def test_an_unknown_kind_is_answered_with_those_there_are(raw: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="the kinds are linear, encoder, contrastive, masked_lm"):
-        learner_config(raw)
-
-
-@pytest.mark.parametrize(
-    ("raw", "error"),
-    [
-        ({"kind": "encoder", "base": "b", "training": TRAINING, "calibrate": True}, "calibrate"),
-        ({"kind": "causal_lm", "base": "b", "training": TRAINING, "lexicon": {}}, "lexicon"),
-        ({"kind": "encoder", "training": TRAINING}, "give base or base_model"),
-        (
-            {"kind": "contrastive", "base": "b", "training": {**TRAINING, "patience": 2}},
-            "no validation loss",
-        ),
-        ({"kind": "linear", "penalties": []}, "penalties"),
-        ({"kind": "linear", "features": {"kind": "tfidf"}, "label_embeddings": True}, "needs features of kind encoder"),
-        ({"kind": "linear", "features": {"ngrams": [3, 2]}}, "ngrams goes from 3 to 2"),
-    ],
-)
-def test_what_does_not_fit_the_kind_is_an_error_that_names_it(raw: dict[str, Any], error: str) -> None:
-    with pytest.raises(ValidationError, match=error):
-        learner_config(raw)
 
 
 def test_a_base_of_the_experiment_is_no_pretrained_model() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -56,23 +55,5 @@ def test_labels_alone_are_their_own_words() -> None:
     taxonomy = TaxonomyConfig.from_labels(["bug_report", "question"])
     assert taxonomy.names == ("bug_report", "question")
     assert taxonomy.word("bug_report") == taxonomy.spoken("bug_report") == "bug report"
-
-
-@pytest.mark.parametrize(
-    ("raw", "message"),
-    [
-        ({"labels": {"joy": None}}, "at least 2"),
-        ({"labels": dict.fromkeys(map(str, range(201)))}, "at most 200"),
-        ({"labels": {"joy": None, " fear": None}}, "white space"),
-        ({"labels": {"joy": {"words": ["joy", "glad"]}, "love": {"words": ["a", "glad"]}}}, "'glad' .* joy and love"),
-        ({"labels": {"joy": None, "love": {"words": ["love", "joy"]}}}, "'joy' is among the words of joy and love"),
-        ({"labels": {"joy": {"word": "a"}, "fear": {"word": "a"}}}, "'a' stands for joy and fear"),
-        ({"labels": {"joy": None, "fear": None}, "prompt": {"options": ["joy"]}}, "see fear"),
-        ({"labels": {"joy": None, "fear": None}, "prompt": {"options": ["joy", "joy", "fear"]}}, "each label once"),
-        ({"labels": {"joy": None, "fear": None}, "prompt": {"template": "This is it"}}, "no {label}"),
-        ({"labels": {"joy": {"wrod": "a"}, "fear": None}}, "Extra inputs"),
-    ],
-)
-def test_an_unusable_label_set_says_why(raw: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        TaxonomyConfig.model_validate(raw)
+    with pytest.raises(ValidationError, match="at most 200"):
+        TaxonomyConfig.from_labels(map(str, range(201)))

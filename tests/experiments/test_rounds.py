@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation.generators import KeptGenerator
-from emotion_kedro.augmentation.generators.fine_tuned import LabelModels
+from emotion_kedro.augmentation.generators.fine_tuned import FineTuned, LabelModels
 from emotion_kedro.config.analyses import RoundsConfig
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.experiment import DesignConfig
@@ -60,10 +60,7 @@ class Stage:
         self.draws = 0
         for name in ("fit_classifier", "fit_arm", "train_generator", "load_classifier", "draw_for", "score_draws"):
             monkeypatch.setattr(rounds, name, getattr(self, name))
-        monkeypatch.setattr(rounds, "open_directory", lambda directory, device, base: directory)
-        monkeypatch.setattr(rounds, "choose_trained", lambda model, config: model)
-        monkeypatch.setattr(rounds, "fit", self.fit)
-        monkeypatch.setattr(rounds, "write_with_notes", self.write_with_notes)
+        monkeypatch.setattr(FineTuned, "tune", lambda tuner, *given: self.tune(tuner.config, *given))
 
     def fit_classifier(self, training_set: Any, *_: Any) -> tuple[FakeClassifier, None]:
         self.readers.append(training_set.rows)
@@ -98,14 +95,12 @@ class Stage:
         models = LabelModels(config, context.device, lambda label: None, directories, directories["joy"])
         return KeptGenerator(models, "rows"), []
 
-    def fit(self, model: Path, texts: list[str], validation: Any, *_: Any, name: str, seed: int, **__: Any) -> Any:
+    def tune(self, config: Any, label: str, base: Any, context: Any) -> tuple[Any, dict[str, Any]]:
         # The number of the round that the model comes from, and what it is tuned on now.
-        before = int((model / "round").read_text())
-        self.fed.append((before, name.rpartition(".")[2], texts, seed))
-        return SimpleNamespace(as_dict=dict)
-
-    def write_with_notes(self, model: Path, directory: Path, notes: dict[str, Any]) -> None:
-        (directory / "round").write_text(str(notes["round"]))
+        before = int((base.directory / "round").read_text())
+        texts = context.rows.loc[context.rows["label"] == label, "text"].tolist()
+        self.fed.append((before, label, texts, context.seed_of(config)))
+        return SimpleNamespace(save=lambda directory: (directory / "round").write_text(str(before + 1))), {}
 
     def draw_for(self, name: str, config: Any, contexts: Any, draws: list[Any], fitted: Any = None) -> pd.DataFrame:
         self.draws += len(draws)

@@ -232,7 +232,7 @@ def test_the_targets_are_the_answer_or_everything(untuned: CausalLMClassifier) -
         assert answer["input_ids"][row, : len(ids)].tolist() == ids
         assert int(answer["attention_mask"][row].sum()) == len(ids)
     full = labelled(untuned, prompted, answers, full=True)
-    whole = untuned.tokenizer(untuned.prompt.answered("crying and lonely", "sadness"))["input_ids"]
+    whole = untuned.tokenizer(untuned.prompt.before("crying and lonely") + " sadness")["input_ids"]
     assert full["input_ids"][1].tolist() == full["labels"][1].tolist() == [*whole, 0]
     assert (full["labels"][0] == -100).sum() == (full["attention_mask"][0] == 0).sum() > 0
 
@@ -354,22 +354,6 @@ def test_the_code_on_the_card_works_without_this_package(
     expected = tuned[0].probabilities(["your letter came this morning"], device=cpu)[0]
     assert list(printed) == list(tuned[0].labels)
     assert list(printed.values()) == pytest.approx(expected.tolist(), abs=1e-5)
-
-
-def test_an_interrupted_fit_ends_where_an_undisturbed_one_does(
-    records: pd.DataFrame,
-    prompted_gpt2: Path,
-    cpu: Device,
-    cache: Cache,
-    cut_off: Cache,
-) -> None:
-    learner = learner_of(prompted_gpt2, 8)
-    with pytest.raises(KeyboardInterrupt):
-        fit(records, learner, cpu, cut_off)
-    resumed = fit(records, learner, cpu, cache)
-    whole = fit(records, learner, cpu, Cache(cache.root / "whole"))
-    assert resumed[1].losses == whole[1].losses
-    assert all(torch.equal(value, state(whole[0])[name]) for name, value in state(resumed[0]).items())
 
 
 @pytest.mark.parametrize("tied", [True, False])

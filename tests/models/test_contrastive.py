@@ -57,19 +57,6 @@ def test_it_reads_texts_it_has_not_seen_and_transformers_opens_it_without_this_p
     np.testing.assert_allclose([answer["score"] for answer in answers], shares.max(axis=1), atol=1e-5)
 
 
-def test_a_run_that_was_cut_off_ends_as_one_that_was_left_alone(
-    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cut_off: Cache, tmp_path: Path
-) -> None:
-    training_set, learner = training_set_of(records, taxonomy), learner_of(tiny_encoder)
-    alone, _ = fit_classifier(training_set, learner, cpu, Cache(tmp_path / "alone"))
-    with pytest.raises(KeyboardInterrupt):
-        fit_classifier(training_set, learner, cpu, cut_off)
-    for _ in range(2):  # from the first checkpoint, then from the last
-        resumed, log = fit_classifier(training_set, learner, cpu, Cache(cut_off.root))
-        np.testing.assert_array_equal(read(resumed, records, cpu), read(alone, records, cpu))
-        assert [entry["step"] for entry in log.losses] == [24.0, 24.0]
-
-
 def test_the_head_on_the_first_token_is_the_head_on_the_mean(
     records: pd.DataFrame, labels: tuple[str, ...], tiny_encoder: Path
 ) -> None:

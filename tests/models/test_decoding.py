@@ -130,18 +130,6 @@ def test_the_seed_draws_and_equal_requests_differ(model: Any, cpu: Device) -> No
     assert first[0] != first[2]
 
 
-def test_draws_follow_the_probabilities_of_the_model(model: Any, cpu: Device) -> None:
-    """4000 first tokens, top 3 of the vocabulary: shares within four standard errors."""
-    import torch
-
-    decoding = DecodingConfig(min_new_tokens=0, max_new_tokens=1, top_k=3, top_p=1.0, temperature=2.0)
-    drawn = [answer[0] for answer in quickly(model, cpu, decoding, requests=[ASKED[3]] * 4000)]
-    with torch.inference_mode():
-        values, tokens = (model(torch.tensor([ASKED[3].ids])).logits[0, -1] / 2.0).topk(3)
-    for share, token in zip(values.softmax(-1).tolist(), tokens.tolist(), strict=True):
-        assert drawn.count(token) / 4000 == pytest.approx(share, abs=4 * (share * (1 - share) / 4000) ** 0.5)
-
-
 def test_guidance_needs_the_request_without_its_label(model: Any, cpu: Device) -> None:
     with pytest.raises(ValueError, match="every request without its label too"):
         quickly(model, cpu, guidance=1.5, requests=[ASKED[0], Request((1, 2))])

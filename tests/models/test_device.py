@@ -64,21 +64,3 @@ def test_a_cpu_computes_in_full_precision(cpu: Device) -> None:
     put = cpu.put(batch)
     assert put is not batch
     assert put["ids"] is batch["ids"]
-
-
-def test_half_precision_is_bf16() -> None:
-    with Device("cpu", "test", half=True).autocast():
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
-
-
-def test_a_device_says_what_it_is() -> None:
-    assert str(Device("cpu", "2 threads", half=False)) == "cpu (2 threads, fp32)"
-    assert str(Device("cuda", "invented GPU", half=True)) == "cuda (invented GPU, bf16 autocast)"
-
-
-def test_the_seed_decides_what_torch_draws(cpu: Device) -> None:
-    draws = []
-    for seed in (5, 5, 6):
-        cpu.seed(seed)
-        draws.append(torch.rand(4).tolist())
-    assert draws[0] == draws[1] != draws[2]

@@ -81,19 +81,6 @@ def test_the_next_run_computes_nothing_again(
         again([*texts, "a new one"])
 
 
-def test_other_options_have_other_rows(
-    options: FeatureConfig, texts: list[str], tmp_path: Path, cpu: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_features(options, Cache(tmp_path), cpu)(texts)
-    monkeypatch.setattr(MeanEncoder, "vectors", refuse)
-    for other, device in (
-        (options.model_copy(update={"max_tokens": 31}), cpu),
-        (options, Device("cpu", "test", half=True)),
-    ):
-        with pytest.raises(KeyboardInterrupt):
-            open_features(other, Cache(tmp_path), device)(texts)
-
-
 def test_a_run_that_is_killed_goes_on(
     options: FeatureConfig, texts: list[str], tmp_path: Path, cpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,16 +105,6 @@ def test_a_run_that_is_killed_goes_on(
     assert calls == [10, 10, 10, 10]
     monkeypatch.setattr(MeanEncoder, "vectors", compute)
     np.testing.assert_allclose(rows, open_features(options, Cache(tmp_path / "new"), cpu)(texts), atol=1e-6)
-
-
-def test_two_runs_at_a_time_keep_each_others_rows(
-    options: FeatureConfig, texts: list[str], tmp_path: Path, cpu: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, other = (open_features(options, Cache(tmp_path), cpu) for _ in range(2))
-    one(texts[:5])
-    other(texts[5:])
-    monkeypatch.setattr(MeanEncoder, "vectors", refuse)
-    assert open_features(options, Cache(tmp_path), cpu)(texts).shape == (40, 32)
 
 
 def test_no_texts_have_no_rows(options: FeatureConfig, tmp_path: Path, cpu: Device) -> None:

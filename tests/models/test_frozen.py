@@ -13,10 +13,9 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models import frozen
 from emotion_kedro.models.device import Device, unread_mask
 from emotion_kedro.models.frozen import MEMORY, FrozenPart, KeptStates, blocks_of
-from emotion_kedro.models.language_models import LanguageModel, fit_language_model
-from emotion_kedro.models.training import Task, TrainingLog, pad, plan_batches
+from emotion_kedro.models.language_models import LanguageModel
+from emotion_kedro.models.training import Task, pad, plan_batches
 from emotion_kedro.models.training.loop import Run
-from emotion_kedro.storage.cache import Cache
 
 Batch = dict[str, torch.Tensor]
 VOCABULARY, WIDTH, LAYERS, LOWER = 90, 32, 4, 3
@@ -251,27 +250,6 @@ def test_dropout_is_off_in_the_frozen_part_alone(cpu: Device) -> None:
     bert = task.model.bert
     assert not any(module.training for module in (bert.embeddings, *bert.encoder.layer[:LOWER]))
     assert all(module.training for module in (bert.encoder.layer[LOWER], task.model.dropout))
-
-
-def test_an_interrupted_tuning_ends_where_an_undisturbed_one_does(cpu: Device, cache: Cache, cut_off: Cache) -> None:
-    def tune(store: Any) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
-        MEMORY.clear()
-        language_model = LanguageModel(MODELS["llama with adapters"](), Tokenizer())
-        log = fit_language_model(
-            *(language_model, ENCODED, VALIDATION),
-            training=STEPS,
-            name="tuning",
-            device=cpu,
-            checkpoints=store,
-            seed=0,
-        )
-        return log, language_model.model.state_dict()
-
-    with pytest.raises(KeyboardInterrupt):
-        tune(cut_off.work("work", "a1"))
-    (resumed, state), (whole, expected) = tune(cache.work("work", "a1")), tune(cache.work("whole", "a1"))
-    assert resumed.losses == whole.losses
-    assert all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
 # --- a device that nothing may wait for ---------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +13,16 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     LanguageModel,
     Reference,
+    fit_language_model,
     load_language_model,
+    new_language_model,
     open_directory,
     open_name,
     resolve,
-    train_from_scratch,
 )
 from emotion_kedro.models.pretrained import PackagedWeights
 from emotion_kedro.models.tokenizers import train_byte_level
-from emotion_kedro.models.training import TrainingLog
-from emotion_kedro.storage.cache import Cache, Work
+from emotion_kedro.storage.cache import Work
 
 TEXTS = ["we were laughing", "nobody saw that she was crying and lonely until the last bus came", "scared"]
 
@@ -83,24 +82,6 @@ def test_the_mean_loss_is_per_token_whatever_the_batches(
     )
 
 
-def test_the_loss_of_a_batch_ignores_padding(language_model: LanguageModel) -> None:
-    language_model.model.eval()
-    encoded = language_model.encode(TEXTS, max_tokens=64)
-    values = [value for ids in encoded for value in cross_entropies(language_model, ids)]
-    with torch.no_grad():
-        loss = language_model.loss(language_model.batch(encoded)).item()
-    assert loss == pytest.approx(sum(values) / len(values), rel=1e-5)
-
-
-def test_a_model_that_knows_nothing_is_as_unsure_as_it_can_be(
-    tiny_gpt2: Path, cpu: Device, language_model: LanguageModel
-) -> None:
-    blank = load_language_model(str(tiny_gpt2), cpu)
-    blank.model.transformer.wte.weight.data.zero_()
-    loss = blank.mean_loss(language_model.encode(TEXTS, max_tokens=64), device=cpu, batch_size=2)
-    assert loss == pytest.approx(torch.tensor(float(len(blank.tokenizer))).log().item(), rel=1e-6)
-
-
 def test_a_saved_model_opens_as_it_was(tmp_path: Path, language_model: LanguageModel, cpu: Device) -> None:
     language_model.save(tmp_path)
     opened = open_directory(tmp_path, cpu)
@@ -120,11 +101,6 @@ def test_a_reference_leads_to_the_model_it_names(tmp_path: Path, tiny_gpt2: Path
 
 def test_a_directory_without_a_reference_is_itself(tiny_gpt2: Path) -> None:
     assert resolve(tiny_gpt2) == str(tiny_gpt2)
-
-
-def test_a_reference_holds_the_name_not_where_it_lies(tmp_path: Path) -> None:
-    Reference("package:smollm2").save(tmp_path)
-    assert json.loads((tmp_path / "reference.json").read_text()) == {"model": "package:smollm2"}
 
 
 def test_a_name_of_no_package_is_opened_as_it_is() -> None:
@@ -162,44 +138,19 @@ def test_the_same_texts_give_the_same_tokenizer(records: pd.DataFrame) -> None:
     assert len(made) == 1
 
 
-def test_an_interrupted_model_from_scratch_ends_where_an_undisturbed_one_does(
-    records: pd.DataFrame, cpu: Device, cache: Cache, cut_off: Cache
-) -> None:
-    steps = TrainingConfig(steps=6, batch_size=8, learning_rate=5e-3, evaluate_every=2, checkpoint_every=0)
-    scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300, training=steps)
-    texts = records["text"].tolist()
-
-    def make(checkpoints: Work) -> tuple[LanguageModel, TrainingLog]:
-        return train_from_scratch(
-            texts[:40], texts[40:50], scratch, max_tokens=24, device=cpu, checkpoints=checkpoints, seed=0
-        )
-
-    with pytest.raises(KeyboardInterrupt):
-        make(cut_off.work("work", "a1"))
-    resumed, whole = make(cache.work("work", "a1")), make(cache.work("whole", "a1"))
-    assert resumed[1].losses == whole[1].losses
-    states = [language_model.model.state_dict() for language_model, _ in (resumed, whole)]
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-
-
 def test_a_model_from_scratch_learns(records: pd.DataFrame, cpu: Device, store: Work) -> None:
-    scratch = ScratchConfig(
-        layers=2,
-        width=32,
-        heads=2,
-        vocabulary=300,
-        training=TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20),
-    )
+    training = TrainingConfig(steps=40, batch_size=8, learning_rate=5e-3, evaluate_every=20)
     texts = records["text"].tolist()
-    language_model, log = train_from_scratch(
-        texts[::2], texts[1::20], scratch, max_tokens=24, device=cpu, checkpoints=store, seed=0
-    )
+    scratch = ScratchConfig(layers=2, width=32, heads=2, vocabulary=300)
+    language_model = new_language_model(texts[::2], scratch, max_tokens=24, device=cpu)
+    encoded, watched = (language_model.encode(part, max_tokens=24) for part in (texts[::2], texts[1::20]))
+    given = {"name": "base", "device": cpu, "checkpoints": store, "seed": 0}
+    log = fit_language_model(language_model, encoded, watched, training=training, **given)
     config = language_model.model.config
     assert (config.n_layer, config.n_embd, config.vocab_size) == (2, 32, 300)
     assert log.steps == 40
     assert [entry["step"] for entry in log.losses] == [20, 40]
     assert log.losses[-1]["validation"] < 4.0 < torch.tensor(300.0).log().item()
-    watched = language_model.encode(texts[1::20], max_tokens=24)
     assert language_model.mean_loss(watched, device=cpu, batch_size=3) == pytest.approx(
         log.losses[-1]["validation"], rel=1e-5
     )

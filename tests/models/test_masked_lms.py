@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from killing import kill_in_the_middle
 
 from emotion_kedro.config.models import MaskedLanguageModelConfig, SmallEncoderConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -135,56 +134,6 @@ def test_the_directory_fills_masks_in_plain_transformers(trained: tuple[MaskedMo
     assert "Masked language model" in (trained[2] / "README.md").read_text()
 
 
-@pytest.mark.slow
-def test_a_killed_training_ends_where_an_undisturbed_one_ends(
-    trained: tuple[MaskedModel, TrainingLog, Path],
-    texts: Texts,
-    cpu: Device,
-    taxonomy: TaxonomyConfig,
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "texts.json").write_text(json.dumps(texts))
-    (tmp_path / "config.json").write_text(config_of().model_dump_json())
-    (tmp_path / "taxonomy.json").write_text(taxonomy.model_dump_json())
-    kill_in_the_middle(
-        """
-import json, sys
-from pathlib import Path
-from emotion_kedro.models.training import loop
-from emotion_kedro.storage.cache import Cache, Work
-from emotion_kedro.models.device import Device
-from emotion_kedro.models.masked_lms import prepare_masked_base
-from emotion_kedro.config.models import MaskedLanguageModelConfig
-from emotion_kedro.config.taxonomy import TaxonomyConfig
-
-folder = Path(sys.argv[1])
-config = MaskedLanguageModelConfig.model_validate_json((folder / "config.json").read_text())
-taxonomy = TaxonomyConfig.model_validate_json((folder / "taxonomy.json").read_text())
-store = Cache(folder).work("work", "a1")
-step = loop.Run.step
-def counted(run):
-    if run.log.steps == 17:
-        (folder / "sign").touch()
-        import time; time.sleep(60)
-    step(run)
-loop.Run.step = counted
-prepare_masked_base(
-    *json.loads((folder / "texts.json").read_text()), config, taxonomy=taxonomy,
-    device=Device("cpu", "test", half=False), checkpoints=store,
-)
-""",
-        str(tmp_path),
-        sign=tmp_path / "sign",
-    )
-    store = Cache(tmp_path).work("work", "a1")
-    assert (store.load() or pytest.fail("there is no checkpoint"))[0] == 17
-    model, log = prepare_masked_base(*texts, config_of(), taxonomy=taxonomy, device=cpu, checkpoints=store)
-    assert isinstance(model, MaskedModel)
-    assert log.losses == trained[1].losses
-    for name, value in trained[0].model.state_dict().items():
-        assert torch.equal(value, model.model.state_dict()[name]), name
-
-
 def test_an_encoder_without_a_head_is_refused_unless_it_is_trained(
     tiny_encoder: Path, texts: Texts, cpu: Device, taxonomy: TaxonomyConfig, store: Work
 ) -> None:
@@ -212,13 +161,6 @@ def test_a_model_with_a_head_is_only_pointed_to(
     )
     assert model == Reference(str(trained[2]))
     assert log.steps == 0
-
-
-def test_a_model_from_scratch_has_to_be_trained(
-    texts: Texts, cpu: Device, taxonomy: TaxonomyConfig, store: Work
-) -> None:
-    with pytest.raises(ValueError, match="scratch, which knows nothing yet"):
-        prepare_masked_base(*texts, config_of(training=None), taxonomy=taxonomy, device=cpu, checkpoints=store)
 
 
 def test_each_chinese_character_is_a_token_and_no_word_of_a_prompt_is_unknown() -> None:

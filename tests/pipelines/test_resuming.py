@@ -70,21 +70,6 @@ def test_a_killed_training_goes_on_and_ends_the_same(
         pd.testing.assert_frame_equal(disturbed.table(predictions), undisturbed.table(predictions))
 
 
-def test_a_checkpoint_of_other_parameters_is_not_picked_up(
-    augmented: tuple[Project, str], new_project: Callable[[], Project]
-) -> None:
-    project = _prepared(augmented[0], new_project)
-    _kill_after_checkpoint(
-        project.start("run", "--namespaces=classifier.real"), project.path / "data/06_models/cache", "real"
-    )
-    printed = project.kedro(
-        "run",
-        "--namespaces=classifier.real",
-        "--params=augment.learners.encoder.training.learning_rate=0.002",
-    )
-    assert "goes on from step" not in printed
-
-
 def _contents(project: Project, path: str) -> dict[str, bytes]:
     """Return every file of a model that decides what it says, with its bytes."""
     folder = project.newest(path)

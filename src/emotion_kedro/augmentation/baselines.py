@@ -12,7 +12,7 @@ import pandas as pd
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
 from emotion_kedro.augmentation.eda import eda_texts
 from emotion_kedro.augmentation.generators import GenerationContext
-from emotion_kedro.augmentation.templates import template_texts
+from emotion_kedro.config.taxonomy import DESCRIPTION
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,20 @@ class EDA(Baseline):
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts made from train texts of the label."""
-        rows = self._draw.rows[self._draw.rows["label"] == label]
-        return eda_texts(rows, count, strength=self.config.strength, seed=seed)["text"].tolist()
+        return eda_texts(self._draw.texts_of(label), label, count, strength=self.config.strength, seed=seed)
 
 
 class Template(Baseline):
-    """Sentences that say the label."""
+    """Sentences that say the label: one that names it, or one for each of its words.
+
+    With all words it is what Gao et al. 2023 (arXiv 2305.02239) train on: related words of a label, each in a sentence.
+    """
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return the label's sentences."""
-        table = template_texts(self._draw.taxonomy, self.config.sentence, words=self.config.words)
-        return table.loc[table["label"] == label, "text"].tolist()[:count]
+        sentence, words = self.config.sentence, self.config.words
+        every = words == "all" or DESCRIPTION in (sentence or "")
+        return list(self._draw.taxonomy.sentences(label, sentence))[: count if every else min(words, count)]
 
 
 class MoreReal(Baseline):
@@ -90,7 +93,6 @@ class SelfTraining(Baseline):
             draw.validation,
             draw.taxonomy,
             learner_config(self.config.learner),
-            self.config,
             seed=draw.seed_of(self.config),
             guard=draw.guard,
             device=draw.device,

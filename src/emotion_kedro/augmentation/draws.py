@@ -12,16 +12,17 @@ from zlib import crc32
 import pandas as pd
 
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
-from emotion_kedro.augmentation.filters import score_candidates, with_reviews
+from emotion_kedro.augmentation.filters import score_candidates
+from emotion_kedro.augmentation.filters.judgements import with_reviews
 from emotion_kedro.augmentation.generators import Fitted, GenerationContext, draw_candidates, mark_of, no_rows
 from emotion_kedro.config.augmentation import GeneratorConfig
 from emotion_kedro.config.base import ALL_ROWS
-from emotion_kedro.config.experiment import ArmConfig
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.models.device import Device
+from emotion_kedro.models.device import Device, choose_device
 from emotion_kedro.storage.cache import Cache
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
@@ -40,6 +41,20 @@ class DrawContexts(DesignSplits):
     cache: Cache
     unlabelled_texts: pd.DataFrame | None = None
     """Texts without labels, where the experiment has some; else train rows stand for them."""
+
+    @classmethod
+    def of(
+        cls,
+        split_records: pd.DataFrame,
+        taxonomy: Mapping[str, Any],
+        design: DesignConfig | Mapping[str, Any],
+        device: str,
+        cache: str,
+        unlabelled_texts: pd.DataFrame | None = None,
+    ) -> DrawContexts:
+        """Return the contexts from tables and parameters as nodes are given them."""
+        labels, drawn = TaxonomyConfig.model_validate(taxonomy), DesignConfig.model_validate(design)
+        return cls(split_records, drawn, labels, choose_device(device), Cache(cache), unlabelled_texts)
 
     @cached_property
     def unlabelled(self) -> pd.DataFrame:
@@ -270,7 +285,6 @@ def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter,
         contexts.validation_rows(draw.size),
         contexts.taxonomy,
         learner,
-        agreement,
         seed=agreement.seed,
         guard=contexts.guard,
         device=contexts.device,

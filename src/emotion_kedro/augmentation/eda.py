@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from emotion_kedro.metrics.diversity import HAN
 
 _HAN = re.compile(f"[{HAN}]")
 _UNIT = re.compile(rf"(?:[{HAN}]|[^\s{HAN}]+)\s*")
-COLUMNS = ("text", "label")
 
 
-def eda(text: str, *, strength: float = 0.1, rng: np.random.Generator) -> str:
+def eda(text: str, *, strength: float, rng: np.random.Generator) -> str:
     """Return the text after one operation, drawn at random: words swapped, words deleted, or words inserted.
 
     Args:
@@ -40,23 +39,16 @@ def eda(text: str, *, strength: float = 0.1, rng: np.random.Generator) -> str:
     return _joined(operation(units, max(1, int(strength * len(units))), rng))
 
 
-def eda_texts(records: pd.DataFrame, per_label: int, *, strength: float = 0.1, seed: int) -> pd.DataFrame:
-    """Return new texts with the labels of those they were made from; columns text, label.
+def eda_texts(texts: Sequence[str], label: str, count: int, *, strength: float, seed: int) -> list[str]:
+    """Return new texts made from those of a label, which take turns in an order that the seed decides.
 
-    Args:
-        records: with text and label.
-        per_label: new texts of each label that there is. Its records take turns, in an order that the seed decides.
-        strength: see :func:`eda`.
-        seed: a label's new texts depend on it and on the label's records alone.
+    They depend on the seed, the label and its texts alone; ``strength`` is that of :func:`eda`.
     """
-    rows: list[tuple[str, str]] = []
-    for label, group in records.groupby("label", sort=False):
-        rng = np.random.default_rng([seed, _number_of(str(label))])
-        texts = group["text"].to_numpy()[rng.permutation(len(group))]
-        rows.extend(
-            (eda(str(texts[place % len(texts)]), strength=strength, rng=rng), str(label)) for place in range(per_label)
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype("str")
+    if not texts:
+        return []
+    rng = np.random.default_rng([seed, _number_of(label)])
+    order = rng.permutation(len(texts))
+    return [eda(texts[order[place % len(texts)]], strength=strength, rng=rng) for place in range(count)]
 
 
 def units_of(text: str) -> list[str]:

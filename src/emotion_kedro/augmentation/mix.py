@@ -27,12 +27,7 @@ def compose_arm(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return an arm's training rows (schema ``TrainingRows``) and its decisions on the candidates (``Decisions``).
 
-    Args:
-        name: of the arm.
-        arm: its rows, generators, filters and weights.
-        design_splits: the rows of the experiment.
-        candidates: schema ``ScoredCandidates``.
-        filters: every filter's settings by name.
+    The candidates have the schema ``ScoredCandidates``; ``filters`` holds every filter's settings by name.
 
     Raises:
         LeakError: if a held-out row is among them.
@@ -78,14 +73,8 @@ def compose_rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training rows of an arm in one draw, and what became of the candidates that it could have added.
 
-    Args:
-        arm: its parameters.
-        rows: real train rows of the draw: ``record_id, text, label``, and ``source`` where the arm asks for one.
-        candidates: the draw's, with their scores.
-        design: ``added_rows`` is the number of candidates of a generator and label that are kept, at most.
-        filters: the parameters of each filter by its name.
-        guard: knows the held-out rows.
-        name: of the arm, for messages.
+    ``candidates`` are the draw's, with their scores; of a generator and label ``design.added_rows`` are kept, at most.
+    Real rows are those of :func:`training_rows`.
 
     Returns:
         What :func:`training_rows` does, and ``candidate_id, kept, reason``.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
-from emotion_kedro.config.filters import AgreementConfig, config_of
+from emotion_kedro.config.filters import config_of
 from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
 
@@ -68,47 +68,29 @@ class GeneratorConfig(Config):
     seed: Seed = 0
     """Added to the data seed."""
 
-    @property
-    def needs_training(self) -> bool:
-        """Whether it is a model that has to be tuned before it writes."""
-        return False
+    needs_training: ClassVar[bool] = False
+    """Whether it is a model that has to be tuned before it writes."""
+    reads_further_rows: ClassVar[bool] = False
+    """Whether it takes real rows beyond those of the draw."""
+    right_by_making: ClassVar[bool] = False
+    """Whether its texts say their label whatever a classifier reads: no filter looks at them."""
+    writes_text: ClassVar[bool] = True
+    """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
 
     @property
     def reads_unlabelled(self) -> bool:
         """Whether unlabelled text has a part in what it writes."""
         return False
 
-    @property
-    def reads_further_rows(self) -> bool:
-        """Whether it takes real rows beyond those of the draw."""
-        return False
-
-    @property
-    def right_by_making(self) -> bool:
-        """Whether its texts say their label whatever a classifier reads: no filter looks at them."""
-        return False
-
-    @property
-    def writes_text(self) -> bool:
-        """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
-        return True
-
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
         return ()
 
 
-class RealTextConfig(GeneratorConfig):
-    """A generator that writes nothing: it takes text that there is."""
-
-    @property
-    def writes_text(self) -> bool:
-        """Never."""
-        return False
-
-
 class TunedGeneratorConfig(GeneratorConfig, Pretrained):
     """A causal language model that is tuned on the draw's texts."""
+
+    needs_training: ClassVar[bool] = True
 
     base: str
     """``package:smollm2``, ``scratch``, a model name on a hub (``gpt2``), or a directory."""
@@ -137,11 +119,6 @@ class TunedGeneratorConfig(GeneratorConfig, Pretrained):
         if self.training.patience is not None and self.validation_texts == 0:
             raise ValueError("training.patience waits for a better validation loss, but validation_texts is 0")
         return self
-
-    @property
-    def needs_training(self) -> bool:
-        """Always."""
-        return True
 
     def models(self) -> tuple[str, ...]:
         """Return the base, unless it is trained from scratch."""
@@ -184,8 +161,6 @@ class PromptedConfig(GeneratorConfig, Pretrained):
     """The request without the label; what it says of the next token is held against what ``request`` says."""
     guidance: Annotated[float, Field(ge=1.0)] = 1.0
     """How far logits move from those under ``neutral`` to those under ``request``, and beyond; 1: no guidance."""
-    chat: bool = True
-    """Put the request into the chat template of the tokenizer, if it has one."""
     examples: Annotated[int, Field(ge=0)] = 0
     """Train texts of the label shown in a request."""
     prefix_words: Annotated[int, Field(ge=0)] = 0
@@ -231,8 +206,10 @@ class PromptedConfig(GeneratorConfig, Pretrained):
         return (self.base,)
 
 
-class OversamplingConfig(RealTextConfig):
+class OversamplingConfig(GeneratorConfig):
     """Train rows again, drawn with replacement."""
+
+    writes_text: ClassVar[bool] = False
 
     kind: Literal["oversampling"] = "oversampling"
 
@@ -255,16 +232,13 @@ class EDAConfig(GeneratorConfig):
 class TemplateConfig(GeneratorConfig):
     """A sentence that says the label, once for each of its words."""
 
+    right_by_making: ClassVar[bool] = True
+
     kind: Literal["template"] = "template"
     sentence: str | None = None
     """With ``{label}``, or ``{description}``; None: the taxonomy's ``prompt.template``."""
     words: Positive | Literal["all"] = 1
     """Words of each label, the label's own first, that get a sentence; of a description all texts do."""
-
-    @property
-    def right_by_making(self) -> bool:
-        """Always."""
-        return True
 
     @field_validator("sentence")
     @classmethod
@@ -276,11 +250,13 @@ class TemplateConfig(GeneratorConfig):
         return sentence
 
 
-class SelfTrainingConfig(RealTextConfig, AgreementConfig):
+class SelfTrainingConfig(GeneratorConfig):
     """Unlabelled texts under the label that a classifier reads in them, the surest of each label.
 
     Yarowsky 1995, "Unsupervised word sense disambiguation rivaling supervised methods".
     """
+
+    writes_text: ClassVar[bool] = False
 
     kind: Literal["self_training"] = "self_training"
     learner: dict[str, Any]
@@ -311,15 +287,13 @@ class SelfTrainingConfig(RealTextConfig, AgreementConfig):
         return tuple(learner_config(self.learner).models())
 
 
-class MoreRealConfig(RealTextConfig):
+class MoreRealConfig(GeneratorConfig):
     """The next real rows of the same subsample: what else a text could have been paid for."""
 
-    kind: Literal["more_real"] = "more_real"
+    writes_text: ClassVar[bool] = False
+    reads_further_rows: ClassVar[bool] = True
 
-    @property
-    def reads_further_rows(self) -> bool:
-        """Always."""
-        return True
+    kind: Literal["more_real"] = "more_real"
 
 
 GENERATORS = {

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Seed, Share, choices, each_once, repeated
+from emotion_kedro.config.base import Config, Positive, Seed, Share, each_once, repeated
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 CleaningStep = Literal[
@@ -60,7 +60,9 @@ class SourceConfig(Config):
     label_map: dict[str, str] = Field(default_factory=dict)
     """The source's label -> a label; those that are not here stand for themselves."""
     unknown_labels: Literal["error", "drop"] = "error"
-    """A label that is neither here nor in any taxonomy; an empty one is always unknown."""
+    """A label that is neither here, nor the experiment's, nor of ``taxonomy``; an empty one is always unknown."""
+    taxonomy: str | None = None
+    """The label set that its labels are of, by name; None: that of any. With it, another set changes nothing here."""
     label_separator: str | None = None
     """Between the labels of a row that may have several; None: a row has one label, whatever is in it."""
     label_names: tuple[str, ...] | None = None
@@ -234,7 +236,7 @@ class IngestionConfig(Config):
     cleaning: tuple[CleaningStep, ...]
     sources: Annotated[dict[str, SourceConfig], Field(min_length=1)]
     known_labels: frozenset[str] | None = None
-    """Labels that need no entry in a ``label_map``: those of all taxonomies; None: any label."""
+    """Labels that need no entry in a ``label_map``: the experiment's and those of its sources' sets; None: any."""
     max_lost: Share = MAX_LOST
     """Largest share of a source's rows that may be dropped for an unknown label."""
 
@@ -243,11 +245,6 @@ class IngestionConfig(Config):
         bare = [name for name, source in self.sources.items() if source.label_column is None]
         if bare:
             raise ValueError(f"the source {bare[0]} has no label_column; texts without labels go under `unlabelled`")
-        for name, source in self.sources.items():
-            for label, target in source.label_map.items():
-                if self.known_labels is not None and target not in self.known_labels:
-                    known = choices(target, sorted(self.known_labels))
-                    raise ValueError(f"{name}.label_map makes {label!r} {target!r}, which no taxonomy has{known}")
         return self
 
     @field_serializer("known_labels")

@@ -62,11 +62,8 @@ class ArmConfig(Config):
     augmentation_weight: Rate | None = None
     """The added rows of a label count together as so many real ones; None: each counts as one."""
     order: Literal["mix", "continue"] = "mix"
-    """``mix``: shuffled in. ``continue``: real rows first, then the added ones at a lower rate (the report's way)."""
-    continue_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    """Share of the optimiser steps that ``continue`` gives to the added rows."""
-    continue_rate: Rate = 0.1
-    """Learning rate of those steps, as a share of the usual one."""
+    """``mix``: shuffled in. ``continue``: real rows first, then the added ones, in the last fifth of the steps and
+    at a tenth of the rate (the report's way)."""
     sizes: Sizes | None = None
     """Sizes of the design at which the arm is run; None: all."""
 
@@ -101,12 +98,7 @@ class DesignConfig(Config):
     seed: Seed = 0
     """Of the choice of test, validation and unlabelled rows."""
 
-    @field_validator("sizes", "data_seeds", "seeds")
-    @classmethod
-    def _each_once(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"{values} names one of them twice; its runs would count double")
-        return values
+    _named_once = field_validator("sizes", "data_seeds", "seeds")(each_once)
 
 
 class EvaluatorConfig(Config):

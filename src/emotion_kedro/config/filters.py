@@ -7,18 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Seed, Share
 
 Similarity = Annotated[float, Field(gt=0.0, le=1.0)]
-
-
-class AgreementConfig(Config):
-    """What the classifier that reads candidates, or unlabelled text, learns from beside the draw's train rows."""
-
-    template: bool = False
-    """Whether it learns the template sentences too: with ten rows a label there is little else to know."""
-    template_weight: Rate = 20.0
-    """The template sentences of a label count together as so many real rows."""
 
 
 class LengthFilter(Config):
@@ -81,7 +72,7 @@ class NovelFilter(Config):
     """Characters of an n-gram."""
 
 
-class LabelAgreementFilter(AgreementConfig):
+class LabelAgreementFilter(Config):
     """Refuses what a classifier reads as another label, or not surely enough as its own.
 
     It follows LAMBADA (Anaby-Tavor et al. 2020, arXiv 1911.03118).

@@ -30,12 +30,8 @@ def resolve(
 ) -> Experiment:
     """Return the experiment with its sources, taxonomy and defaults written out.
 
-    Args:
-        name: of the experiment.
-        raw: what its file holds.
-        ingestion: the parameters ``ingestion``: cleaning steps and all sources that there are.
-        taxonomies: every taxonomy by name.
-        generators_of: names of the generators of other experiments, for ``records.from_experiment``.
+    ``ingestion`` are the cleaning steps and all sources that there are, ``generators_of`` the generators of
+    other experiments by name, for ``records.from_experiment``.
 
     Raises:
         ValueError: if something does not fit; it names the experiment and the key.
@@ -104,15 +100,25 @@ def _ingestion(
 ) -> IngestionConfig | None:
     if records.from_experiment is not None:
         return None
-    known = {label for taxonomy in taxonomies.values() for label in taxonomy["labels"]}
-    inside = _taxonomy(records, taxonomies)
+    inside, sources = _taxonomy(records, taxonomies), _sources(records.sources, ingestion)
+    # Of those that the data have, any is known.
+    known = None if inside == FROM_DATA else _known_labels({*inside.names, *records.label_map}, sources, taxonomies)
     return IngestionConfig(
         cleaning=ingestion["cleaning"],
-        sources=_sources(records.sources, ingestion),
-        # Labels of one's own are not asked to be those of a taxonomy that the project ships with.
-        known_labels=None if inside == FROM_DATA else frozenset({*known, *inside.names, *records.label_map}),
+        sources=sources,
+        known_labels=known,
         max_lost=records.max_lost,
     )
+
+
+def _known_labels(own: set[str], sources: Mapping[str, SourceConfig], taxonomies: Mapping[str, Any]) -> frozenset[str]:
+    """Return the experiment's own labels and those of its sources' sets; of a source without one, those of all sets."""
+    known, every = set(own), own.union(*(taxonomy["labels"] for taxonomy in taxonomies.values()))
+    for name, source in sources.items():
+        _known(f"the label_map of the source {name}", source.label_map.values(), sorted(every))
+        _known(f"taxonomy of the source {name}", [source.taxonomy] if source.taxonomy else [], taxonomies)
+        known.update(source.label_map.values(), taxonomies[source.taxonomy]["labels"] if source.taxonomy else every)
+    return frozenset(known)
 
 
 def _sources(

@@ -20,14 +20,8 @@ from numpy.typing import NDArray
 from emotion_kedro.augmentation.draws import DrawContexts, Scoring, draw_for, only_draw, score_draws
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.augmentation.generators import train_generator
-from emotion_kedro.augmentation.generators.fine_tuned import LabelModels
-from emotion_kedro.augmentation.generators.tuning import (
-    choose_trained,
-    fit,
-    open_generator,
-    validation_texts,
-    write_with_notes,
-)
+from emotion_kedro.augmentation.generators.fine_tuned import FineTuned, LabelModels
+from emotion_kedro.augmentation.generators.tuning import Base, open_generator
 from emotion_kedro.augmentation.mix import training_rows
 from emotion_kedro.config.analyses import RoundsConfig
 from emotion_kedro.config.augmentation import FineTunedConfig
@@ -41,13 +35,12 @@ from emotion_kedro.metrics.bootstrap import clusters_of
 from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.language_models import open_directory
 from emotion_kedro.storage.cache import Cache
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
 logger = logging.getLogger(__name__)
 
-ROUNDS, UNCERTAIN, GENERATORS = "rounds", "uncertain_texts", "generators"
+ROUNDS, UNCERTAIN = "rounds", "uncertain_texts"
 """Kinds in the cache."""
 PREDICTIONS, RUNS, CLASSIFIER = "predictions.parquet", "runs.parquet", "classifier"
 
@@ -140,7 +133,7 @@ class Loop:
             number = len(rounds)
             models = self._first_generators() if models is None else models
             uncertain = self._uncertain(number, added)
-            models = self._tune_further(number, models, self._texts_by_label(uncertain, added))
+            models = self._tune_further(number, models, self._rows_by_label(uncertain, added))
             candidates = self._write(number, models)
             added = candidates[candidates["kept"]].drop(columns=["kept", "reason"])
             rounds.append(self._finish(number, added, self._read(candidates), _counts(uncertain)))
@@ -210,9 +203,9 @@ class Loop:
         seeds = [self.draw.data_seed, self.contexts.design.seeds[0]]
         return fingerprint(self._reader, *models, seeds, self.contexts.taxonomy, self.contexts.device.kind)
 
-    def _texts_by_label(self, uncertain: pd.DataFrame, added: pd.DataFrame) -> dict[str, list[str]]:
-        both = pd.concat([uncertain[["label", "text"]], added[["label", "text"]]])
-        return {label: both.loc[both["label"] == label, "text"].tolist() for label in self.contexts.taxonomy.names}
+    def _rows_by_label(self, uncertain: pd.DataFrame, added: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        both = pd.concat([uncertain[["label", "text"]], added[["label", "text"]]], ignore_index=True)
+        return {label: both[both["label"] == label] for label in self.contexts.taxonomy.names}
 
     # --- what is written ------------------------------------------------------------------------------------------
 
@@ -222,20 +215,22 @@ class Loop:
         assert isinstance(generator.trained, LabelModels)
         return generator.trained
 
-    def _tune_further(self, number: int, before: LabelModels, texts: Mapping[str, list[str]]) -> LabelModels:
+    def _tune_further(self, number: int, before: LabelModels, texts: Mapping[str, pd.DataFrame]) -> LabelModels:
         """Return the generators of the round before, tuned on more texts; a label without any keeps its own."""
         assert before.directories is not None
         assert before.base is not None
-        base = before.base
-        directories = dict(before.directories)
+        config, under, directories = self._generator_of(number), before.base, dict(before.directories)
+        context, tuner = self.contexts.context(self.draw, config), FineTuned(config)
         for label, rows in texts.items():
-            if rows:
-                directories[label] = self._tune_label(number, label, directories[label], base, rows)
-        device = self.contexts.device
+            if len(rows):
+                place = f"the texts that go back to the generator of {label}"
+                self.contexts.guard.assert_disjoint(rows["text"].tolist(), place)
+                base = Base(fingerprint(directories[label], under), directories[label], under)
+                directories[label] = tuner.kept(label, base, replace(context, rows=rows))
         return replace(
             before,
-            config=self._generator_of(number),
-            open_model=lambda label: open_generator(directories[label], base, device),
+            config=config,
+            open_model=lambda label: open_generator(directories[label], under, context.device),
             directories=directories,
         )
 
@@ -243,33 +238,6 @@ class Loop:
         # Another seed in each round, or the same batches would be drawn again.
         changes = {"training": self.config.feedback, "seed": self.generator.seed + number}
         return self.generator.model_copy(update=changes)
-
-    def _tune_label(self, number: int, label: str, before: Path, base: Path, texts: list[str]) -> Path:
-        config, cache, device = self._generator_of(number), self.contexts.cache, self.contexts.device
-        context = self.contexts.context(self.draw, config)
-        validation = validation_texts(
-            self._validation.loc[self._validation["label"] == label, "text"].tolist(), config, context
-        )
-        identity = fingerprint(before, base, label, texts, validation, config, self.draw.data_seed, device.kind)
-        directory = cache.directory(GENERATORS, identity)
-        if directory is not None:
-            return directory
-        self.contexts.guard.assert_disjoint(texts, f"the texts that go back to the generator of {label}")
-        device.seed(context.seed_of(config))
-        model = choose_trained(open_directory(before, device, base=base), config)
-        log = fit(
-            model,
-            texts,
-            validation,
-            config,
-            config.training,
-            name=f"round_{number}.{label}",
-            seed=context.seed_of(config),
-            device=device,
-            work=cache.towards(GENERATORS, identity).work(f"round_{number}", identity),
-        )
-        notes = {"label": label, "base": config.base, "tuning": config.tuning, "round": number, "log": log.as_dict()}
-        return cache.save_directory(GENERATORS, identity, lambda path: write_with_notes(model, path, notes))
 
     def _write(self, number: int, models: LabelModels) -> pd.DataFrame:
         """Return the round's candidates with their scores, ``kept`` and ``reason``."""

@@ -63,13 +63,6 @@ def fit_arm(
     The classifier that is handed on is the first learner's, of the largest size, first data seed and first seed, not
     the best: choosing by test score would flatter it. A run that is in the cache is not run again.
 
-    Args:
-        name: of the arm.
-        arm: its configuration.
-        training_rows: schema ``TrainingRows``.
-        learners: configurations by name.
-        context: what the experiment's runs share.
-
     Raises:
         ValueError: if no learner is run on this arm.
     """
@@ -81,7 +74,7 @@ def fit_arm(
     )
 
     def result_of(run: PlannedRun) -> _Run:
-        return _Run(run, name, arm, training_rows, learners[run.learner], context)
+        return _Run(run, name, training_rows, learners[run.learner], context)
 
     others = [run for run in planned if run != handed_on]
     with elsewhere(lambda run: result_of(run).outcome(wants_classifier=False), others):
@@ -129,7 +122,6 @@ def plan_runs(
 class _Run:
     planned: PlannedRun
     arm_name: str
-    arm: ArmConfig
     training_rows: pd.DataFrame
     learner: Any
     context: RunContext
@@ -172,7 +164,6 @@ class _Run:
                 self.learner.model_copy(update=changes),
             ),
             *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.kind),
-            *(self.arm.continue_share, self.arm.continue_rate),
         )
 
     def _rows(self) -> pd.DataFrame:
@@ -190,8 +181,6 @@ class _Run:
             taxonomy=self.context.taxonomy,
             name=f"{self.context.experiment}.{self.arm_name}.{self.planned.learner}",
             seed=self.planned.seed,
-            continue_share=self.arm.continue_share,
-            continue_rate=self.arm.continue_rate,
         )
 
     def _predicted_rows(self, split: str) -> pd.DataFrame:

@@ -273,12 +273,7 @@ def added_at(
 
     They are drawn at random, so that a larger share holds the smaller one; where fewer pass, all are taken.
 
-    Args:
-        settings: share, and tau; 0 leaves the filter ``label_agreement`` out.
-        candidates: of one draw, schema ``ScoredCandidates``.
-        real: the real train rows.
-        config: names of the filters, and the seed of the choice.
-        filters: parameters of each filter.
+    A ``tau`` of 0 leaves the filter ``label_agreement`` out. The candidates are those of one draw.
     """
     names = [name for name in config.filters if settings.tau > 0 or filters[name].kind != AGREEMENT]
     changed = {

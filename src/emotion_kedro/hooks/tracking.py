@@ -51,6 +51,8 @@ LONGEST = 6000
 """Characters of a value that MLflow keeps."""
 AT_ONCE = 100
 """Parameters that MLflow takes at a time."""
+FIGURES = {"scores": ("value", "{arm}/{learner}"), "comparisons": ("difference", "{first} - {second}/{learner}")}
+"""Tables of figures: the column that is measured, and what it is of."""
 UNNAMEABLE = re.compile(r"[^\w .:/-]")
 
 
@@ -120,12 +122,11 @@ class TrackingHooks:
         setting = {key: str(value) for key, value in describe_setting().items()}
         run = client.create_run(where, start_time=round(self.started * 1000), tags=setting).info.run_id
         parameters = current_loader()["parameters"]
-        log_parameters(client, run, flattened({**parameters[experiment], "device": parameters["device"]}))
+        flat = flattened({**parameters[experiment], "device": parameters["device"]})
         figures = [*curves(outputs, catalog, prefix)]
-        for name, described in (("scores", scores_of), ("comparisons", comparisons_of)):
-            if name in outputs:
-                figures += described(catalog.load(f"{prefix}{name}").to_dict("records"))
-        log_figures(client, run, figures)
+        for name in FIGURES.keys() & outputs.keys():
+            figures += figures_of(name, catalog.load(f"{prefix}{name}").to_dict("records"))
+        log(client, run, flat, figures)
         for kind, names in (("pages", PAGES), ("tables", TABLES), ("models", MODELS)):
             for path in (outputs[name] for name in names if name in outputs):
                 client.log_artifact(run, str(path), kind)
@@ -164,22 +165,13 @@ def flattened(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]
     return flat
 
 
-def scores_of(rows: list[dict[Any, Any]]) -> Iterator[Figure]:
-    """Yield the figures of the table of scores: value, and ends of the interval."""
+def figures_of(table: str, rows: list[dict[Any, Any]]) -> Iterator[Figure]:
+    """Yield the figures of a table of :data:`FIGURES`: what is measured, and the ends of its interval."""
+    column, of = FIGURES[table]
     for row in rows:
-        yield from _with_interval(f"{row['arm']}/{row['learner']}", "value", row)
-
-
-def comparisons_of(rows: list[dict[Any, Any]]) -> Iterator[Figure]:
-    """Yield the figures of the table of comparisons: difference, and ends of the interval."""
-    for row in rows:
-        yield from _with_interval(f"{row['first']} - {row['second']}/{row['learner']}", "difference", row)
-
-
-def _with_interval(of: str, column: str, row: Mapping[Any, Any]) -> Iterator[Figure]:
-    name = f"{of}/{row['source']}/{row['metric']}"
-    for ending, key in (("", column), ("_low", "low"), ("_high", "high")):
-        yield Figure(f"{name}{ending}", float(row[key]), int(row["size"]))
+        name = f"{of.format(**row)}/{row['source']}/{row['metric']}"
+        for ending, key in (("", column), ("_low", "low"), ("_high", "high")):
+            yield Figure(f"{name}{ending}", float(row[key]), int(row["size"]))
 
 
 def curves(outputs: Mapping[str, Path], catalog: CatalogProtocol, prefix: str) -> Iterator[Figure]:
@@ -200,24 +192,16 @@ def _losses(name: str, log: Mapping[str, Any]) -> Iterator[Figure]:
                 yield Figure(f"{name}/{kind}", float(entry[kind]), int(entry["step"]))
 
 
-def log_parameters(client: Any, run: str, parameters: Mapping[str, str]) -> None:
-    """Log parameters, so many at a time."""
-    from mlflow.entities import Param
-
-    entries = [Param(key, value) for key, value in parameters.items()]
-    for start in range(0, len(entries), AT_ONCE):
-        client.log_batch(run, params=entries[start : start + AT_ONCE])
-
-
-def log_figures(client: Any, run: str, figures: list[Figure]) -> None:
-    """Log figures, so many at a time; those that are no number are left out."""
-    from mlflow.entities import Metric
+def log(client: Any, run: str, parameters: Mapping[str, str], figures: list[Figure]) -> None:
+    """Log parameters and figures, so many at a time; figures that are no number are left out."""
+    from mlflow.entities import Metric, Param
 
     now = round(time.time() * 1000)
-    entries = [
-        Metric(UNNAMEABLE.sub("_", each.name), each.value, now, each.step)
-        for each in figures
-        if not math.isnan(each.value)
-    ]
-    for start in range(0, len(entries), AT_ONCE):
-        client.log_batch(run, metrics=entries[start : start + AT_ONCE])
+    numbers = [each for each in figures if not math.isnan(each.value)]
+    batches = {
+        "params": [Param(key, value) for key, value in parameters.items()],
+        "metrics": [Metric(UNNAMEABLE.sub("_", each.name), each.value, now, each.step) for each in numbers],
+    }
+    for kind, entries in batches.items():
+        for start in range(0, len(entries), AT_ONCE):
+            client.log_batch(run, **{kind: entries[start : start + AT_ONCE]})

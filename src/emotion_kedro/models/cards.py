@@ -76,10 +76,7 @@ UNCHANGED = """The weights are those of the base model, unchanged, and are not c
 def usage_line(directory: Path, path: str, text: str = EXAMPLE) -> str:
     """Return the line that answers for a text, once :func:`usage_imports` are done.
 
-    Args:
-        directory: of the classifier; whether ``transformers`` opens it is seen there.
-        path: by which it is opened, as seen from where the line is run.
-        text: that is read.
+    ``path`` is that by which the directory is opened, as seen from where the line is run.
     """
     given, place = json.dumps(text, ensure_ascii=False), json.dumps(path)
     if _has_head(directory):

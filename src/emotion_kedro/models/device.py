@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -143,40 +143,27 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], devi
     workers = min(MOST, cores, len(items)) if device.kind == "cpu" else 1
     if workers < 2:
         return [function(item) for item in items]
-    waiting: SimpleQueue[int] = SimpleQueue()
+    # Threads take the next place from one iterator, which hands each out once.
+    places = iter(range(len(items)))
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
-    for place in range(len(items)):
-        waiting.put(place)
+
+    def work() -> None:
+        for place in places:
+            try:
+                done.put((place, function(items[place]), None))
+            except BaseException as error:
+                done.put((place, None, error))
+
     torch.set_num_threads(cores // workers)
     try:
         for _ in range(workers):
-            threading.Thread(target=_work, args=(function, items, waiting, done), daemon=True).start()
+            threading.Thread(target=work, daemon=True).start()
         return _collected(len(items), done)
     finally:
         # An error leaves the rest undone.
-        _drain(waiting)
+        for _ in places:
+            pass
         torch.set_num_threads(cores)
-
-
-def _work(function: Callable[[Any], Any], items: Sequence[Any], waiting: Any, done: Any) -> None:
-    # Another thread may take the last one between a look and a grasp.
-    while (place := _next(waiting)) is not None:
-        try:
-            done.put((place, function(items[place]), None))
-        except BaseException as error:
-            done.put((place, None, error))
-
-
-def _next(waiting: Any) -> int | None:
-    try:
-        return int(waiting.get_nowait())
-    except Empty:
-        return None
-
-
-def _drain(waiting: Any) -> None:
-    while _next(waiting) is not None:
-        pass
 
 
 def _collected(count: int, done: Any) -> list[Any]:

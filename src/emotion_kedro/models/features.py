@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,16 +35,8 @@ PART = 512
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Features(Protocol):
-    """What turns texts into rows of numbers."""
-
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return a row for each text, (texts, width); rows have length 1.
-
-        Raises:
-            ValueError: if a text is blank.
-        """
-        ...
+Features = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Turns texts into rows of length 1, (texts, width); a blank one is a ``ValueError``."""
 
 
 def open_features(config: FeatureConfig, cache: Cache | None, device: Device) -> Features:

@@ -224,20 +224,12 @@ def open_directory(directory: Path, device: Device, *, base: Path | None = None)
     return LanguageModel(adapted, under.tokenizer, reference)
 
 
-def train_from_scratch(
-    texts: Sequence[str],
-    validation: Sequence[str],
-    scratch: ScratchConfig,
-    *,
-    max_tokens: int,
-    device: Device,
-    checkpoints: Work,
-    seed: int,
-) -> tuple[LanguageModel, TrainingLog]:
-    """Train a small GPT-2 with its own tokenizer on ``texts``, the shared base that each label's generator adapts."""
+def new_language_model(
+    texts: Sequence[str], scratch: ScratchConfig, *, max_tokens: int, device: Device
+) -> LanguageModel:
+    """Return a small GPT-2 that knows nothing yet, with its own tokenizer, learned from ``texts``."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    device.seed(seed)
     tokenizer = train_byte_level(texts, vocabulary=scratch.vocabulary)
     config = GPT2Config(
         vocab_size=len(tokenizer),
@@ -250,18 +242,7 @@ def train_from_scratch(
         pad_token_id=1,
     )
     model: Any = GPT2LMHeadModel(config)
-    language_model = LanguageModel(model.to(device.place), tokenizer)
-    log = fit_language_model(
-        language_model,
-        language_model.encode(texts, max_tokens=max_tokens),
-        language_model.encode(validation, max_tokens=max_tokens),
-        training=scratch.training,
-        name="base",
-        device=device,
-        checkpoints=checkpoints,
-        seed=seed,
-    )
-    return language_model, log
+    return LanguageModel(model.to(device.place), tokenizer)
 
 
 def fit_language_model(

@@ -143,20 +143,13 @@ def prepare_masked_base(
     Without ``training`` a checkpoint that has a trained head is only pointed to; with it, the model (a small new one
     for ``scratch``) is trained on the raw texts.
 
-    Args:
-        texts: raw train texts.
-        validation: texts on which the loss is watched; may be empty.
-        config: the base and its training.
-        taxonomy: its prompt is known to the tokenizer of a new model.
-        device: where.
-        checkpoints: those of this training.
+    The loss is watched on the validation texts, which may be empty. The tokenizer of a new model knows the taxonomy's
+    prompt.
 
     Raises:
-        ValueError: if there is nothing to train with, or the head of a checkpoint that is used as it is was not found.
+        ValueError: if the head of a checkpoint that is used as it is was not found.
     """
     if config.training is None:
-        if config.base == SCRATCH:
-            raise ValueError("the base is scratch, which knows nothing yet: give it a training")
         open_masked(config.base, device)
         return Reference(config.base), TrainingLog("masked_base")
     # New weights are drawn at random: the seed decides them.

@@ -55,10 +55,6 @@ class Prompt:
         """Return the text with its question, up to where the word is to come."""
         return f"{self.question}{text}{self.answer}"
 
-    def answered(self, text: str, label: str) -> str:
-        """Return the same with the label's word: what a generative model is trained on."""
-        return f"{self.before(text)}{self.separator}{self.words[label]}"
-
     def texts(self) -> list[str]:
         """Return all that a tokenizer has to know: question, cue and words."""
         return [self.question, self.answer, *(self.separator + word for word in self.words.values())]

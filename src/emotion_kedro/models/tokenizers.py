@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 END_OF_TEXT = "<|endoftext|>"
@@ -116,41 +115,13 @@ def _characters(words: Counter[str]) -> Counter[str]:
 # --- words that are kept whole ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class WordInVocabulary:
-    """What a tokenizer makes of a word."""
-
-    word: str
-    pieces: tuple[str, ...]
-    ids: tuple[int, ...]
-    new: bool
-    """Whether keeping it whole takes a new token."""
+def pieces_of_new(tokenizer: Any, words: Sequence[str]) -> dict[str, list[int]]:
+    """Return those words that are no token of their own, with the ids that the tokenizer now cuts them into."""
+    cut = {word: tokenizer(word, add_special_tokens=False)["input_ids"] for word in words}
+    return {word: ids for word, ids in cut.items() if len(ids) > 1 or ids == [tokenizer.unk_token_id]}
 
 
-def look_up(tokenizer: Any, words: Sequence[str]) -> list[WordInVocabulary]:
-    """Return the pieces of each word, as the tokenizer now cuts it. A word that it does not know at all is new."""
-    entries = []
-    for word in words:
-        ids = tuple(tokenizer(word, add_special_tokens=False)["input_ids"])
-        pieces = tuple(tokenizer.convert_ids_to_tokens(list(ids)))
-        whole = len(ids) == 1 and ids[0] != tokenizer.unk_token_id
-        entries.append(WordInVocabulary(word, pieces, ids, new=bool(ids) and not whole))
-    return entries
-
-
-@dataclass(frozen=True)
-class KeptWhole:
-    """How many words of a lexicon there are, and how many of them changed the tokenizer."""
-
-    words: int
-    new: int
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return asdict(self)
-
-
-def keep_whole(model: Any, tokenizer: Any, words: Sequence[str]) -> KeptWhole:
+def keep_whole(model: Any, tokenizer: Any, words: Sequence[str]) -> dict[str, int]:
     """Add to vocabulary and model the words that the tokenizer breaks up; both are changed in place.
 
     A new token matches the word alone, not a piece of a longer one, and in any case where the tokenizer ignores case.
@@ -164,20 +135,22 @@ def keep_whole(model: Any, tokenizer: Any, words: Sequence[str]) -> KeptWhole:
         model: a ``transformers`` model with input embeddings (V, width), its tokenizer's size or larger.
         tokenizer: a fast tokenizer.
         words: the lexicon.
+
+    Returns:
+        How many ``words`` there are, and how many of them are ``new``.
     """
     from transformers import AddedToken
 
-    broken = [entry for entry in look_up(tokenizer, words) if entry.new]
-    tokens = [AddedToken(entry.word, single_word=True, normalized=True) for entry in broken]
-    if tokens:
-        tokenizer.add_tokens(tokens)
+    broken = pieces_of_new(tokenizer, words)
+    if broken:
+        tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=True) for word in broken])
         vocabulary = tokenizer.get_vocab()
         # Some models keep spare rows; those of the new words are among them or behind them.
         size = max(len(tokenizer), model.get_input_embeddings().num_embeddings)
         model.resize_token_embeddings(size, mean_resizing=False)
-        for entry in broken:
-            _start_from_pieces(model, vocabulary[entry.word], entry.ids)
-    return KeptWhole(len(words), len(broken))
+        for word, ids in broken.items():
+            _start_from_pieces(model, vocabulary[word], ids)
+    return {"words": len(words), "new": len(broken)}
 
 
 def _start_from_pieces(model: Any, token: int, pieces: Sequence[int]) -> None:

@@ -8,9 +8,109 @@ A filter is a function ``(candidates, parameters, context) -> reasons``: one rea
 passes. It is given the candidates that the filters before it have kept.
 """
 
-from emotion_kedro.augmentation.filters.applying import apply_filters
-from emotion_kedro.augmentation.filters.judgements import with_reviews
-from emotion_kedro.augmentation.filters.measuring import score_candidates
-from emotion_kedro.augmentation.filters.reasons import KEPT
+from __future__ import annotations
 
-__all__ = ["KEPT", "apply_filters", "score_candidates", "with_reviews"]
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotion_kedro.augmentation.filters.reasons import DUPLICATE, KEPT, PASSED, SURPLUS, FilterContext
+from emotion_kedro.config.filters import FILTERS, NovelFilter
+from emotion_kedro.data.near_duplicates import NearIndex
+from emotion_kedro.metrics.diversity import repetition, words
+
+
+def score_candidates(
+    candidates: pd.DataFrame,
+    train_texts: Sequence[str],
+    *,
+    shingle: int = NovelFilter().shingle,
+    labels: Sequence[str] = (),
+    read: Callable[[list[str]], np.ndarray] | None = None,
+    unfiltered: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the candidates of one draw with what the filters measure in them (schema ``ScoredCandidates``).
+
+    Args:
+        candidates: with ``text``, ``label`` and ``generator``.
+        train_texts: all train texts of the draw.
+        shingle: characters of an n-gram, for the similarity with train texts.
+        labels: of the taxonomy, in the order of the classifier's columns.
+        read: texts -> probabilities (texts, labels), from a classifier trained on real train rows alone; None where no
+            arm asks for it.
+        unfiltered: generators whose texts are right by their making. They have no similarity and no probability, and
+            no filter looks at them.
+    """
+    texts = candidates["text"].astype("str").reset_index(drop=True)
+    measured = ~candidates["generator"].isin(list(unfiltered)).to_numpy()
+    similarity = np.full(len(texts), np.nan)
+    similarity[measured] = _similarity(texts[measured], train_texts, shingle)
+    predicted = np.full(len(texts), "", dtype=object)
+    probability = np.full(len(texts), np.nan)
+    if read is not None and measured.any():
+        probabilities = read(texts[measured].tolist())
+        columns = pd.Categorical(candidates["label"][measured], categories=list(labels)).codes
+        predicted[measured] = np.array(labels, dtype=object)[probabilities.argmax(axis=1)]
+        probability[measured] = probabilities[np.arange(len(columns)), columns]
+    return candidates.assign(
+        words=np.array([len(words(text)) for text in texts], dtype=np.int64),
+        repetition=np.array([repetition(text) for text in texts], dtype=np.float64),
+        train_similarity=similarity,
+        predicted=pd.Series(predicted, index=candidates.index, dtype="str"),
+        probability=probability,
+    )
+
+
+def _similarity(texts: pd.Series, train_texts: Sequence[str], shingle: int) -> np.ndarray:
+    if texts.empty or not len(train_texts):
+        return np.zeros(len(texts))
+    index = NearIndex(pd.Series(list(train_texts), dtype="str"), shingle=shingle)
+    texts = texts.reset_index(drop=True)
+    # A candidate is short: a piece of a longer train text is a copy too, though the two share little in all.
+    return np.asarray(np.maximum(index.similarity(texts), index.containment(texts)), dtype=np.float64)
+
+
+def apply_filters(
+    scored: pd.DataFrame,
+    names: Sequence[str],
+    configs: Mapping[str, Any],
+    train_rows: pd.DataFrame,
+    *,
+    quota: int | None = None,
+) -> pd.DataFrame:
+    """Return ``kept`` and ``reason`` of every candidate that an arm could add, in the order of the candidates.
+
+    After the filters, where one of them is of kind ``novel``, a text that is left under several labels is refused for
+    all of them: it is evidence for none. Then the first ``quota`` of each generator and label are kept.
+
+    Args:
+        scored: the candidates of one draw, as :func:`score_candidates` returns them.
+        names: filters, in the order in which they are applied.
+        configs: the parameters of each filter by its name.
+        train_rows: ``text, label`` of all train rows of the draw.
+        quota: candidates of a generator and label that are kept, at most; None: all.
+    """
+    reasons = pd.Series(KEPT, index=scored.index, dtype="str")
+    filtered = scored["train_similarity"].notna()
+    context = FilterContext(train_rows, quota)
+    for name in names:
+        candidates = scored[filtered & (reasons == KEPT)]
+        if candidates.empty:
+            continue
+        refused = FILTERS[configs[name].kind].load()(candidates, configs[name], context)
+        reasons = reasons.mask(reasons.index.isin(refused.index[refused != PASSED]), refused.reindex(reasons.index))
+    if any(configs[name].kind == "novel" for name in names):
+        reasons = reasons.mask(_of_several_labels(scored, filtered & (reasons == KEPT)), DUPLICATE)
+    if quota is not None:
+        is_kept = reasons == KEPT
+        place = is_kept.groupby([scored["generator"], scored["label"]]).cumsum()
+        reasons = reasons.mask(is_kept & (place > quota), SURPLUS)
+    return pd.DataFrame({"kept": reasons == KEPT, "reason": reasons})
+
+
+def _of_several_labels(candidates: pd.DataFrame, passed: pd.Series) -> pd.Series:
+    texts = candidates["text"].str.lower()
+    labels = candidates[passed].groupby(texts[passed])["label"].nunique()
+    return passed & (texts.map(labels).fillna(0) > 1)

@@ -138,7 +138,7 @@ def load_generator(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
             "some may be test rows now; run its whole experiment again: kedro run --pipelines=<experiment>"
         )
-    return KeptGenerator(_implementation(config).load(directory, context.device), rows)
+    return KeptGenerator(_implementation(config).load(directory, context), rows)
 
 
 def mark_of(rows: pd.DataFrame) -> str:
@@ -155,11 +155,7 @@ def draw_candidates(
     Texts without a word, and those that are (nearly) copies of held-out ones, are left out. What a language model wrote
     is kept in the cache label by label, so that a killed run goes on with the label it was at.
 
-    Args:
-        config: the generator's parameters.
-        context: the draw.
-        fitted: a generator that is ready; None fits it on the draw's rows, if anything is still to be written.
-        name: the generator's, for messages.
+    ``fitted`` is a generator that is ready; None fits it on the draw's rows, if anything is still to be written.
 
     Raises:
         LeakError: if a held-out row is among those that it would learn from.

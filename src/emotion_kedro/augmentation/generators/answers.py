@@ -27,13 +27,7 @@ def answers_to(
 ) -> list[str]:
     """Return one answer for each request, drawn batch by batch, as it was decoded.
 
-    Args:
-        language_model: what answers.
-        requests: one for each answer.
-        decoding: how it is drawn.
-        device: where.
-        seed: numbers that stand for the draw; the batch is one more.
-        guidance: see :func:`emotion_kedro.models.decoding.sample_answers`.
+    ``seed`` has the numbers that stand for the draw; the batch is one more.
 
     Returns:
         Texts, as :class:`Unfinished` where the model had not ended one after ``decoding.max_new_tokens``.

@@ -6,9 +6,8 @@ whole model, its top blocks, or low-rank adapters on them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,48 +16,47 @@ from urllib.parse import quote, unquote
 from emotion_kedro.augmentation.generators.answers import answers_to, collapsed
 from emotion_kedro.augmentation.generators.tuning import (
     BASE,
-    Base,
-    choose_trained,
+    Tuner,
     copy_base_for,
-    fit,
     has_dropout,
     merged,
     open_generator,
     prepare_base,
     read_notes,
-    validation_texts,
-    write_with_notes,
 )
 from emotion_kedro.config.augmentation import FineTunedConfig
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import OPENING, Device, side_by_side
-from emotion_kedro.models.language_models import LanguageModel, open_directory
+from emotion_kedro.models.language_models import LanguageModel
 from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import copy_kept
 from emotion_kedro.storage.identity import fingerprint
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from emotion_kedro.augmentation.generators import GenerationContext
 
-logger = logging.getLogger(__name__)
-
-MODELS, LABELS = "generators", "labels"
+LABELS = "labels"
 
 
-@dataclass(frozen=True)
-class FineTuned:
+class FineTuned(Tuner):
     """Tunes a copy of the base for each label."""
 
-    config: FineTunedConfig
+    def rows_of(self, part: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the label."""
+        return rows[rows["label"] == part]
+
+    def encode(self, model: LanguageModel, rows: pd.DataFrame) -> list[list[int]]:
+        """Return the token ids of the bare texts."""
+        return model.encode(rows["text"].tolist(), max_tokens=self.config.max_tokens)
 
     def fit(self, context: GenerationContext) -> LabelModels:
         """Return generators of which each is tuned when its label is sampled; none is kept afterwards."""
         base = prepare_base(self.config, context)
 
         def tuned(label: str) -> LanguageModel | None:
-            if not context.texts_of(label):
-                return None
-            return merged(_tune(label, base, self.config, context)[0])
+            return merged(self.tune(label, base, context)[0]) if context.texts_of(label) else None
 
         return LabelModels(self.config, context.device, tuned)
 
@@ -68,14 +66,13 @@ class FineTuned:
         Raises:
             ValueError: if a label has no train texts.
         """
-        base = prepare_base(self.config, context)
-        for label in context.taxonomy.names:
+        base, names = prepare_base(self.config, context), context.taxonomy.names
+        for label in names:
             if not context.texts_of(label):
                 raise ValueError(
                     f"the label {label!r} has no train texts; raise records.cap or add a source that has it"
                 )
-        names = context.taxonomy.names
-        keep = partial(self._kept, base=base, context=context)
+        keep = partial(self.kept, base=base, context=context)
         # Dropout draws from the random state that threads share.
         at_once = not (self.config.lora.dropout or has_dropout(base.directory))
         with elsewhere(keep, names):
@@ -85,19 +82,10 @@ class FineTuned:
         log = [*base.log, *(read_notes(directory)["log"] for directory in directories.values())]
         return _opened(self.config, directories, base.directory, context.device), log
 
-    def load(self, directory: Path, device: Device) -> LabelModels:
+    def load(self, directory: Path, context: GenerationContext) -> LabelModels:
         """Open what :meth:`LabelModels.save` wrote."""
         directories = {unquote(path.name): path for path in sorted((directory / LABELS).iterdir())}
-        return _opened(self.config, directories, directory / BASE, device)
-
-    def _kept(self, label: str, base: Base, context: GenerationContext) -> Path:
-        identity = _identity_of(label, base, self.config, context)
-        directory = context.cache.directory(MODELS, identity)
-        if directory is not None:
-            return directory
-        inner = replace(context, cache=context.cache.towards(MODELS, identity))
-        model, notes = _tune(label, base, self.config, inner)
-        return context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
+        return _opened(self.config, directories, directory / BASE, context.device)
 
 
 @dataclass(frozen=True)
@@ -150,44 +138,3 @@ def _open_kept(directories: Mapping[str, Path], base: Path, device: Device, labe
     directory = directories.get(label)
     with OPENING:
         return None if directory is None else open_generator(directory, base, device)
-
-
-def _identity_of(label: str, base: Base, config: FineTunedConfig, context: GenerationContext) -> str:
-    """Return the fingerprint of a label's model; how it is sampled has no part in it."""
-    relevant = config.model_dump(mode="json", exclude={"decoding", "texts", "rows", "seed", "unlabelled", "warm_up"})
-    validation = _validation_of(label, config, context)
-    # The base is named too: a checkpoint of the same texts on another base would be another model.
-    return fingerprint(
-        *(label, context.texts_of(label), validation, relevant, context.seed_of(config), base.identity),
-        context.device.kind,
-    )
-
-
-def _validation_of(label: str, config: FineTunedConfig, context: GenerationContext) -> list[str]:
-    rows = context.validation
-    return validation_texts(rows.loc[rows["label"] == label, "text"].tolist(), config, context)
-
-
-def _tune(
-    label: str, base: Base, config: FineTunedConfig, context: GenerationContext
-) -> tuple[LanguageModel, dict[str, Any]]:
-    """Tune a copy of the base on the texts of one label; return it with its notes."""
-    texts, seed = context.texts_of(label), context.seed_of(config)
-    with OPENING:
-        context.device.seed(seed)
-        model = choose_trained(open_directory(base.directory, context.device), config)
-    name = f"generator.{label}"
-    work = context.cache.work(name, _identity_of(label, base, config, context))
-    log = fit(
-        model,
-        texts,
-        _validation_of(label, config, context),
-        config,
-        config.training,
-        name=name,
-        seed=seed,
-        device=context.device,
-        work=work,
-    )
-    entry = {"label": label, "texts": len(texts), **log.as_dict()}
-    return model, {"label": label, "base": config.base, "tuning": config.tuning, "log": entry}

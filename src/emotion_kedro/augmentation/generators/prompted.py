@@ -85,14 +85,7 @@ class Prompt:
 
 
 def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.random.Generator) -> Prompt:
-    """Return a request for one label, with examples and a prefix from its train texts where the parameters say so.
-
-    Args:
-        word: what the request calls the label.
-        texts: train texts of the label.
-        config: the request's wording.
-        rng: chooses examples and prefix.
-    """
+    """Return a request for one label, with examples and a prefix from its train texts where the parameters say so."""
     shown = rng.permutation(len(texts))[: config.examples]
     examples = "\n".join(f"- {texts[place]}" for place in shown)
     prefix = ""
@@ -105,10 +98,10 @@ def prompt_for(word: str, texts: Sequence[str], config: PromptedConfig, rng: np.
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt, config: PromptedConfig) -> Request:
-    """Return the token ids of a request, in the tokenizer's chat template where there is one and it is wanted."""
+    """Return the token ids of a request, in the tokenizer's chat template where there is one."""
 
     def ids(request: str) -> tuple[int, ...]:
-        if config.chat and tokenizer.chat_template:
+        if tokenizer.chat_template:
             turn = [{"role": "user", "content": request}]
             request = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
         return tuple(tokenizer(request + prompt.prefix, add_special_tokens=False)["input_ids"])

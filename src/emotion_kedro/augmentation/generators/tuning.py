@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.base import GENERATOR_NOTES
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.models.device import Device
+from emotion_kedro.models.device import OPENING, Device
 from emotion_kedro.models.language_models import (
     REFERENCE,
     LanguageModel,
@@ -19,19 +18,22 @@ from emotion_kedro.models.language_models import (
     blocks_of,
     fit_language_model,
     load_language_model,
+    new_language_model,
     open_directory,
     open_name,
     resolve,
-    train_from_scratch,
 )
-from emotion_kedro.models.training import TrainingLog
-from emotion_kedro.storage.cache import Work, copy_kept
+from emotion_kedro.storage.cache import copy_kept
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from emotion_kedro.augmentation.generators import GenerationContext
 
-BASES, BASE = "bases", "base"
+BASES, BASE, MODELS = "bases", "base", "generators"
+ALL_LABELS = "all labels"
+"""What stands in a log for the rows of all labels."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Base:
 
     identity: str
     directory: Path
+    under: Path | None = None
+    """What it is put on, where it is adapters that name no pretrained model."""
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -58,7 +62,7 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
     texts, validation, seed = context.unlabelled["text"].tolist(), [], config.seed
     if unlabelled is None:
         texts = context.rows["text"].tolist()
-        validation = validation_texts(context.validation["text"].tolist(), config, context)
+        validation = watched_rows(context.validation, config, context)["text"].tolist()
         seed = context.seed_of(config)
     training = unlabelled or (config.scratch.training if config.base == SCRATCH else config.warm_up)
     if training is None:
@@ -92,66 +96,90 @@ def _make_base(
 ) -> tuple[LanguageModel | Reference, list[dict[str, Any]]]:
     if training is None:
         return Reference(config.base), []
-    work = context.cache.work("generator_base", identity)
+    context.device.seed(seed)
     if config.base == SCRATCH:
-        model, log = train_from_scratch(
-            texts,
-            validation,
-            config.scratch.model_copy(update={"training": training}),
-            max_tokens=config.max_tokens,
-            device=context.device,
-            checkpoints=work,
-            seed=seed,
-        )
+        model = new_language_model(texts, config.scratch, max_tokens=config.max_tokens, device=context.device)
     else:
-        context.device.seed(seed)
         model = choose_trained(load_language_model(open_name(config.base), context.device), config)
-        log = fit(
-            model,
-            texts,
-            validation,
-            config,
-            training,
-            name="generator_base",
-            seed=seed,
-            device=context.device,
-            work=work,
-        )
-    return model, [{"label": "all labels", "texts": len(texts), **log.as_dict()}]
-
-
-def fit(
-    model: LanguageModel,
-    texts: Sequence[str],
-    validation: Sequence[str],
-    config: TunedGeneratorConfig,
-    training: TrainingConfig,
-    *,
-    name: str,
-    seed: int,
-    device: Device,
-    work: Work,
-) -> TrainingLog:
-    """Tune a language model on texts; its loss is watched on the validation texts, if there are any."""
-    return fit_language_model(
+    log = fit_language_model(
         model,
         model.encode(texts, max_tokens=config.max_tokens),
         model.encode(validation, max_tokens=config.max_tokens),
         training=training,
-        name=name,
-        device=device,
-        checkpoints=work,
+        name="generator_base",
+        device=context.device,
+        checkpoints=context.cache.work("generator_base", identity),
         seed=seed,
     )
+    return model, [{"label": ALL_LABELS, "texts": len(texts), **log.as_dict()}]
 
 
-def validation_texts(texts: list[str], config: TunedGeneratorConfig, context: GenerationContext) -> list[str]:
-    """Return the texts on which a loss is watched, drawn from the validation texts where there are more."""
-    if len(texts) <= config.validation_texts:
-        return texts
-    import pandas as pd
+@dataclass(frozen=True)
+class Tuner:
+    """What tunes copies of a base, one for each part of the rows: a label's, or all."""
 
-    return pd.Series(texts, dtype="str").sample(config.validation_texts, random_state=context.seed_of(config)).tolist()
+    config: Any
+
+    def rows_of(self, part: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a part, ``text, label``."""
+        raise NotImplementedError
+
+    def encode(self, model: LanguageModel, rows: pd.DataFrame) -> list[list[int]]:
+        """Return the token ids of each row's training text."""
+        raise NotImplementedError
+
+    def kept(self, part: str, base: Base, context: GenerationContext) -> Path:
+        """Return the directory of a part's model in the cache; it is tuned if it is not there yet."""
+        identity = self._identity_of(part, base, context)
+        directory = context.cache.directory(MODELS, identity)
+        if directory is not None:
+            return directory
+        inner = replace(context, cache=context.cache.towards(MODELS, identity))
+        model, notes = self.tune(part, base, inner)
+        return context.cache.save_directory(MODELS, identity, lambda path: write_with_notes(model, path, notes))
+
+    def tune(self, part: str, base: Base, context: GenerationContext) -> tuple[LanguageModel, dict[str, Any]]:
+        """Tune a copy of the base on a part of the rows; return it with its notes."""
+        rows, seed = self.rows_of(part, context.rows), context.seed_of(self.config)
+        with OPENING:
+            context.device.seed(seed)
+            opened = open_directory(base.directory, context.device, base=base.under)
+            model = choose_trained(opened, self.config)
+        name = f"generator.{part}"
+        log = fit_language_model(
+            model,
+            self.encode(model, rows),
+            self.encode(model, self._validation_of(part, context)),
+            training=self.config.training,
+            name=name,
+            device=context.device,
+            checkpoints=context.cache.work(name, self._identity_of(part, base, context)),
+            seed=seed,
+        )
+        entry = {"label": part, "texts": len(rows), **log.as_dict()}
+        return model, {"label": part, "base": self.config.base, "tuning": self.config.tuning, "log": entry}
+
+    def _validation_of(self, part: str, context: GenerationContext) -> pd.DataFrame:
+        return watched_rows(self.rows_of(part, context.validation), self.config, context)
+
+    def _identity_of(self, part: str, base: Base, context: GenerationContext) -> str:
+        """Return the fingerprint of a part's model; how it is sampled has no part in it."""
+        relevant = self.config.model_dump(
+            mode="json", exclude={"decoding", "texts", "rows", "seed", "unlabelled", "warm_up"}
+        )
+        rows, validation = self.rows_of(part, context.rows), self._validation_of(part, context)
+        return fingerprint(
+            *(part, rows[["text", "label"]], validation[["text", "label"]], relevant, context.seed_of(self.config)),
+            # The base is named too: a checkpoint of the same texts on another base would be another model.
+            *(base.identity, context.device.kind),
+        )
+
+
+def watched_rows(rows: pd.DataFrame, config: TunedGeneratorConfig, context: GenerationContext) -> pd.DataFrame:
+    """Return the rows on which a loss is watched, drawn from the validation rows where there are more."""
+    if len(rows) <= config.validation_texts:
+        return rows
+    return rows.sample(config.validation_texts, random_state=context.seed_of(config))
 
 
 def has_dropout(directory: Path) -> bool:

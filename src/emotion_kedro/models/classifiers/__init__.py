@@ -56,10 +56,6 @@ class TrainingSet:
     taxonomy: TaxonomyConfig
     name: str
     seed: int
-    continue_share: float = 0.2
-    """Share of the optimiser steps that phase 1 gets."""
-    continue_rate: float = 0.1
-    """Learning rate of those steps, as a share of the usual one."""
 
     def __post_init__(self) -> None:
         usual: dict[str, Any] = {"origin": "real", "weight": 1.0, "phase": 0}

@@ -159,11 +159,6 @@ def _tune(
     device: Device,
     cache: Cache,
 ) -> TrainingLog:
-    def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
-        import torch
-
-        return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
-
     def loss(rows: dict[str, Any]) -> Any:
         mask = rows["attention_mask"]
         states = classifier.model(input_ids=rows["input_ids"], attention_mask=mask).last_hidden_state
@@ -171,4 +166,4 @@ def _tune(
 
     # There is no head yet whose loss could be watched.
     unwatched = replace(training_set, validation=training_set.validation.iloc[:0])
-    return tune(classifier, unwatched, learner, device, cache, batch=batch, loss=loss)
+    return tune(classifier, unwatched, learner, device, cache, loss=loss)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import EncoderConfig
@@ -44,16 +43,10 @@ class EncoderClassifier:
         classifier = _untrained(training_set, learner, device)
         if learner.lexicon is not None:
             words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
-            classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words).as_dict()
-
-        def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
-            import torch
-
-            return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
+            classifier.notes["lexicon"] = keep_whole(classifier.model, classifier.tokenizer, words)
 
         log = tune(
             *(classifier, training_set, learner, device, cache),
-            batch=batch,
             loss=lambda rows: classifier.outputs(rows).loss,
             run=lambda rows: classifier.outputs(device.put(classifier.batch(rows))),
         )

@@ -21,6 +21,9 @@ from emotion_kedro.storage.identity import contents_of, fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
+CONTINUE_SHARE, CONTINUE_RATE = 0.2, 0.1
+"""Of the optimiser steps, the share that phase 1 gets; of the usual learning rate, its share."""
+
 
 class Tunable(Classifier, Protocol):
     """A classifier with a model of ``transformers`` under it."""
@@ -31,6 +34,9 @@ class Tunable(Classifier, Protocol):
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids."""
 
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+
 
 def tune(
     classifier: Tunable,
@@ -39,8 +45,8 @@ def tune(
     device: Device,
     cache: Cache,
     *,
-    batch: Callable[[list[list[int]], NDArray[np.int64]], dict[str, Any]],
     loss: Callable[[dict[str, Any]], Any],
+    batch: Callable[[list[list[int]], NDArray[np.int64]], dict[str, Any]] | None = None,
     run: Callable[[Sequence[Sequence[int]]], None] | None = None,
 ) -> TrainingLog:
     """Train the classifier's model in place, and note the log.
@@ -51,11 +57,18 @@ def tune(
         learner: how.
         device: where.
         cache: where the checkpoints are.
-        batch: token ids and class indices of some rows -> what ``loss`` takes.
         loss: mean loss of a batch, a scalar.
+        batch: token ids and class indices of some rows -> what ``loss`` takes; None: the classifier's own batch, with
+            the class indices as ``labels``.
         run: takes token ids of some texts and runs the model on them, and on nothing else than them. Where it is
             given, what frozen layers make of a text is computed once.
     """
+    import torch
+
+    def labelled(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
+        return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
+
+    made = batch or labelled
     groups = trained_parameters(classifier.model, learner)
     phases = phases_of(training_set, learner.training)
     rows = weighted_rows(training_set, phases, learner.training.batch_size)
@@ -73,7 +86,7 @@ def tune(
         parameter_groups=groups,
         plan=plan,
         rates=[phase.rate for phase in phases for _ in range(phase.steps)],
-        batch=lambda chosen: kept.batch(batch([encoded[row] for row in chosen], targets[chosen])),
+        batch=lambda chosen: kept.batch(made([encoded[row] for row in chosen], targets[chosen])),
         loss=kept.loss(loss),
         validation_loss=validation_of(classifier, training_set, device),
         frozen=kept.modules,
@@ -90,7 +103,7 @@ def work_of(training_set: TrainingSet, learner: TunedConfig, device: Device, cac
         training_set.rows[["text", "label", "weight", "phase"]],
         training_set.validation[["text", "label"]],
         training_set.taxonomy,
-        [training_set.seed, training_set.continue_share, training_set.continue_rate, device.kind, device.half],
+        [training_set.seed, device.kind, device.half],
         learner.model_dump(mode="json", exclude={"only", "base", "base_model"}),
         contents_of(learner.base),
     )
@@ -128,8 +141,8 @@ def phases_of(training_set: TrainingSet, training: TrainingConfig) -> list[Phase
     """Return the phases that take a step, as many steps in all whatever the arm."""
     continues = bool((training_set.rows["phase"] == 1).any())
     steps = training.steps_for(len(training_set.rows))
-    later = round(training_set.continue_share * steps) if continues else 0
-    phases = (Phase(0, steps - later, 1.0), Phase(1, later, training_set.continue_rate))
+    later = round(CONTINUE_SHARE * steps) if continues else 0
+    phases = (Phase(0, steps - later, 1.0), Phase(1, later, CONTINUE_RATE))
     return [phase for phase in phases if phase.steps]
 
 

@@ -67,14 +67,8 @@ class MaskedLMClassifier:
         """Tune the masked model that ``learner.base`` names to fill in the labels' words; 0 steps leave it as it is."""
         classifier = _untuned(training_set, learner, device)
 
-        def batch(rows: list[list[int]], targets: NDArray[np.int64]) -> dict[str, Any]:
-            import torch
-
-            return {**classifier.batch(rows), "labels": torch.from_numpy(targets)}
-
         log = tune(
             *(classifier, training_set, learner, device, cache),
-            batch=batch,
             loss=lambda rows: loss_of(classifier, rows),
         )
         return classifier, log
@@ -229,6 +223,6 @@ def _untuned(training_set: TrainingSet, learner: MaskedLMConfig, device: Device)
     if learner.lexicon is not None:
         # Before the labels' words are cut into tokens: they may be among the words that are kept whole.
         words = lexicon_words(training_set.rows, training_set.labels, learner.lexicon)
-        notes["lexicon"] = keep_whole(model, tokenizer, words).as_dict()
+        notes["lexicon"] = keep_whole(model, tokenizer, words)
     prompt = Prompt.of(training_set.taxonomy)
     return MaskedLMClassifier(model, tokenizer, prompt, learner.max_tokens, learner.calibrate, notes)

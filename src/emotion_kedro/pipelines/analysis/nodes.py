@@ -12,12 +12,7 @@ PREFIX = "classifier."
 def run_analysis(analysis: str, config: Any, taxonomy: dict[str, Any], device: str, **inputs: Any) -> Any:
     """Return the tables of an analysis by name; of some kinds also predictions and runs.
 
-    Args:
-        analysis: its name in ``ANALYSES``.
-        config: its parameters.
-        taxonomy: of the experiment.
-        device: where models run.
-        inputs: what its kind asks for, and ``classifier.<arm>``: the directories of saved classifiers.
+    ``inputs`` are what its kind asks for, and ``classifier.<arm>``: the directories of saved classifiers.
 
     Raises:
         ValueError: if the parameters name a label that the taxonomy does not have, before any work.

@@ -33,15 +33,8 @@ def recommend_model(
 ) -> tuple[Frame, Any]:
     """Return what the arms' models do on the test rows, and the chosen model with its card.
 
-    Args:
-        choices: schema ``Choices``.
-        predictions: of test rows.
-        split_records: the records.
-        experiment: its name.
-        evaluation: of the intervals.
-        arms: parameters by name.
-        latest: the folder of the newest models, as seen from the project.
-        parts: ``rows_0``, ``rows_1``, ..., ``model_0``, ...: of the arms in the order of ``choices``.
+    ``latest`` is the folder of the newest models, as seen from the project; ``parts`` are ``rows_0``, ``rows_1``, ...,
+    ``model_0``, ...: of the arms in the order of ``choices``.
     """
     from emotion_kedro.metrics.calibration import measure_choices
     from emotion_kedro.report.recommended import Learned, RecommendedModel, write_card

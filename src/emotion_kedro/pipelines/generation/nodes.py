@@ -7,7 +7,6 @@ from typing import Any
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.experiment import DesignConfig
-from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 
 def train_generator(
@@ -24,16 +23,7 @@ def train_generator(
     """Tune a generator on the only draw of the design; return it and its training log."""
     from emotion_kedro.augmentation import generators
     from emotion_kedro.augmentation.draws import DrawContexts, only_draw
-    from emotion_kedro.models.device import choose_device
-    from emotion_kedro.storage.cache import Cache
 
-    contexts = DrawContexts(
-        split_records,
-        DesignConfig.model_validate(design),
-        TaxonomyConfig.model_validate(taxonomy),
-        choose_device(device),
-        Cache(cache),
-        unlabelled_texts,
-    )
+    contexts = DrawContexts.of(split_records, taxonomy, design, device, cache, unlabelled_texts)
     config = generator_config(generator)
     return generators.train_generator(config, contexts.context(only_draw(contexts, name), config), name=name)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import Frame
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
-from emotion_kedro.config.taxonomy import TaxonomyConfig
-
-if TYPE_CHECKING:
-    from emotion_kedro.augmentation.draws import DrawContexts
 
 
 def draw_candidates(
@@ -32,22 +28,13 @@ def draw_candidates(
 ) -> Frame:
     """Return the candidates of one generator for every draw in which an arm adds them.
 
-    Args:
-        split_records: all rows.
-        taxonomy: the labels.
-        generator: its parameters.
-        sizes: those of each arm that adds its texts; None: all.
-        design: of the experiment.
-        device: where it writes.
-        cache: folder of the cache.
-        model: the trained generator, where it is kept.
-        unlabelled_texts: texts without labels, where the experiment has some of its own.
-        name: of the generator.
+    ``sizes`` are those of each arm that does (None: all), ``model`` is the trained generator where it is kept, and
+    ``unlabelled_texts`` are those of the experiment where it has some.
     """
-    from emotion_kedro.augmentation.draws import draw_for, only_draw
+    from emotion_kedro.augmentation.draws import DrawContexts, draw_for, only_draw
     from emotion_kedro.augmentation.generators import load_generator
 
-    contexts = _contexts(split_records, taxonomy, design, device, cache, unlabelled_texts)
+    contexts = DrawContexts.of(split_records, taxonomy, design, device, cache, unlabelled_texts)
     config = generator_config(generator)
     if model is None:
         return draw_for(name, config, contexts, contexts.draws(None if each is None else tuple(each) for each in sizes))
@@ -75,44 +62,24 @@ def filter_candidates(
     """
     import pandas as pd
 
-    from emotion_kedro.augmentation.draws import Scoring, assert_written_for, reviewed_candidates, score_draws
+    from emotion_kedro.augmentation.draws import (
+        DrawContexts,
+        Scoring,
+        assert_written_for,
+        reviewed_candidates,
+        score_draws,
+    )
 
     scoring = Scoring(
-        _arms(arms),
+        {name: ArmConfig.model_validate(arm) for name, arm in arms.items()},
         filter_configs(filters),
         {name: learner_config(raw) for name, raw in learners.items()},
         tuple(name for name, raw in generators.items() if generator_config(raw).right_by_making),
     )
-    contexts = _contexts(split_records, taxonomy, design, device, cache)
+    contexts = DrawContexts.of(split_records, taxonomy, design, device, cache)
     candidates = pd.concat(tables[1:] if reviewed else tables, ignore_index=True)
     if reviewed:
         candidates = reviewed_candidates(contexts, candidates, tables[0])
     else:
         assert_written_for(contexts, candidates)
     return score_draws(candidates, contexts, scoring)
-
-
-def _arms(raw: dict[str, Any]) -> dict[str, ArmConfig]:
-    return {name: ArmConfig.model_validate(arm) for name, arm in raw.items()}
-
-
-def _contexts(
-    split_records: Frame,
-    taxonomy: dict[str, Any],
-    design: DesignConfig,
-    device: str,
-    cache: str,
-    unlabelled_texts: Frame | None = None,
-) -> DrawContexts:
-    from emotion_kedro.augmentation.draws import DrawContexts
-    from emotion_kedro.models.device import choose_device
-    from emotion_kedro.storage.cache import Cache
-
-    return DrawContexts(
-        split_records,
-        DesignConfig.model_validate(design),
-        TaxonomyConfig.model_validate(taxonomy),
-        choose_device(device),
-        Cache(cache),
-        unlabelled_texts,
-    )
