@@ -82,6 +82,7 @@ def test_an_explanation_names_the_words_that_a_label_rests_on(model: EmotionMode
     assert list(falls) == JOY.split()
     assert min(falls["laughing"], falls["dancing"]) > max(falls["we"], falls["were"], falls["and"])
     assert model.explain("laughing").words == (("laughing", 0.0),)
+    assert [word for word, _ in model.explain("很好 ok").words] == ["很", "好", "ok"]  # no spaces part Chinese words
 
 
 def test_the_longest_texts_are_cut_and_say_so(

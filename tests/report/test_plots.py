@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from emotion_kedro.report import figures
 from emotion_kedro.report.plots import accuracy_plot, confusion_plot, differences_plot, labels_plot
 
 
@@ -66,3 +67,14 @@ def test_each_label_has_a_row_and_each_pair_a_panel(comparisons: pd.DataFrame) -
     assert labels_plot(pd.concat([zero, gains])) == labels_plot(pd.concat([gains, zero]))
     nothing, rounding = (gains.assign(difference=value, low=value, high=value) for value in (0.0, 1e-19))
     assert labels_plot(rounding) == labels_plot(nothing)
+
+
+def test_letters_that_no_font_has_are_said_once_and_warn_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(figures, "FONTS", ())
+    figures.empty_plot("很好")
+    figures.empty_plot("plain")
+
+    assert caplog.text.count("no font here has Chinese letters") == 1
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]

@@ -95,7 +95,7 @@ def predict_file(
                 write(staging, (table for part in parts for table in _tables(model, *given, part, told)))
         else:
             made_of = {"model": digest_of_model(model.path), "column": reading.column, "abstain": abstain}
-            _claim(target, files, made_of)
+            _claim(target, files, made_of, say)
             left = _unmarked(target, reading.parts(PART_ROWS), told)
             if cluster:
                 _write_by_workers(cluster, model.path, (target.absolute(), *given), left, told)
@@ -112,8 +112,8 @@ def _is_folder(target: Path) -> bool:
     return target.is_dir() or not target.suffix
 
 
-def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any]) -> None:
-    """Write down in a folder what its predictions are made of.
+def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Callable[[str], object]) -> None:
+    """Write down in a folder what its predictions are made of, or say how much of them is there.
 
     Raises:
         ValueError: if it holds others, or anything else.
@@ -134,6 +134,8 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any]) -> None
             f"{folder} holds predictions made with another {', '.join(others)}; give --out the name of a new folder"
         )
     sweep(folder, lambda inner: True, alone=False)
+    if parts := len(list(folder.glob("_part-*.json"))):
+        say(f"{folder}: {parts:,} part(s) are there already, the others follow")
 
 
 Told = Callable[[dict[str, int]], object]

@@ -113,10 +113,19 @@ def is_prompted(config: Any) -> bool:
     return bool(not config.needs_training and config.writes_text and config.models())
 
 
+def _writes(raw: Any) -> bool:
+    config = generator_config(raw)
+    return config.needs_training or is_prompted(config)
+
+
+def _can_write(catalog: Any, experiment: str) -> bool:
+    generators = catalog.load(f"params:{experiment}.generators")
+    return catalog.exists(f"{experiment}.split_records") and any(map(_writes, generators.values()))
+
+
 def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name: str | None, experiment: str) -> str:
     """Return the name of a generator that is tuned and kept, or that is a language model and needs no tuning."""
-    configs = {each: generator_config(raw) for each, raw in generators.items()}
-    writing = {each: config for each, config in configs.items() if config.needs_training or is_prompted(config)}
+    writing = {each: generator_config(raw) for each, raw in generators.items() if _writes(raw)}
     if not writing:
         raise ValueError(
             f"{experiment} has no language model that writes, it has {', '.join(generators) or 'no generator'}; "
@@ -124,7 +133,7 @@ def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name
         )
     if not catalog.exists(f"{prefix}split_records"):
         enough = f"--pipelines={experiment} --to-nodes={prefix}records.sample_and_split"
-        others = [each for each in sorted(_experiments(catalog)) if catalog.exists(f"{each}.split_records")]
+        others = [each for each in sorted(_experiments(catalog)) if _can_write(catalog, each)]
         instead = f"; or --experiment {' or '.join(others)}" if others else ""
         raise ValueError(f"{experiment} has no rows yet; run it first, or what makes them: kedro run {enough}{instead}")
     ready = [

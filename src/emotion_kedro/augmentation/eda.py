@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emotion_kedro.metrics.diversity import HAN
+from emotion_kedro.config.base import HAN
 
 _HAN = re.compile(f"[{HAN}]")
 _UNIT = re.compile(rf"(?:[{HAN}]|[^\s{HAN}]+)\s*")

@@ -37,6 +37,8 @@ Rate = Annotated[float, Field(gt=0.0)]
 
 SHOWN = 20
 """Names in a list of those that there are."""
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+"""Chinese characters, for a class of a regular expression: no spaces part their words."""
 ALL_ROWS = 0
 """The ``size`` of a run on all train rows."""
 PROBABILITY_PREFIX = "p_"

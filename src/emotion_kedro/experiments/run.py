@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
+from emotion_kedro.config.base import ALL_ROWS, HAN, PROBABILITY_PREFIX
 from emotion_kedro.config.experiment import ArmConfig
 from emotion_kedro.config.models import OnlyConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.metrics.diversity import HAN
 from emotion_kedro.models.classifiers import Classifier, TrainingSet, fit_classifier, temperature_of
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sacrebleu.metrics.bleu import BLEU
 
+from emotion_kedro.config.base import HAN
 from emotion_kedro.config.filters import ASKING, FUNCTION_WORDS, STRANDED
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"  # Chinese characters, for a regex class
 APOSTROPHES = "'\u2019`"  # some tweet collections write the apostrophe as a backtick
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:'[^\W_{HAN}]+)*")
 LONGEST_GRAM = 4  # words, of BLEU

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_kedro.config.base import HAN
 from emotion_kedro.config.models import FeatureConfig
-from emotion_kedro.metrics.diversity import HAN
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer

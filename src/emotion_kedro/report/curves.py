@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from emotion_kedro.metrics.runs import table_of
-from emotion_kedro.report.plots import BLUE, INK, NARROW, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
+from emotion_kedro.report.figures import BLUE, INK, NARROW, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
 from emotion_kedro.schemas import TrainingCurves
 
 COLUMNS_OF_PANELS = 2

@@ -7,7 +7,6 @@ Figures are built without pyplot: none stays open, and no global setting changes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +16,34 @@ import pandas as pd
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.report.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LONGEST_NAME,
+    NARROW,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
+    empty_plot,
+    new_figure,
+    png,
+    short,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-PURPLE, ORANGE, SKY, YELLOW = "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"
-INK, FAINT, GREY = "#333333", "#dddddd", "#8a8a8a"
 COLOURS = (BLUE, ORANGE, PURPLE, SKY, INK, YELLOW)
 """Of arms; those of verdicts are not among them."""
 VERDICT_COLOURS = {"helped": GREEN, "harmed": VERMILION, "no difference shown": GREY}
 CURVES_IN_A_PANEL = 6
 LABELS_WITH_NUMBERS = 13
-LONGEST_NAME = 34
-DPI = 130
-NARROW = 5.6
-"""Inches: of a plot whose letters can be read on a telephone."""
 PAIRS_BY_LABEL = 3
 LEAST_POINTS = 1.0
 """To either side of zero: gains of nothing are not to look like gains."""
@@ -292,13 +302,6 @@ def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     return table.itertuples(index=False)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure; inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _line(colour: str, label: str) -> Any:
     from matplotlib.lines import Line2D
 
@@ -317,33 +320,3 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
         fontsize=9,
         labelcolor=INK,
     )
-
-
-def tidy(axes: Axes, grid: Any) -> None:
-    """Leave of the frame the line below, and draw the grid along ``x``, ``y`` or ``both``."""
-    axes.grid(axis=grid, color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(FAINT)
-    axes.tick_params(colors=INK, labelsize=9, length=0)
-    axes.xaxis.label.set_color(INK)
-
-
-def short(name: str, longest: int = LONGEST_NAME) -> str:
-    """Return the name, cut where it is too long."""
-    return name if len(name) <= longest else name[: longest - 1] + "…"
-
-
-def empty_plot(text: str) -> bytes:
-    """Return a small picture that says why there is no plot."""
-    figure = new_figure(4.0, 0.8)
-    figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
-    return png(figure)
-
-
-def png(figure: Figure) -> bytes:
-    """Return the figure as a PNG file."""
-    buffer = BytesIO()
-    # Without the version of the library among the metadata: the same tables give the same bytes for longer.
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight", metadata={"Software": None})
-    return buffer.getvalue()

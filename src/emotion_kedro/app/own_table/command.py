@@ -245,12 +245,24 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
             lines.append(f"{what:<13} {told[0]:22}{told[1]}")
     if table.loc[("baseline", "tf-idf", "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
+    else:
+        lines += _as_good(
+            table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max(), rows[chosen["arm"]]
+        )
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
         said += _interval(100 * row["low"], 100 * row["high"], ".1f")
         lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
+
+
+def _as_good(accuracy: Any, model: tuple[str, str]) -> list[str]:
+    """Return a line where the model reads no better than what is to be had without it."""
+    simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
+    there = accuracy.to_dict()
+    as_good = [what for what, run in simple.items() if there.get(run, -1) >= there.get(model, 2)]
+    return [f"{'':12}the model is no better than {' or '.join(as_good)}, on these test rows"] if as_good else []
 
 
 def _interval(low: float, high: float, form: str) -> str:

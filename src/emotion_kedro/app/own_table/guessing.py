@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError, listed
 from emotion_kedro.data.tables import columns_of, read_columns
-from emotion_kedro.metrics.diversity import HAN
 
 SEPARATORS = (",", ";", "\t", "|")
 LINES = {"format": "csv", "column_names": ["text"], "separator": "\x1f", "quoting": False}

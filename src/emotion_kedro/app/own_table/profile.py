@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, text_hashes
 from emotion_kedro.data.reader_errors import SHOWN
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
-from emotion_kedro.metrics.diversity import HAN
 
 CAP = 800
 """Rows per label, at most, among which near-duplicates are looked for."""
@@ -88,12 +88,14 @@ class Profile:
             f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
             f"labels      {len(counts)}: {_counted(self.labels)}",
             f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
-            f"repeats     {self.repeats:,} rows say what another row says, and are left out; "
-            f"{self.conflicts:,} texts have two labels, and are left out as well",
+            f"repeats     {self.repeats:,} rows say what another row says, but for case and punctuation; "
+            f"{self.conflicts:,} have two labels; left out",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}",
-            "words       {} a text (median), {} at the 95th percentile, {} at most".format(*self.words),
+            "{:<11} {} a text (median), {} at the 95th percentile, {} at most".format(
+                "characters" if self.script == "chinese" else "words", *self.words
+            ),
         ]
         if self.test_rows is not None:
             lines[1:1] = self._test_lines()
