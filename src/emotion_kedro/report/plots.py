@@ -93,7 +93,7 @@ def _curves(arms: pd.DataFrame, baselines: pd.DataFrame) -> bytes:
     figure = new_figure(NARROW, (2.4 if columns > 1 else 3.8) * rows + 0.5)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (title, learner, names) in zip(grid, panels, strict=False):
-        _draw_panel(axes, arms[arms["learner"] == learner], names, many=many and len(names) <= 2)
+        _draw_panel(axes, arms[arms["learner"] == learner], names, many=many)
         _draw_baselines(axes, baselines)
         axes.set_title(title, fontsize=10, color=INK)
         tidy(axes, "both")
@@ -123,10 +123,12 @@ def _panels(arms: pd.DataFrame) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, names: Sequence[str], *, many: bool) -> None:
+    """Of many panels the first arm is grey in all, and blue is the one that a panel's title names."""
+    pair = many and len(names) <= 2
     for number, name in enumerate(names):
         curve = table[table["arm"] == name].sort_values("size")
-        colour = (GREY if many and number == 0 else BLUE) if many else COLOURS[number % len(COLOURS)]
-        label = ("arm of the title" if number else name) if many else name
+        colour = GREY if many and not number else BLUE if pair else COLOURS[number % len(COLOURS)]
+        label = "arm of the title" if pair and number else name
         axes.fill_between(curve["size"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(curve["size"], curve["value"], marker="o", markersize=3.5, color=colour, label=label, linewidth=1.6)
 
