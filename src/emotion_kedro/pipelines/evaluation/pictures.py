@@ -34,11 +34,11 @@ def draw_plots(
     label_gains: Frame,
     training_curves: Frame,
     pairs: Sequence[Sequence[str]],
-    choices: Frame | None = None,
+    recommendation: Frame | None = None,
 ) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Return the plots of accuracy, of differences, of confusions, of gains by label and of losses, as PNG files.
 
-    The confusions are those of the arm that is chosen among ``choices``; without them of the first arms compared.
+    The confusions are those of the arm that is chosen by ``recommendation``; without them of the first arms compared.
     """
     from emotion_kedro.report import plots
     from emotion_kedro.report.curves import curves_plot
@@ -46,7 +46,7 @@ def draw_plots(
     return (
         plots.accuracy_plot(scores),
         plots.differences_plot(comparisons),
-        plots.confusion_plot(_of_chosen(confusion, choices), _compared(pairs)),
+        plots.confusion_plot(_of_chosen(confusion, recommendation), _compared(pairs)),
         plots.labels_plot(label_gains),
         curves_plot(training_curves),
     )
@@ -56,11 +56,11 @@ def _compared(pairs: Sequence[Sequence[str]]) -> list[str]:
     return list(reversed(pairs[0])) if pairs else []
 
 
-def _of_chosen(confusion: Frame, choices: Frame | None) -> Frame:
+def _of_chosen(confusion: Frame, recommendation: Frame | None) -> Frame:
     """Return the confusions of the arm and learner that are recommended; all where none is."""
-    if choices is None or not choices["chosen"].any():
+    if recommendation is None or not recommendation["chosen"].any():
         return confusion
-    chosen = choices[choices["chosen"]].iloc[0]
+    chosen = recommendation[recommendation["chosen"]].iloc[0]
     return confusion[(confusion["arm"] == chosen["arm"]) & (confusion["learner"] == chosen["learner"])]
 
 

@@ -147,7 +147,7 @@ def _collecting(arms: Sequence[str], tuned: Sequence[str]) -> Node:
 
 def _drawing(*, chosen: bool) -> Node:
     inputs = _tables("scores", "comparisons", "confusion", "label_gains", "training_curves")
-    inputs |= {"pairs": "params:compare"} | _tables(*["choices"] * chosen)
+    inputs |= {"pairs": "params:compare"} | _tables(*["recommendation"] * chosen)
     return _node(draw_plots, inputs, list(PLOTS))
 
 
