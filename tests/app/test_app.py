@@ -191,6 +191,17 @@ def test_a_folder_of_predictions_goes_on_after_a_kill_and_has_each_row_once(
     asked.clear()
     assert predict_file(model, source, target) == counts
     assert not asked
+    (target / "part-000003.parquet").unlink()
+    (target / "part-000004.parquet").write_bytes(b"")
+    assert predict_file(model, source, target) == counts  # what is not as its mark says is written again
+    pd.testing.assert_frame_equal(pd.read_parquet(target), pd.read_parquet(whole))
+    with files._alone_in(target), pytest.raises(ValueError, match="another command is writing there"):
+        predict_file(model, source, target)
+    (tmp_path / "halves").mkdir()  # the same bytes as two files, whose parts end elsewhere
+    (tmp_path / "halves" / "a.csv").write_bytes(source.read_bytes())
+    (tmp_path / "halves" / "b.csv").write_bytes(source.read_bytes())
+    with pytest.raises(ValueError, match="made with another file"):
+        predict_file(model, tmp_path / "halves", target)
     with pytest.raises(ValueError, match=r"made with another abstain; give --out the name of a new folder"):
         predict_file(model, source, target, abstain=0.5)
     with pytest.raises(ValueError, match="holds other things than predictions"):
@@ -240,6 +251,9 @@ def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_pa
     source.write_text("text,mood\nwhat a day,joy\n")
     with pytest.raises(ValueError, match="is the file that is read"):
         predict_file(model, source, tmp_path / "." / "mine.csv")
+    for place in (tmp_path, f"file://{source}"):
+        with pytest.raises(ValueError, match="is the file that is read"):
+            predict_file(model, place, source)
     assert source.read_text() == "text,mood\nwhat a day,joy\n"
 
 

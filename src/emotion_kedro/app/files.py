@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import functools
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,10 +79,11 @@ def predict_file(
         SourceError: if the file cannot be read; the message names file, row and fix.
         ValueError: for a format that is not written, if the target is the source, or a folder of other predictions.
     """
-    write = None if _is_folder(target) else _writer_for(source, target)
+    write = None if _is_folder(target) else _writer_for(target)
     if cluster and write:
         raise ValueError(f"{target}: the workers of a cluster write a folder; give --out a name without an ending")
-    with files_at(source) as files:
+    with files_at(source) as files, nullcontext() if write else _alone_in(target):
+        _assert_apart(target, files)
         reading = Reading(files, column, say)
         counts = dict.fromkeys(COUNTED, 0)
         given = (str(reading.column), abstain)
@@ -118,18 +122,16 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Ca
     Raises:
         ValueError: if it holds others, or anything else.
     """
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            hashlib.file_digest(stream, lambda: digest)  # which goes on with it
-    made_of = {"file": digest.hexdigest(), **made_of, "rows": PART_ROWS}
+    # File by file: a part ends where its file does.
+    made_of = {"file": [f"{_digest(file)}{file.suffix}" for file in files], **made_of, "rows": PART_ROWS}
     note = folder / MADE_OF
-    if not note.is_file():
-        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ValueError(f"{folder} holds other things than predictions; give --out the name of a new folder")
+    there = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if there in ([], [MADE_OF]):  # what claimed it has left nothing
         _write_note(note, made_of)
-    there = json.loads(note.read_text(encoding="utf-8"))
-    if others := [name for name in made_of if there.get(name) != made_of[name]]:
+    elif not note.is_file():
+        raise ValueError(f"{folder} holds other things than predictions; give --out the name of a new folder")
+    held = json.loads(note.read_text(encoding="utf-8"))
+    if others := [name for name in made_of if held.get(name) != made_of[name]]:
         raise ValueError(
             f"{folder} holds predictions made with another {', '.join(others)}; give --out the name of a new folder"
         )
@@ -148,11 +150,22 @@ def _mark(folder: Path, number: int) -> Path:
     return folder / f"_part-{number:06}.json"
 
 
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:06}.parquet"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterator[Part]:
-    """Yield the parts that have no mark yet; of the others, tell what was counted in them."""
+    """Yield the parts that have no mark yet, or are not as it says; of the others, tell what was counted in them."""
     for number, part in enumerate(parts):
-        if (mark := _mark(folder, number)).is_file():
-            told(json.loads(mark.read_text(encoding="utf-8")))
+        mark, file = _mark(folder, number), _file(folder, number)
+        held = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and file.is_file() else {}
+        if held and held.pop("sha256") == _digest(file):
+            told(held)
         else:
             yield number, part
 
@@ -166,9 +179,10 @@ def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told,
         counts.update({name: counts[name] + value for name, value in numbers.items()})
         told(numbers)
 
-    with written_whole(folder / f"part-{number:06}.parquet") as staging:
+    file = _file(folder, number)
+    with written_whole(file) as staging:
         write_parquet(staging, _tables(model, column, abstain, part, count))
-    _write_note(_mark(folder, number), counts)
+    _write_note(_mark(folder, number), {**counts, "sha256": _digest(file)})
     return counts
 
 
@@ -206,9 +220,26 @@ def _write_note(file: Path, content: dict[str, Any]) -> None:
         staging.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _writer_for(source: Path | str, target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
-    if target.resolve() == Path(source).resolve():
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder for one command; the kernel lets go of it however the command ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(f"{folder}: another command is writing there; wait until it ends") from None
+    finally:
+        os.close(held)
+
+
+def _assert_apart(target: Path, files: Sequence[Path]) -> None:
+    if target.exists() and any(target.samefile(file) for file in files):
         raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
+
+
+def _writer_for(target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
     write = _WRITERS.get(target.suffix.lower())
     if write is None:
         raise ValueError(f"{target}: predictions are written as {', '.join(_WRITERS)}, by the file's ending")

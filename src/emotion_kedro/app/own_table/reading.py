@@ -21,7 +21,8 @@ def files_at(source: Path | str) -> Iterator[list[Path]]:
     Raises:
         SourceError: if there is none, or it cannot be fetched; a message of what is read names the address.
     """
-    if "://" not in str(source):
+    source = str(source).removeprefix("file://")
+    if "://" not in source:
         yield _files_in(Path(source))
         return
     import fsspec
