@@ -187,8 +187,8 @@ def _announce(
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     if min(profile.fit.values()) <= FEW_ROWS and experiment["records"]["taxonomy"] == "from_data":
-        click.echo("            some labels have few rows: words for them help there more than anything that a model")
-        click.echo('            writes; give some to each: --describe LABEL="word, word, word"')
+        click.echo("            some labels have few rows: words for them may help there as much as text that a model")
+        click.echo('            writes, at no cost; give some to each: --describe LABEL="word, word, word"')
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
     click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, as fast as this machine is now")
