@@ -246,6 +246,12 @@ def test_workers_of_a_cluster_write_what_one_process_writes_and_go_on_by_part(
         predict_file(model, "memory://gone", tmp_path / "out")
 
 
+def test_messages_hold_no_password_and_no_signature(model: EmotionModel, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9/texts\.csv: it cannot be fetched") as caught:
+        predict_file(model, "http://me:hidden@127.0.0.1:9/texts.csv?sig=hidden", tmp_path / "out")
+    assert "hidden" not in str(caught.value)
+
+
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:
     source = tmp_path / "mine.csv"
     source.write_text("text,mood\nwhat a day,joy\n")

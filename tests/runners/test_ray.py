@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -357,6 +358,19 @@ def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("address", ["{}", "ray://{}"])
+def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
+    from emotion_kedro.runners.ray.cluster import SECONDS_TO_ANSWER, ClusterError
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = address.format("127.0.0.1:{}".format(free.getsockname()[1]))
+    began = time.perf_counter()
+    with pytest.raises(ClusterError, match=f"no Ray cluster at address {nobody}"):
+        RayRunner(address=nobody).run(Pipeline([node(str, "number", "text")]), DataCatalog({"number": MemoryDataset(1)}))
+    assert time.perf_counter() - began < SECONDS_TO_ANSWER
+
+
 def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:
     def met(runner: RayRunner, seconds: float) -> bool:
         nodes = [node(partial(meets, str(tmp_path), name, seconds), None, name, name=name, tags="m") for name in "ab"]

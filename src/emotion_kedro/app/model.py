@@ -171,6 +171,7 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
         known = _first(str(model.path) for model in models_in())
         there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
+    path = path.resolve()  # a link to the newest model may move on meanwhile
     assert_whole(path)
     from emotion_kedro.models.classifiers import load_classifier
     from emotion_kedro.models.device import choose_device

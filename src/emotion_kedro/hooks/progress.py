@@ -67,11 +67,12 @@ class ProgressHooks:
         one_by_one = isinstance(self.done, SimpleNamespace) and "ThreadRunner" not in str(run_params.get("runner"))
         if one_by_one:
             self.remaining = Remaining(expected_seconds([node.name for node in nodes], before))
-            threading.Thread(target=self._say_on, daemon=True).start()
+            self.stop = threading.Event()  # a process may run several pipelines
+            threading.Thread(target=self._say_on, args=[self.stop], daemon=True).start()
 
-    def _say_on(self) -> None:
+    def _say_on(self, stop: threading.Event) -> None:
         """Say now and then in a long node how long the run still takes."""
-        while not self.stop.wait(SECONDS_BETWEEN_LINES):
+        while not stop.wait(SECONDS_BETWEEN_LINES):
             running = dict(self.started)
             if running and (left := self._left()):
                 node, began = next(iter(running.items()))

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -27,17 +28,27 @@ def files_at(source: Path | str) -> Iterator[list[Path]]:
         return
     import fsspec
 
-    above, _, name = str(source).rstrip("/").rpartition("/")
+    shown = _without_secrets(source)
+    above, _, name = shown.rpartition("/")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            storage, path = fsspec.url_to_fs(str(source).rstrip("/"))
+            storage, path = fsspec.url_to_fs(source.rstrip("/"))
             storage.get(path, f"{folder}/{name}", recursive=True)
         except Exception as error:  # each kind of storage has its own
-            raise SourceError(f"{source}: it cannot be fetched ({error})") from None
+            reason = str(error).replace(source, shown)
+            raise SourceError(f"{shown}: it cannot be fetched ({reason})") from None
         try:
             yield _files_in(Path(folder, name))
         except SourceError as error:
             raise SourceError(str(error).replace(folder, above)) from None
+
+
+def _without_secrets(address: str) -> str:
+    """Return an address without a password, and of the web without what may sign it."""
+    parts = urlsplit(address)
+    path = parts.path if parts.scheme in ("http", "https") else address.partition("://")[2].partition("/")[2]
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}/{path.lstrip('/')}".rstrip("/")
 
 
 def _files_in(source: Path) -> list[Path]:

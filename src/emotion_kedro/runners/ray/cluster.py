@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ import ray
 from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.ray.resources import Resources, ResourcesError
+
+SECONDS_TO_ANSWER = 10.0
 
 
 class ClusterError(ResourcesError):
@@ -36,6 +39,7 @@ def connected(
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
     options: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
     options |= {"log_to_driver": shows_logs, "logging_level": logging.ERROR}
+    check_listening(address)
     with handlers_kept():
         try:
             ray.init(address or "local", runtime_env=_with_path(runtime_env), **options)
@@ -46,6 +50,20 @@ def connected(
     finally:
         with handlers_kept():
             ray.shutdown()
+
+
+def check_listening(address: str | None) -> None:
+    """Stop where nobody answers at HOST:PORT, which Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: naming the address.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+        except OSError as error:
+            raise ClusterError(f"no Ray cluster at address {address}: {error.strerror or error}") from error
 
 
 def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
