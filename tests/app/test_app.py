@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -85,13 +86,23 @@ def test_an_explanation_names_the_words_that_a_label_rests_on(model: EmotionMode
     assert [word for word, _ in model.explain("很好 ok").words] == ["很", "好", "ok"]  # no spaces part Chinese words
 
 
+@pytest.mark.parametrize("kind", ["encoder", "linear"])
 def test_the_longest_texts_are_cut_and_say_so(
-    records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, cache: Cache, tmp_path: Path
+    kind: str,
+    records: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    tiny_encoder: Path,
+    cpu: Device,
+    cache: Cache,
+    tmp_path: Path,
 ) -> None:
-    training = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
-    learner = EncoderConfig.model_validate(
-        {"kind": "encoder", "base": str(tiny_encoder), "max_tokens": 12, "training": training}
+    read = {"base": str(tiny_encoder), "max_tokens": 12}
+    learner: EncoderConfig | LinearConfig = LinearConfig.model_validate(
+        {"kind": "linear", "features": {"kind": "encoder", **read}}
     )
+    if kind == "encoder":
+        training = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
+        learner = EncoderConfig.model_validate({"kind": "encoder", **read, "training": training})
     fitted, _ = fit_classifier(TrainingSet(records, records.iloc[:0], taxonomy, "e", 0), learner, cpu, cache)
     fitted.save(tmp_path)
     model = load_model(tmp_path)
@@ -398,8 +409,19 @@ def test_help_imports_nothing_heavy() -> None:
 
     assert process.stdout.strip() == "[]"
     assert set(COMMANDS) == {
-        *("try", "predict", "explain", "generate", "app", "data", "export", "models", "plan", "push", "run", "status"),
+        *("try", "predict", "explain", "generate", "app", "archive", "data", "export", "models", "plan", "push", "run"),
+        "status",
     }
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_each_command_has_help_with_an_example_wherever_it_is_asked(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no project
+    result = CliRunner().invoke(cli, [command, "--help"])
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"^ +(kedro|emotion) {command}|\| emotion {command}", result.output, re.MULTILINE), result.output
 
 
 def test_predicting_imports_neither_tables_nor_pipelines() -> None:

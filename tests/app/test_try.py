@@ -23,8 +23,8 @@ from emotion_kedro.app.own_table.experiment_file import (
     name_for,
     write_experiment,
 )
-from emotion_kedro.app.own_table.guessing import guess_source
-from emotion_kedro.app.own_table.profile import Profile, profile_source
+from emotion_kedro.app.own_table.guessing import guess_source, with_test_file
+from emotion_kedro.app.own_table.profile import Profile, language_of, profile_source
 from emotion_kedro.cli import cli
 from emotion_kedro.config.data import SourceConfig, SplitConfig
 from emotion_kedro.config.resolution import resolve
@@ -156,6 +156,21 @@ def test_a_profile_counts_what_is_wrong_with_a_table(tmp_path: Path) -> None:
     assert "label" in "\n".join(profile.lines())
 
 
+def test_a_test_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    table().to_csv(mine, index=False)
+    table().to_csv(tmp_path / "same.csv", index=False)
+    table().to_csv(tmp_path / "other.csv", index=False, sep=";")
+    table().to_csv(tmp_path / "bare.csv", index=False, header=False)
+    source = guess_source(mine).source
+
+    assert with_test_file(source, tmp_path / "same.csv").test_file == str(tmp_path / "same.csv")
+    with pytest.raises(SourceError, match=r"other\.csv: its separator would be ';', that of mine\.csv is None; save"):
+        with_test_file(source, tmp_path / "other.csv")
+    with pytest.raises(SourceError, match=r"bare\.csv: there is no column 'entry'"):
+        with_test_file(source, tmp_path / "bare.csv")
+
+
 def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "mine.csv", index=False)
     table({"glad": 3, "cross": 2, "new": 4}).to_csv(tmp_path / "test.csv", index=False)
@@ -200,7 +215,7 @@ def profile_of(labels: int, rows: int, **changes: Any) -> Profile:
     counts = {f"label {number}": rows for number in range(labels)}
     usual: dict[str, Any] = {
         "left_out": {}, "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0, "plain_test_rows": 9,
-        "test_rows": None, "untaught": {}, "shared": 0, "script": "latin", "words": (15, 30, 60),
+        "test_rows": None, "untaught": {}, "shared": 0, "script": "latin", "language": "English", "words": (15, 30, 60),
         "split": SplitConfig(),
     }  # fmt: skip
     return Profile(**{**usual, "rows": labels * rows, "labels": counts, **changes})
@@ -234,7 +249,7 @@ def test_what_is_said_of_labels_goes_into_the_experiment() -> None:
     assert mine.unification.taxonomy.spoken("label 1") == "joyful"
     assert mine.generators["template"]["words"] == "all"
     assert chinese.unification.taxonomy == "from_data"
-    assert (chinese.models(), list(chinese.learners)) == ((), ["frozen"])
+    assert (chinese.models(), list(chinese.learners)) == ((), ["frozen", "names"])
 
 
 def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -363,3 +378,23 @@ def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch:
     assert "`" not in output
     with pytest.raises(SourceError, match=r"table \(empty\.csv\): of 1 rows none is left"):
         profile_source(SourceConfig(file=str(tmp_path / "empty.csv"), text_column="text", label_column="label"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "language"),
+    [
+        (["the day was long and it was not for me", "i was there with you"], "English"),
+        (["ich bin heute nicht auf der Arbeit, und das ist gut", "der Tag war lang"], "German"),
+        (["je ne suis pas dans la maison et les jours sont longs", "c'est un jour pour vous"], "French"),
+        (["no es un buen d\u00eda para los dos y la noche con que", "muy bien"], "Spanish"),
+        (["gosto muito do dia e n\u00e3o \u00e9 para os outros com uma", "eu n\u00e3o"], "Portuguese"),
+        (["brrr", "lol xd"], ""),
+    ],
+)
+def test_a_language_is_known_by_its_commonest_words(texts: list[str], language: str) -> None:
+    assert language_of(pd.Series(texts)) == language
+
+
+def test_a_profile_warns_of_a_language_that_the_models_hardly_know() -> None:
+    said = "\n".join(profile_of(2, 60, language="German").lines())
+    assert "script      latin, German; the models that come as packages learned English above all" in said

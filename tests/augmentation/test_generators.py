@@ -17,6 +17,7 @@ from emotion_kedro.augmentation.generators import (
     LabelSampler,
     Unfinished,
     answers,
+    conditional,
     draw_candidates,
     fine_tuned,
     load_generator,
@@ -70,6 +71,22 @@ def test_each_kind_writes_for_every_label_with_rows_and_the_seed_decides(
     pd.testing.assert_frame_equal(draw_candidates(config, anew), table)
     other = draw_candidates(config.model_copy(update={"seed": 7}), anew)
     assert other["text"].tolist() != table["text"].tolist()
+
+
+def test_one_generator_for_all_heads_texts_by_the_word_for_their_label(
+    context: GenerationContext, tiny_gpt2: Path
+) -> None:
+    spoken = {**dict.fromkeys(context.taxonomy.names), "joy": {"words": ["merry", "glad"]}}
+    context = replace(context, taxonomy=TaxonomyConfig.model_validate({"labels": spoken}))
+    tuner = conditional.Conditional(config_of(tiny_gpt2, kind="conditional"))
+    rows = tuner.rows_of("all", context.rows[context.rows["label"] == "joy"].head(1), context.taxonomy)
+    model = load_language_model(str(tiny_gpt2), context.device)
+    [ids] = tuner.encode(model, rows)
+    headed = model.tokenizer("merry:", add_special_tokens=False)["input_ids"]
+    assert ids[1 : len(headed) + 1] == headed
+    fitted = tuner.fit(context)
+    assert fitted.words["joy"] == "merry"
+    assert len(fitted.sample("joy", 2, 0)) == 2
 
 
 @pytest.mark.parametrize(

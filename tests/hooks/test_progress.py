@@ -140,6 +140,7 @@ def test_a_long_node_says_now_and_then_what_is_left(
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
     run(catalog, chain(late))
     said = [each.getMessage() for each in caplog.records]
+    assert said[0] == "3 nodes to run, about 2 min"
     assert "[1/3] read ... 0.0 s; about 43 s left" in said  # (40 + 60) * 15 / (15 + 20)
     assert any(re.match(r"write runs for 0\.\d s; about \d+ s left", line) for line in said)
 

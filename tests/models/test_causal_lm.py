@@ -350,6 +350,9 @@ def test_the_code_on_the_card_works_without_this_package(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=120, cwd=moved, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    long = script.replace("this morning", "this morning " + "and this evening " * 500)
+    assert long != script
+    subprocess.run([sys.executable, "-I", "-c", long], capture_output=True, timeout=120, cwd=moved, check=True)
     printed = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
     expected = tuned[0].probabilities(["your letter came this morning"], device=cpu)[0]
     assert list(printed) == list(tuned[0].labels)

@@ -298,5 +298,8 @@ def test_the_card_shows_how_plain_transformers_answers(
     )
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout.strip().splitlines()[-1].replace("'", '"'))
+    long = code.replace("this morning", "this morning " + "and this evening " * 500)
+    assert long != code
+    subprocess.run([sys.executable, "-c", long], cwd=tmp_path, capture_output=True, check=True)
     chances = classifier.probabilities(["your letter came this morning"], device=cpu)[0]
     assert printed == pytest.approx(dict(zip(TAXONOMY.names, chances.tolist(), strict=True)), rel=1e-3)

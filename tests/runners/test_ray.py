@@ -364,10 +364,12 @@ def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        nobody = address.format("127.0.0.1:{}".format(free.getsockname()[1]))
+        nobody = address.format(f"127.0.0.1:{free.getsockname()[1]}")
     began = time.perf_counter()
     with pytest.raises(ClusterError, match=f"no Ray cluster at address {nobody}"):
-        RayRunner(address=nobody).run(Pipeline([node(str, "number", "text")]), DataCatalog({"number": MemoryDataset(1)}))
+        RayRunner(address=nobody).run(
+            Pipeline([node(str, "number", "text")]), DataCatalog({"number": MemoryDataset(1)})
+        )
     assert time.perf_counter() - began < SECONDS_TO_ANSWER
 
 

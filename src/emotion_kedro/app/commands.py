@@ -223,7 +223,12 @@ def _share(probability: float) -> str:
 
 @click.command()
 def models() -> None:
-    """List the models that runs have left: how good they are, when they were made, what they learned from."""
+    """List the models that runs have left: how good they are, when they were made, what they learned from.
+
+    \b
+    emotion models
+    emotion predict "a text" -m FOLDER   # by one of them
+    """  # noqa: D301 - click wants the character itself
     known = models_in()
     if not known:
         raise click.ClickException("no model was trained here yet: make augment")

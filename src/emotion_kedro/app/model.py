@@ -116,11 +116,12 @@ class EmotionModel:
         return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
 
     def _is_cut(self, text: str) -> bool:
-        tokenizer, most = getattr(self._classifier, "tokenizer", None), getattr(self._classifier, "max_tokens", None)
+        reader = getattr(self._classifier, "features", self._classifier)
+        most = getattr(reader, "max_tokens", None)  # None: characters or words are counted, all of them
         # A token is a character at least: most texts need not be counted.
-        if tokenizer is None or most is None or len(text) < most - 2:
+        if most is None or len(text) < most - 2:
             return False
-        return len(tokenizer([text])["input_ids"][0]) > most
+        return len(reader.tokenizer([text])["input_ids"][0]) > most
 
     def explain(self, text: str) -> Explanation:
         """Say which words the prediction rests on, of Chinese which characters: each is left out once.
@@ -160,7 +161,7 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
 
     Args:
         path: its folder; None: the model that the last ``make augment`` recommends.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         ValueError: if the folder holds no classifier of this project, of which the message names those that there are;

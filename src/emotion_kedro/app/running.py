@@ -21,6 +21,12 @@ from emotion_kedro.command_line import CommandError, check_runner, is_plain
 WRONG_WORDS = (OmegaConfBaseException, YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError)
 """What Kedro raises where an option cannot be read, beside click's own."""
 
+EXAMPLES = """\b
+kedro run --pipelines=augment
+kedro run --pipelines=augment --from-nodes=evaluation.write_report
+kedro run --env=real --params=raw_root=FOLDER --pipelines=study_edft
+"""
+
 
 class RunCommand(click.Command):
     """A command whose options are read by Kedro's functions."""
@@ -67,5 +73,5 @@ run = RunCommand(
     "run",
     callback=_run,
     params=[*kedro_run.params, click.Option(["--verbose", "-v"], is_flag=True, help="Show the traceback of an error.")],
-    help=kedro_run.help,
+    help=f"{kedro_run.help}\n\n{EXAMPLES}",
 )

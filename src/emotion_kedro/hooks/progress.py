@@ -63,10 +63,11 @@ class ProgressHooks:
         noun = "node" if len(pipeline.nodes) == 1 else "nodes"
         up_to = "up to " if nodes and is_incremental(run_params) else ""
         before = seconds_before(nodes, catalog)
-        logger.info("%s%s %s to run%s", up_to, count, noun, foreseen(nodes, before))
+        expected = expected_seconds([node.name for node in nodes], before)
+        logger.info("%s%s %s to run%s", up_to, count, noun, foreseen(expected, before))
         one_by_one = isinstance(self.done, SimpleNamespace) and "ThreadRunner" not in str(run_params.get("runner"))
         if one_by_one:
-            self.remaining = Remaining(expected_seconds([node.name for node in nodes], before))
+            self.remaining = Remaining(expected)
             self.stop = threading.Event()  # a process may run several pipelines
             threading.Thread(target=self._say_on, args=[self.stop], daemon=True).start()
 
@@ -157,12 +158,11 @@ def seconds_before(nodes: Sequence[Node], catalog: CatalogProtocol) -> dict[str,
     return seconds
 
 
-def foreseen(nodes: Sequence[Node], seconds: Mapping[str, float]) -> str:
-    """Return what earlier runs say of the time that nodes will take; nothing where there was none."""
-    if not seconds:
-        return ""
-    took = duration(sum(seconds.values()))
-    return f", about {took}" if len(seconds) == len(nodes) else f"; {len(seconds)} of them took {took} before"
+def foreseen(expected: Mapping[str, float], before: Mapping[str, float]) -> str:
+    """Return what is expected of the time that nodes will take, or what some took before; nothing if nobody knows."""
+    if expected:
+        return f", about {duration(sum(expected.values()))}"
+    return f"; {len(before)} of them took {duration(sum(before.values()))} before" if before else ""
 
 
 def duration(seconds: float) -> str:

@@ -25,15 +25,16 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model, tokenizer = AutoModelForCausalLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
-with open("prompt.json", encoding="utf-8") as file:
-    prompt = json.load(file)
+with open("prompt.json", encoding="utf-8") as prompt_file, open("classifier.json", encoding="utf-8") as notes_file:
+    prompt, most = json.load(prompt_file), json.load(notes_file)["max_tokens"]
 
 
 def tokens(text):
     return tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
 
 
-prompted = tokens(prompt["question"] + "your letter came this morning" + prompt["answer"])
+text = tokenizer.decode(tokens("your letter came this morning")[0, :most])  # a longer one is cut
+prompted = tokens(prompt["question"] + text + prompt["answer"])
 scores = []
 for word in prompt["words"].values():
     answer = tokens(prompt["separator"] + word)
@@ -51,10 +52,11 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 model, tokenizer = AutoModelForMaskedLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")
-with open("prompt.json", encoding="utf-8") as file:
-    prompt = json.load(file)
+with open("prompt.json", encoding="utf-8") as prompt_file, open("classifier.json", encoding="utf-8") as notes_file:
+    prompt, most = json.load(prompt_file), json.load(notes_file)["max_tokens"]
 
-prompted = prompt["question"] + "your letter came this morning" + prompt["answer"]
+read = tokenizer("your letter came this morning", add_special_tokens=False).input_ids[:most]  # a longer one is cut
+prompted = prompt["question"] + tokenizer.decode(read) + prompt["answer"]
 scores = []
 for word in prompt["words"].values():
     ids = tokenizer(prompt["separator"] + word, add_special_tokens=False).input_ids

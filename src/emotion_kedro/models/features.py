@@ -148,6 +148,16 @@ class EncoderFeatures:
         self.known = {} if self.store is None else self.store.load()
         self.encoder: MeanEncoder | None = None
 
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that are read."""
+        return self.config.max_tokens
+
+    @property
+    def tokenizer(self) -> Any:
+        """What cuts a text into tokens."""
+        return self._opened().tokenizer
+
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return a row for each text, (texts, width)."""
         _check(texts)

@@ -64,6 +64,7 @@ def try_table(
     emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
     """  # noqa: D301 - click wants the character itself
     from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
+    from emotion_kedro.app.own_table.guessing import with_test_file
     from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.config.loader import PAGES, STAGES, current_loader
     from emotion_kedro.data.reader_errors import without_keys
@@ -75,7 +76,7 @@ def try_table(
             (start / file.expanduser()).resolve(), text, label, ask=sys.stdin.isatty() and not yes, best=yes
         )
         if test is not None:
-            source = source.model_copy(update={"test_file": str((start / test.expanduser()).resolve())})
+            source = with_test_file(source, (start / test.expanduser()).resolve())
         loader = current_loader()
         with alone_in(Path(loader["globals"]["data_root"])):  # before anything is written
             click.echo("Looking at its rows ...")

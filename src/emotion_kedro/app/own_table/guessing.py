@@ -85,6 +85,23 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     return Guess(source, tuple(notes), doubts)
 
 
+def with_test_file(source: SourceConfig, path: Path) -> SourceConfig:
+    """Return a source with a file of test rows, which are read as its own.
+
+    Raises:
+        SourceError: if the file cannot be read, lacks a column, or is laid out in another way.
+    """
+    other = guess_source(path, text=source.text_column, label=source.label_column).source
+    for what in ("format", "separator", "encoding", "column_names"):
+        mine, its = getattr(source, what), getattr(other, what)
+        if mine != its and not (what == "encoding" and path.read_bytes().isascii()):
+            raise SourceError(
+                f"{path}: its {what.replace('_', ' ')} would be {its!r}, that of {Path(str(source.file)).name} is "
+                f"{mine!r}; save both in the same way"
+            )
+    return source.model_copy(update={"test_file": str(path)})
+
+
 def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list[str], list[str]]:
     """Say how a table of texts without labels is to be read: as one with labels would be.
 

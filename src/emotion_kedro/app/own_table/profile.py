@@ -29,10 +29,23 @@ LEAST_OWN_GROUPS = 3
 """The same where the test rows have a file of their own."""
 MOSTLY = 0.5
 """Share of the letters from which on a text is of a script."""
+LEAST_COMMON = 0.05
+"""Share of a text's words that are among a language's commonest, from which on it is taken to be of that language."""
+COMMONEST = {
+    "English": "the and to of is it that was for you my not with this",
+    "German": "der die und das ist ich nicht ein mit auf zu es wir den",
+    "French": "le la les et est je pas un une des que dans vous pour",
+    "Spanish": "el la de que y no es un los una por con se muy",
+    "Italian": "il di che non è un la per sono mi una ho con molto",
+    "Portuguese": "o de que não é um uma para com eu os muito as do",
+    "Dutch": "de het een en van ik niet is dat op te voor met heb",
+}
+"""Words without which hardly anything is said in a language."""
 _HAN = re.compile(f"[{HAN}]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
+_COMMON = {name: frozenset(words.split()) for name, words in COMMONEST.items()}
 T = TypeVar("T")
 
 
@@ -64,6 +77,8 @@ class Profile:
     """Rows of the test file whose text stands in the table as well."""
     script: str
     """``latin``, ``chinese`` or ``other``: what most letters are."""
+    language: str
+    """Of texts in Latin letters, by their commonest words; empty: none of those that are known here."""
     words: tuple[int, int, int]
     """Words of a text, a Chinese character counting as one: median, 95th percentile, most."""
     split: SplitConfig = field(repr=False)
@@ -92,7 +107,7 @@ class Profile:
             f"{self.conflicts:,} have two labels; left out",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
-            f"script      {self.script}",
+            f"script      {self.script}{self._language_note()}",
             "{:<11} {} a text (median), {} at the 95th percentile, {} at most".format(
                 "characters" if self.script == "chinese" else "words", *self.words
             ),
@@ -103,6 +118,11 @@ class Profile:
             why = "too few different texts" + (", or none in the test file" if self.test_rows is not None else "")
             lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
         return lines
+
+    def _language_note(self) -> str:
+        if self.language in ("", "English"):
+            return self.language and f", {self.language}"
+        return f", {self.language}; the models that come as packages learned English above all"
 
     def _test_lines(self) -> list[str]:
         lines = [f"test file   {self.test_rows:,} rows"]
@@ -153,7 +173,8 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
         test_rows=int(taught.sum()) if source.test_file else None,
         untaught={str(label): int(rows) for label, rows in held.loc[~taught, "label"].value_counts().items()},
         shared=int(np.isin(text_hashes(held["text"]), text_hashes(free["text"])).sum()) if len(held) else 0,
-        script=_script("".join(free["text"].head(CAP))),
+        script=(script := _script("".join(free["text"].head(CAP)))),
+        language=language_of(free["text"].head(CAP)) if script == "latin" else "",
         words=_words(free["text"]),
         split=sampling.split,
     )
@@ -197,6 +218,14 @@ def _script(text: str) -> str:
     if count(_HAN) / letters > MOSTLY:
         return "chinese"
     return "latin" if count(_LATIN) / letters > MOSTLY else "other"
+
+
+def language_of(texts: pd.Series) -> str:
+    """Return the language of texts in Latin letters by its commonest words; empty: none of those known here."""
+    words = " ".join(texts).lower().split()
+    shares = {name: sum(word in common for word in words) for name, common in _COMMON.items()}
+    likeliest = max(shares, key=shares.__getitem__)
+    return likeliest if shares[likeliest] > LEAST_COMMON * len(words) else ""
 
 
 def _words(texts: pd.Series) -> tuple[int, int, int]:

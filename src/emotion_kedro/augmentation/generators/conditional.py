@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_kedro.augmentation.generators import GenerationContext
+    from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 MODEL = "model"
 
@@ -36,21 +37,21 @@ MODEL = "model"
 class Conditional(Tuner):
     """Tunes one model on the rows of all labels."""
 
-    def rows_of(self, part: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return all rows."""
-        return rows
+    def rows_of(self, part: str, rows: pd.DataFrame, taxonomy: TaxonomyConfig) -> pd.DataFrame:
+        """Return all rows, each with the word that stands for its label."""
+        return rows.assign(label=rows["label"].map(taxonomy.spoken))
 
     def encode(self, model: LanguageModel, rows: pd.DataFrame) -> list[list[int]]:
         """Return the token ids of each text behind its heading; it begins with a space, as in running text."""
         longest = self.config.max_tokens
         encoded = model.encode([f" {text}" for text in rows["text"]], max_tokens=longest)
         headed = zip(rows["label"], encoded, strict=True)
-        return [[*heading(model, label), *ids[1:]][:longest] for label, ids in headed]
+        return [[*heading(model, word), *ids[1:]][:longest] for word, ids in headed]
 
     def fit(self, context: GenerationContext) -> ConditionalModel:
         """Return the tuned generator; it is not kept."""
         model, _ = self.tune(ALL_LABELS, prepare_base(self.config, context), context)
-        return ConditionalModel(self.config, context.device, merged(model), _labels_of(context))
+        return ConditionalModel(self.config, context.device, merged(model), _words_of(context))
 
     def train(self, context: GenerationContext) -> tuple[ConditionalModel, list[dict[str, Any]]]:
         """Tune the generator, keep it in the cache, and return it with the logs of its base and of itself."""
@@ -64,17 +65,17 @@ class Conditional(Tuner):
 
     def _open(self, directory: Path, base: Path, context: GenerationContext) -> ConditionalModel:
         model = open_generator(directory, base, context.device)
-        return ConditionalModel(self.config, context.device, model, _labels_of(context), directory, base)
+        return ConditionalModel(self.config, context.device, model, _words_of(context), directory, base)
 
 
-def _labels_of(context: GenerationContext) -> list[str | None]:
-    present = set(context.rows["label"])
-    return [label if label in present else None for label in context.taxonomy.names]
+def _words_of(context: GenerationContext) -> dict[str, str | None]:
+    present, taxonomy = set(context.rows["label"]), context.taxonomy
+    return {label: taxonomy.spoken(label) if label in present else None for label in taxonomy.names}
 
 
-def heading(model: LanguageModel, label: str) -> list[int]:
-    """Return the tokens that stand before a text of a label."""
-    return [model.boundary, *model.tokenizer(f"{label}:", add_special_tokens=False)["input_ids"]]
+def heading(model: LanguageModel, word: str) -> list[int]:
+    """Return the tokens that stand before a text, of the word for its label."""
+    return [model.boundary, *model.tokenizer(f"{word}:", add_special_tokens=False)["input_ids"]]
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class ConditionalModel:
     config: ConditionalConfig
     device: Device
     language_model: LanguageModel
-    labels: Sequence[str | None]
-    """The labels of the taxonomy in their order; None in place of one without train texts."""
+    words: Mapping[str, str | None]
+    """Label of the taxonomy, in their order -> the word that stands for it; None: it has no train texts."""
     directory: Path | None = None
     base: Path | None = None
 
@@ -96,10 +97,11 @@ class ConditionalModel:
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts of a label; none where the label has no train texts."""
-        if label not in self.labels:
+        word = self.words.get(label)
+        if word is None:
             return []
-        requests = [Request(tuple(heading(self.language_model, label)))] * count
-        seeds = (seed, self.labels.index(label))
+        requests = [Request(tuple(heading(self.language_model, word)))] * count
+        seeds = (seed, list(self.words).index(label))
         texts = answers_to(self.language_model, requests, self.config.decoding, device=self.device, seed=seeds)
         return [collapsed(text) for text in texts]
 

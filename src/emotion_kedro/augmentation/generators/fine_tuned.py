@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_kedro.augmentation.generators import GenerationContext
+    from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 LABELS = "labels"
 
@@ -43,7 +44,7 @@ LABELS = "labels"
 class FineTuned(Tuner):
     """Tunes a copy of the base for each label."""
 
-    def rows_of(self, part: str, rows: pd.DataFrame) -> pd.DataFrame:
+    def rows_of(self, part: str, rows: pd.DataFrame, taxonomy: TaxonomyConfig) -> pd.DataFrame:
         """Return the rows of the label."""
         return rows[rows["label"] == part]
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_kedro.augmentation.generators import GenerationContext
+    from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 BASES, BASE, MODELS = "bases", "base", "generators"
 ALL_LABELS = "all labels"
@@ -120,8 +121,8 @@ class Tuner:
 
     config: Any
 
-    def rows_of(self, part: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of a part, ``text, label``."""
+    def rows_of(self, part: str, rows: pd.DataFrame, taxonomy: TaxonomyConfig) -> pd.DataFrame:
+        """Return the rows of a part, ``text, label``; what is tuned on them knows no more of the taxonomy."""
         raise NotImplementedError
 
     def encode(self, model: LanguageModel, rows: pd.DataFrame) -> list[list[int]]:
@@ -140,7 +141,7 @@ class Tuner:
 
     def tune(self, part: str, base: Base, context: GenerationContext) -> tuple[LanguageModel, dict[str, Any]]:
         """Tune a copy of the base on a part of the rows; return it with its notes."""
-        rows, seed = self.rows_of(part, context.rows), context.seed_of(self.config)
+        rows, seed = self.rows_of(part, context.rows, context.taxonomy), context.seed_of(self.config)
         with OPENING:
             context.device.seed(seed)
             opened = open_directory(base.directory, context.device, base=base.under)
@@ -160,14 +161,15 @@ class Tuner:
         return model, {"label": part, "base": self.config.base, "tuning": self.config.tuning, "log": entry}
 
     def _validation_of(self, part: str, context: GenerationContext) -> pd.DataFrame:
-        return watched_rows(self.rows_of(part, context.validation), self.config, context)
+        return watched_rows(self.rows_of(part, context.validation, context.taxonomy), self.config, context)
 
     def _identity_of(self, part: str, base: Base, context: GenerationContext) -> str:
         """Return the fingerprint of a part's model; how it is sampled has no part in it."""
         relevant = self.config.model_dump(
             mode="json", exclude={"decoding", "texts", "rows", "seed", "unlabelled", "warm_up"}
         )
-        rows, validation = self.rows_of(part, context.rows), self._validation_of(part, context)
+        rows = self.rows_of(part, context.rows, context.taxonomy)
+        validation = self._validation_of(part, context)
         return fingerprint(
             *(part, rows[["text", "label"]], validation[["text", "label"]], relevant, context.seed_of(self.config)),
             # The base is named too: a checkpoint of the same texts on another base would be another model.

@@ -108,6 +108,7 @@ class EncoderClassifier:
     def save(self, directory: Path) -> None:
         """Write weights, tokenizer, configuration with ``id2label``, notes and a card."""
         self.model.save_pretrained(directory)
+        self.tokenizer.model_max_length = self.max_tokens  # others who open it cut where it was cut here
         self.tokenizer.save_pretrained(directory)
         (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         (directory / "README.md").write_text(classifier_card(self.labels, self.notes), encoding="utf-8")

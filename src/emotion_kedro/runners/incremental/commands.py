@@ -32,6 +32,10 @@ def status(name: str, env: str | None, params: dict[str, object], all_outputs: b
     missing  not made yet
     mixed    a node's outputs come from different runs
     damaged  not what was written
+
+    \b
+    emotion status
+    emotion status -p augment --params augment.records.cap=60   # what a change would make stale
     """  # noqa: D301 - click wants the character itself
     if name not in pipelines:
         raise click.ClickException(f"there is no pipeline {name}; there are: {', '.join(sorted(pipelines))}")
