@@ -263,6 +263,20 @@ def test_messages_hold_no_password_and_no_signature(model: EmotionModel, tmp_pat
     assert "hidden" not in str(caught.value)
 
 
+def test_files_of_a_folder_are_one_table_in_the_order_of_their_names(model: EmotionModel, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "b.csv").write_text(f"text,id\n{FEAR},3\n{JOY},4\n")
+    (folder / "a.csv").write_text(f"text,id\n{JOY},1\none,two,three\n{FEAR},2\n")
+
+    counts = predict_file(model, folder, tmp_path / "out.csv")
+
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert (counts["rows"], counts["bad"]) == (4, 1)
+    assert table["row"].tolist() == [1, 3, 4, 5]  # the row that cannot be read counts
+    assert table["predicted"].tolist() == ["joy", "fear", "fear", "joy"]
+
+
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:
     source = tmp_path / "mine.csv"
     source.write_text("text,mood\nwhat a day,joy\n")

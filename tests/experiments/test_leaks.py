@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -15,8 +16,10 @@ from design_pieces import ARMS, design_of, scored, split_of
 
 from emotion_kedro.augmentation.mix import compose_arm
 from emotion_kedro.config.filters import default_filters
+from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.subsamples import DesignSplits, Draw
+from emotion_kedro.experiments.run import fit_baselines
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,13 @@ def test_added_rows_of_an_arm(arm: str, split: pd.DataFrame, labels: tuple[str, 
     candidates["text"] = candidates["text"].where(candidates["candidate_id"].str.split(":").str[4] != "0", held)
     with pytest.raises(LeakError, match=f"the training rows of the arm {arm}"):
         compose_arm(arm, ARMS[arm], splits, candidates, default_filters())
+
+
+def test_train_rows_of_the_baselines(split: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
+    splits = DesignSplits(planted(split, "test", how="same"), design_of(sizes=(0,), data_seeds=(0,)))
+    context: Any = SimpleNamespace(design_splits=splits, taxonomy=taxonomy, experiment="mine")
+    with pytest.raises(LeakError, match="the train rows of the baselines"):
+        fit_baselines(context)
 
 
 def test_every_validation_row_is_guarded_whether_a_run_uses_it_or_not(split: pd.DataFrame) -> None:
