@@ -99,6 +99,13 @@ def test_the_image_of_kuberay_answers_its_questions() -> None:
     assert not [needed for name in installed.split(",") for needed in EXTRAS[name] if needed.startswith("ray[")]
 
 
+def test_an_address_that_needs_more_packages_says_so() -> None:
+    page = (ROOT / "docs/ray.md").read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith("| `address`")]
+    [extra] = re.findall(r"`ray://.*`emotion-kedro\[(\w+)\]`", row)
+    assert any(needed.startswith(("ray[default]", "ray[client]")) for needed in EXTRAS[extra])
+
+
 # --- Slurm --------------------------------------------------------------------------------------------------------
 
 SRUN = """echo "srun $*" >> "$CALLED"
