@@ -4,9 +4,9 @@
 FROM python:3.12-slim
 
 ARG PIP_EXTRA_INDEX_URL
-# Such as [ray] or [mlflow].
+# Such as [cluster] or [mlflow].
 ARG EXTRAS=
-RUN useradd --create-home emotion
+RUN useradd --create-home --uid 1000 emotion
 WORKDIR /project
 
 COPY pyproject.toml README.md LICENSE ./

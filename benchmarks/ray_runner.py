@@ -89,7 +89,7 @@ def seconds_of(experiment: str, way: str) -> float:
 def rows_of(seconds: dict[str, dict[str, list[float]]]) -> list[Sequence[str]]:
     """Lay out seconds, and how many times as fast as each way in a row Ray was; medians over rounds."""
     one, two, ray = WAYS
-    rows = []
+    rows: list[Sequence[str]] = []
     for experiment, times in seconds.items():
         single, double = (
             statistics.median(a / b for a, b in zip(times[base], times[ray], strict=True)) for base in (one, two)

@@ -10,19 +10,29 @@
 set -euo pipefail
 
 experiment=${1:?which experiment? sbatch cluster/slurm.sh NAME}
-port=6379
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-others=$((SLURM_JOB_NUM_NODES - 1))
+# Of this job: one that shares a node with it has another. Ray's workers take ports from 10002 to 19999.
+port=$((20000 + SLURM_JOB_ID % 10000))
+# Other users of these nodes may not run programs on it: srun hands the token on to Ray's processes.
+RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]} # where this script runs, too
+others=$((${#nodes[@]} - 1))
+trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT
 
-srun --nodes=1 --ntasks=1 --nodelist="$head" \
+# srun takes no --cpus-per-task from sbatch: without one a step would have one processor.
+srun --nodes=1 --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --nodelist="$head" \
   .venv/bin/ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
-sleep 15
+for _ in {1..120}; do # until it listens
+  (: > "/dev/tcp/$head/$port") 2> /dev/null && break
+  sleep 1
+done
 if ((others > 0)); then
-  srun --nodes="$others" --ntasks="$others" --exclude="$head" \
+  srun --nodes="$others" --ntasks="$others" --cpus-per-task="$SLURM_CPUS_PER_TASK" --exclude="$head" \
     .venv/bin/ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
-  sleep 15
 fi
 
-# A job that ran out of time goes on with the same command: what is made is skipped, checkpoints are taken up.
+# Nodes of the job join while it runs. One that ran out of time goes on with the same command: what is made is skipped,
+# checkpoints are taken up.
 .venv/bin/kedro run --env=cluster --pipelines="$experiment" \
   --runner=emotion_kedro.runners.RayIncrementalRunner --runner-params="address=$head:$port"

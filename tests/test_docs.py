@@ -94,3 +94,9 @@ def test_what_says_versions_twice_says_the_same() -> None:
     assert version is not None
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version[1]
     assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_environment_stands_in_the_table() -> None:
+    table = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## Environments")[2]
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))))
+    assert named == {folder.name for folder in (ROOT / "conf").iterdir() if folder.is_dir()}

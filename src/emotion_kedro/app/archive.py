@@ -105,8 +105,8 @@ def archive(names: tuple[str, ...], target: Path, env: str | None) -> None:
     """  # noqa: D301 - click wants the character itself
     start = click.get_current_context().find_object(Path) or Path.cwd()
     with KedroSession.create(project_path=Path.cwd(), env=env) as session:
-        context = session.load_context()
-        known: dict[str, Experiment] = context.config_loader.experiments()  # type: ignore[attr-defined]
+        context = session.load_context()  # type: ignore[attr-defined]  # of the class that create returns
+        known: dict[str, Experiment] = context.config_loader.experiments()
         for name in names:
             if name not in known:
                 raise click.UsageError(f"there is no experiment {name}{choices(name, known)}")

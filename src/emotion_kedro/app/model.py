@@ -116,7 +116,7 @@ class EmotionModel:
         return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
 
     def _is_cut(self, text: str) -> bool:
-        reader = getattr(self._classifier, "features", self._classifier)
+        reader: Any = getattr(self._classifier, "features", self._classifier)
         most = getattr(reader, "max_tokens", None)  # None: characters or words are counted, all of them
         # A token is a character at least: most texts need not be counted.
         if most is None or len(text) < most - 2:

@@ -82,6 +82,11 @@ class GeneratorConfig(Config):
         """Whether unlabelled text has a part in what it writes."""
         return False
 
+    @property
+    def draws_together(self) -> bool:
+        """Whether one engine draws the texts of all labels at once."""
+        return False
+
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
         return ()
@@ -131,6 +136,16 @@ class FineTunedConfig(TunedGeneratorConfig):
     kind: Literal["fine_tuned"] = "fine_tuned"
     unlabelled: TrainingConfig | None = None
     """Tuning of the base on unlabelled texts instead of the train texts of all labels."""
+    backend: Literal["own", "vllm"] = "own"
+    """What draws the texts: the project's own sampler, or vLLM on a GPU, all labels at once, each by its adapters."""
+
+    @model_validator(mode="after")
+    def _vllm_puts_adapters_on_a_base(self) -> FineTunedConfig:
+        if self.draws_together and self.tuning != "lora":
+            raise ValueError(f"backend: vllm draws from one base with adapters for each label; tuning is {self.tuning}")
+        if self.draws_together and self.base == SCRATCH:
+            raise ValueError("backend: vllm puts no adapters on a GPT-2, and base: scratch is one; give another base")
+        return self
 
     @model_validator(mode="after")
     def _base_tuned_once(self) -> FineTunedConfig:
@@ -142,6 +157,11 @@ class FineTunedConfig(TunedGeneratorConfig):
     def reads_unlabelled(self) -> bool:
         """Whether the base is tuned on unlabelled text."""
         return self.unlabelled is not None
+
+    @property
+    def draws_together(self) -> bool:
+        """Whether vLLM draws."""
+        return self.backend == "vllm"
 
 
 class ConditionalConfig(TunedGeneratorConfig):

@@ -296,13 +296,18 @@ def models_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:
 
 
 def check_bases(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-    """Stop a run whose learners or generators ask more of their bases than these have.
+    """Stop a run whose learners or generators ask more of their bases, or of this machine, than these have.
 
     Raises:
         MissingWeightsError: naming the learner or generator.
+        ValueError: where vLLM is to draw and cannot.
     """
     for name, config in _openers(pipeline, catalog):
         check_fit(name, config)
+        if getattr(config, "draws_together", False):
+            from emotion_kedro.augmentation.generators.vllm_sampler import check_vllm
+
+            check_vllm(name, config, choose_device(catalog.load(DEVICE)))
 
 
 def _openers(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[tuple[str, Any]]:

@@ -198,7 +198,7 @@ def log(client: Any, run: str, parameters: Mapping[str, str], figures: list[Figu
 
     now = round(time.time() * 1000)
     numbers = [each for each in figures if not math.isnan(each.value)]
-    batches = {
+    batches: dict[str, list[Any]] = {
         "params": [Param(key, value) for key, value in parameters.items()],
         "metrics": [Metric(UNNAMEABLE.sub("_", each.name), each.value, now, each.step) for each in numbers],
     }

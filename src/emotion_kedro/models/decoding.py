@@ -182,10 +182,11 @@ class _Answers:
     def texts(self) -> list[list[int]]:
         """Return the tokens of each answer, up to the one that ended it."""
         ends = {-1, *self.ends.tolist()}
-        return [_up_to(row, ends) for row in self._tokens.tolist()]
+        return [up_to(row, ends) for row in self._tokens.tolist()]
 
 
-def _up_to(tokens: list[int], ends: set[int]) -> list[int]:
+def up_to(tokens: list[int], ends: set[int]) -> list[int]:
+    """Return the tokens before the first that ends them."""
     return tokens[: next((place for place, token in enumerate(tokens) if token in ends), len(tokens))]
 
 

@@ -50,7 +50,7 @@ def _code() -> str:
     Not of what a piece of work reaches alone: a change too many costs time, one too few a wrong result.
     """
     parts = [f"{file.relative_to(PACKAGE)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in _computing()]
-    versions = [platform.python_version(), *(f"{name} {_version(name)}" for name in LIBRARIES)]
+    versions = [platform.python_version(), *(f"{name} {version_of(name)}" for name in LIBRARIES)]
     return hashlib.sha256("\n".join([emotion_kedro.__version__, *versions, *parts]).encode()).hexdigest()
 
 
@@ -59,7 +59,8 @@ def _computing() -> list[Path]:
     return sorted(file for room in COMPUTING for file in (PACKAGE / room).rglob("*.py"))
 
 
-def _version(library: str) -> str:
+def version_of(library: str) -> str:
+    """Return the version of a library that is installed, or ``absent``."""
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:

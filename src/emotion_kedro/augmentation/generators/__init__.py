@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.models.device import OPENING, Device, side_by_side
 from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import Cache
-from emotion_kedro.storage.identity import contents_of, fingerprint
+from emotion_kedro.storage.identity import contents_of, fingerprint, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,13 @@ class Fitted(Protocol):
         """
 
 
+class Together(Fitted, Protocol):
+    """One whose parameters say ``draws_together``."""
+
+    def sample_all(self, labels: Sequence[str], count: int, seed: int) -> list[list[str]]:
+        """Return the texts of each label, as ``sample`` does."""
+
+
 class Trained(Fitted, Protocol):
     """A tuned generator, which can be kept."""
 
@@ -98,6 +106,10 @@ class KeptGenerator:
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return texts of a label, as :class:`Fitted`."""
         return self.trained.sample(label, count, seed)
+
+    def sample_all(self, labels: Sequence[str], count: int, seed: int) -> list[list[str]]:
+        """Return texts of each label, as :class:`Together`, which the trained one has to be."""
+        return cast(Together, self.trained).sample_all(labels, count, seed)
 
     def save(self, directory: Path) -> None:
         """Write all that :func:`load_generator` needs into an empty directory."""
@@ -163,7 +175,7 @@ def draw_candidates(
     assert_disjoint(config, context, name)
     sampler = LabelSampler(config, context, fitted, name)
     if sampler.is_slow and config.writes_text:
-        sampler.write_elsewhere()
+        sampler.write_ahead()
     # One that is tuned as it writes takes its initial values from the random state that threads share.
     at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
@@ -208,21 +220,34 @@ class LabelSampler:
             self._report(label, len(table))
         return table
 
-    def write_elsewhere(self) -> None:
-        """Let other workers, where there are any, write the labels that are not in the cache."""
+    def write_ahead(self) -> None:
+        """Let one engine, or other workers, where there are any, write the labels that are not in the cache."""
         missing = [label for label in self._context.taxonomy.names if self._kept(label) is None]
-        if missing:
-            self._fit()  # once, and not on each worker
-            with elsewhere(self._keep, missing):
-                pass
+        if not missing:
+            return
+        fitted = self._fit()  # once, and not on each worker
+        if self._config.draws_together:
+            texts = cast(Together, fitted).sample_all(missing, *self._asked)
+            for label, of_label in zip(missing, texts, strict=True):
+                self._save(label, _table(label, of_label))
+            return
+        with elsewhere(self._keep, missing):
+            pass
 
     def _kept(self, label: str) -> pd.DataFrame | None:
         return self._context.cache.table(CANDIDATES, fingerprint(self.identity, label))
 
     def _keep(self, label: str) -> pd.DataFrame:
-        table = self._write(label)
+        return self._save(label, self._write(label))
+
+    def _save(self, label: str, table: pd.DataFrame) -> pd.DataFrame:
         self._context.cache.save_table(CANDIDATES, fingerprint(self.identity, label), table)
         return table
+
+    @property
+    def _asked(self) -> tuple[int, int]:
+        """Texts of a label, and the seed."""
+        return self._config.texts, self._context.seed_of(self._config)
 
     def _fit(self) -> Fitted:
         with OPENING:
@@ -232,11 +257,7 @@ class LabelSampler:
         return self._fitted
 
     def _write(self, label: str) -> pd.DataFrame:
-        texts = self._fit().sample(label, self._config.texts, self._context.seed_of(self._config))
-        ended = [not isinstance(text, Unfinished) for text in texts]
-        table = pd.DataFrame({"text": pd.Series(map(str, texts), dtype="str")}).assign(label=label).astype("str")
-        table = table.assign(ended=pd.Series(ended, dtype="bool"))
-        return table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
+        return _table(label, self._fit().sample(label, *self._asked))
 
     def _report(self, label: str, texts: int) -> None:
         self._written += 1
@@ -249,6 +270,14 @@ class LabelSampler:
         )
 
 
+def _table(label: str, texts: list[str]) -> pd.DataFrame:
+    """Return ``text, label, ended`` of the texts that have a word."""
+    ended = [not isinstance(text, Unfinished) for text in texts]
+    table = pd.DataFrame({"text": pd.Series(map(str, texts), dtype="str")}).assign(label=label).astype("str")
+    table = table.assign(ended=pd.Series(ended, dtype="bool"))
+    return table[table["text"].str.contains(r"\w", regex=True)].reset_index(drop=True)
+
+
 def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None) -> str:
     """Return the fingerprint of all that a generator's texts depend on."""
     return fingerprint(
@@ -258,6 +287,7 @@ def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fi
         context.validation[["text", "label"]],
         context.unlabelled[["text"]] if config.reads_unlabelled else None,
         getattr(fitted, "identity", None),
+        version_of("vllm") if config.draws_together else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,11 +44,18 @@ def answers_to(
             device=device,
             seed=int(np.random.SeedSequence([*seed, batch]).generate_state(1)[0]),
         )
-        decoded = language_model.tokenizer.batch_decode(answers, skip_special_tokens=True)
-        for text, tokens in zip(decoded, answers, strict=True):
-            texts.append(Unfinished(text) if len(tokens) == decoding.max_new_tokens else text)
+        texts += decoded(language_model.tokenizer, answers, decoding)
         logger.debug("%d of %d texts", len(texts), len(requests))
     return texts
+
+
+def decoded(tokenizer: Any, answers: Sequence[Sequence[int]], decoding: DecodingConfig) -> list[str]:
+    """Return the texts of answers, token ids without the one that ended them; unfinished where none did."""
+    texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+    return [
+        Unfinished(text) if len(tokens) == decoding.max_new_tokens else text
+        for text, tokens in zip(texts, answers, strict=True)
+    ]
 
 
 def collapsed(text: str) -> str:

@@ -6,7 +6,7 @@ whole model, its top blocks, or low-rank adapters on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from emotion_kedro.augmentation.generators.answers import answers_to, collapsed
 from emotion_kedro.augmentation.generators.tuning import (
     BASE,
+    Base,
     Tuner,
     copy_base_for,
     has_dropout,
@@ -24,6 +25,7 @@ from emotion_kedro.augmentation.generators.tuning import (
     prepare_base,
     read_notes,
 )
+from emotion_kedro.augmentation.generators.vllm_sampler import VLLMSampler
 from emotion_kedro.config.augmentation import FineTunedConfig
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import OPENING, Device, side_by_side
@@ -53,8 +55,15 @@ class FineTuned(Tuner):
         return model.encode(rows["text"].tolist(), max_tokens=self.config.max_tokens)
 
     def fit(self, context: GenerationContext) -> LabelModels:
-        """Return generators of which each is tuned when its label is sampled; none is kept afterwards."""
+        """Return generators of which each is tuned when its label is sampled, and none is kept afterwards.
+
+        vLLM opens files: for it all are tuned at once, and kept in the cache.
+        """
         base = prepare_base(self.config, context)
+        if self.config.draws_together:
+            return self._kept_models(
+                [label for label in context.taxonomy.names if context.texts_of(label)], base, context
+            )
 
         def tuned(label: str) -> LanguageModel | None:
             return merged(self.tune(label, base, context)[0]) if context.texts_of(label) else None
@@ -73,15 +82,17 @@ class FineTuned(Tuner):
                 raise ValueError(
                     f"the label {label!r} has no train texts; raise records.cap or add a source that has it"
                 )
+        models = self._kept_models(names, base, context)
+        return models, [*base.log, *(read_notes(directory)["log"] for directory in (models.directories or {}).values())]
+
+    def _kept_models(self, labels: Sequence[str], base: Base, context: GenerationContext) -> LabelModels:
         keep = partial(self.kept, base=base, context=context)
         # Dropout draws from the random state that threads share.
         at_once = not (self.config.lora.dropout or has_dropout(base.directory))
-        with elsewhere(keep, names):
+        with elsewhere(keep, labels):
             pass  # and here, what was not done there
-        kept = side_by_side(keep, names, context.device) if at_once else list(map(keep, names))
-        directories = dict(zip(names, kept, strict=True))
-        log = [*base.log, *(read_notes(directory)["log"] for directory in directories.values())]
-        return _opened(self.config, directories, base.directory, context.device), log
+        kept = side_by_side(keep, labels, context.device) if at_once else list(map(keep, labels))
+        return _opened(self.config, dict(zip(labels, kept, strict=True)), base.directory, context.device)
 
     def load(self, directory: Path, context: GenerationContext) -> LabelModels:
         """Open what :meth:`LabelModels.save` wrote."""
@@ -110,12 +121,22 @@ class LabelModels:
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts of a label; none where the label has no train texts."""
+        return self.sample_all([label], count, seed)[0]
+
+    def sample_all(self, labels: Sequence[str], count: int, seed: int) -> list[list[str]]:
+        """Return ``count`` texts of each label; none where a label has no train texts."""
+        if self.config.draws_together:
+            drawn = VLLMSampler(self.config, self.device, self.directories or {}).draw(labels, count, seed)
+        else:
+            drawn = [self._draw(label, count, seed) for label in labels]
+        return [[collapsed(text) for text in texts] for texts in drawn]
+
+    def _draw(self, label: str, count: int, seed: int) -> list[str]:
         model = self.open_model(label)
         if model is None:
             return []
-        request = Request((model.boundary,))
-        texts = answers_to(model, [request] * count, self.config.decoding, device=self.device, seed=(seed,))
-        return [collapsed(text) for text in texts]
+        requests = [Request((model.boundary,))] * count
+        return answers_to(model, requests, self.config.decoding, device=self.device, seed=(seed,))
 
     def save(self, directory: Path) -> None:
         """Write a folder for each label, and the base where the models are adapters that need it.

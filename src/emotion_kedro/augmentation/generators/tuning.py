@@ -166,7 +166,7 @@ class Tuner:
     def _identity_of(self, part: str, base: Base, context: GenerationContext) -> str:
         """Return the fingerprint of a part's model; how it is sampled has no part in it."""
         relevant = self.config.model_dump(
-            mode="json", exclude={"decoding", "texts", "rows", "seed", "unlabelled", "warm_up"}
+            mode="json", exclude={"backend", "decoding", "texts", "rows", "seed", "unlabelled", "warm_up"}
         )
         rows = self.rows_of(part, context.rows, context.taxonomy)
         validation = self._validation_of(part, context)
