@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -55,7 +55,7 @@ WAYS: dict[str, tuple[str, int, list[str]]] = {
 
 
 @contextlib.contextmanager
-def configuration(override: dict[str, object] | None) -> Iterator[Path]:
+def configuration(override: Mapping[str, object] | None) -> Iterator[Path]:
     """Give a copy of the project's configuration with a data folder of its own, both gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "conf")

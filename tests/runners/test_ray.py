@@ -360,7 +360,7 @@ def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize("address", ["{}", "ray://{}"])
 def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
-    from emotion_kedro.runners.ray.cluster import SECONDS_TO_ANSWER, ClusterError
+    from emotion_kedro.runners.ray.cluster import SECONDS_TO_ANSWER, ClusterError, check_listening
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -371,6 +371,8 @@ def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
             Pipeline([node(str, "number", "text")]), DataCatalog({"number": MemoryDataset(1)})
         )
     assert time.perf_counter() - began < SECONDS_TO_ANSWER
+    for known in (None, "auto", "local"):
+        check_listening(known)  # Ray knows whether these are there
 
 
 def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:
