@@ -19,7 +19,7 @@ from emotion_kedro.runtime.machine import describe_setting
 from emotion_kedro.storage.whole_files import written_whole
 
 TABLES = ("scores", "comparisons")
-KEPT = ("evaluation", "compare", "score_by")
+KEPT = {"evaluation", "compare", "score_by"}
 """Parameters that decide what is made of the predictions."""
 CARD = """# Predictions
 
@@ -81,7 +81,7 @@ def _write(folder: Path, catalog: Any, name: str, experiment: Experiment) -> Non
     records[["record_id", "source", "split", "group"]].to_parquet(folder / "groups.parquet", index=False)
     for table in TABLES:
         catalog.load(prefix + table).to_parquet(folder / f"{table}.parquet", index=False)
-    parameters = {key: catalog.load(f"params:{name}.{key}") for key in KEPT}
+    parameters = experiment.model_dump(mode="json", include=KEPT)
     (folder / "parameters.json").write_text(json.dumps(parameters, indent=2), encoding="utf-8")
 
 
