@@ -47,9 +47,9 @@ def check_storage(pipeline: Pipeline, catalog: CatalogProtocol, machines: Iterab
     if not folders:
         return
     with tokens_in(folders) as tokens:
-        look = ray.remote(unseen).options(num_cpus=0, max_retries=0)
+        look, options = ray.remote(unseen), {"num_cpus": 0, "max_retries": 0}
         there = [NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False) for machine in others]
-        looking = [look.options(scheduling_strategy=each).remote(tokens, SECONDS_TO_SEE) for each in there]
+        looking = [look.options(**options, scheduling_strategy=each).remote(tokens, SECONDS_TO_SEE) for each in there]
         ray.wait(looking, num_returns=len(looking), timeout=SECONDS_TO_ANSWER)
         for machine, task in zip(others, looking, strict=True):
             # Of a machine that is gone, or that lacks packages, its nodes tell.
