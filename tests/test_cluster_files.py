@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
+from kedro.framework.startup import bootstrap_project
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "cluster"
 PROJECT = "/shared/emotion-kedro"
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 IMAGE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+TAGS = ("generation", "synthesis", "classification")
 
 
 def program(file: Path, text: str) -> None:
@@ -139,6 +141,7 @@ def test_a_job_of_slurm_starts_its_cluster_and_ends_it_with_the_run(tmp_path: Pa
     assert without_name.returncode != 0
     assert "which experiment?" in without_name.stderr
 
+<<<<<<< HEAD
     program(tmp_path / ".venv/bin/ray", LISTENING)
     # What the script started is still there, and a run that failed is a job that failed.
     program(tmp_path / ".venv/bin/kedro", 'sleep 0.5; echo "kedro $*" >> "$CALLED"; exit 3')
@@ -178,3 +181,22 @@ def test_a_job_of_slurm_runs_a_pipeline_on_its_cluster(tmp_path: Path) -> None:
     port = 20000 + os.getpid() % 10000
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["bash", "-c", f": > /dev/tcp/localhost/{port}"], check=True, capture_output=True)
+=======
+
+def test_a_share_of_a_gpu_reaches_the_nodes_of_the_generators() -> None:
+    pytest.importorskip("ray")
+    from emotion_kedro.app.running import run
+    from emotion_kedro.pipeline_registry import register_pipelines
+    from emotion_kedro.runners import RayRunner
+
+    bootstrap_project(FOLDER.parent)
+    given = run.make_context("run", [f"--config={FOLDER / 'share_a_gpu.yml'}"]).params
+    assert given["env"] == "cluster"
+    assert given["runner"] == "emotion_kedro.runners.RayIncrementalRunner"
+    pipelines = register_pipelines()
+    nodes = [node for name in given["pipelines"] for node in pipelines[name].nodes]
+    demands = RayRunner(**given["runner_params"]).demands
+    demands.check_names(nodes)
+    asked = {tag: {demands.of_node(node).gpu for node in nodes if tag in node.tags} for tag in TAGS}
+    assert asked == {"generation": {0.5}, "synthesis": {1}, "classification": {0}}
+>>>>>>> ray

@@ -268,6 +268,21 @@ def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_retries_are_counted_by_the_worker_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray tries again without an end what its memory monitor killed: here it does so whatever killed a worker."""
+    from emotion_kedro.runners.ray import schedule
+
+    class Endless(schedule.Tasks):
+        def __init__(self, catalog: Any, setting: Any, demands: Any, retries: int) -> None:
+            super().__init__(catalog, setting, demands, -1)
+
+    monkeypatch.setattr(schedule, "Tasks", Endless)
+    with pytest.raises(RuntimeError, match="node the_node: its worker died, 2 times of 2"):
+        single(always_dies, tmp_path, RayRunner(retries=1))
+    assert (tmp_path / "tries.txt").read_text() == "xx"
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -284,14 +299,10 @@ def spread(folder: str) -> list[str]:
     """Return what other workers left, after this one did its own part."""
 
     def leave(name: str) -> None:
-        if name == "bad":
-            raise OddError(4, "is bad")
         Path(folder, name).write_text(str(os.getpid()))
 
     with elsewhere(leave, ["a", "b"]):
         leave("here")
-    with elsewhere(leave, ["bad"]):
-        pass  # the node does it itself, and would raise the error
     return sorted(file.name for file in Path(folder).iterdir() if file.read_text() != str(os.getpid()))
 
 
@@ -304,6 +315,30 @@ def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None
     assert single(spread, kept, RayRunner(resources={"cpu": 2, "memory": "1MB"})) == []
     with elsewhere(fails, [str(tmp_path)]):
         pass  # in a process that does no task of Ray nothing is called
+
+
+def spoiled(folder: str) -> None:
+    """Give away a part that fails by its own fault."""
+    with elsewhere(fails, [folder]):
+        pass
+    fails(folder)
+
+
+def orphaned(folder: str) -> int:
+    """Give away a part whose worker dies each time; return how often it was tried."""
+    with elsewhere(always_dies, [folder]):
+        pass
+    return len(Path(folder, "tries.txt").read_text())
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_part_that_fails_is_not_tried_again_and_one_that_dies_not_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="row 3: is no number"):
+        single(spoiled, tmp_path, RayRunner())
+    assert (tmp_path / "tries.txt").read_text() == "x"
+
+    (tmp_path / "tries.txt").unlink()
+    assert single(orphaned, tmp_path, RayRunner(retries=1)) == 2
 
 
 def threads(folder: str) -> list[str]:
@@ -357,7 +392,6 @@ def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
     assert (tmp_path / "ended.txt").exists()
 
 
-@pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize("address", ["{}", "ray://{}"])
 def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
     from emotion_kedro.runners.ray.cluster import SECONDS_TO_ANSWER, ClusterError, check_listening
@@ -371,6 +405,48 @@ def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
     assert time.perf_counter() - began < SECONDS_TO_ANSWER
     for known in (None, "auto", "local"):
         check_listening(known)  # Ray knows whether these are there
+
+
+def test_folders_of_local_files_are_those_that_are_there(tmp_path: Path) -> None:
+    from emotion_kedro.runners.ray.storage import folders_of
+
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    places = {"a": "data/raw/a.csv", "b": "data/made/later/b.csv", "c": "other/c.csv"}
+    files = {name: CSVDataset(filepath=str(tmp_path / place)) for name, place in places.items()}
+    catalog = DataCatalog(
+        {**files, "d": MemoryDataset(), "unused": CSVDataset(filepath=str(tmp_path.parent / "e.csv"))}
+    )
+    pipeline = Pipeline([node(clean, "a", "b"), node(clean, "b", "d")])
+    assert folders_of(pipeline, catalog) == [tmp_path / "data"]
+    assert folders_of(pipeline + Pipeline([node(clean, "b", "c")]), catalog) == [tmp_path]
+    away = DataCatalog({"a": CSVDataset(filepath="memory://a.csv"), "b": CSVDataset(filepath="memory://b.csv")})
+    assert folders_of(Pipeline([node(clean, "a", "b")]), away) == []
+
+
+def test_a_token_is_seen_where_its_folder_is_and_gone_afterwards(tmp_path: Path) -> None:
+    from emotion_kedro.runners.ray.storage import tokens_in, unseen
+
+    with tokens_in([tmp_path, tmp_path / "nowhere"]) as tokens:
+        assert [token.parent for token in tokens] == [tmp_path]
+        assert unseen(tokens, 0) == []
+        assert unseen([*tokens, tmp_path / "elsewhere"], 0) == [tmp_path / "elsewhere"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_run_stops_before_its_first_node_where_another_machine_does_not_see_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine stands for another one, whose disk either has what was written here or has not."""
+    from emotion_kedro.runners.ray import storage
+
+    monkeypatch.setattr(storage.socket, "gethostname", lambda: "the driver's")
+    assert run(RayRunner(), tmp_path / "seen")["count"].load() == 2
+
+    monkeypatch.setattr(storage, "unseen", lambda tokens, seconds: tokens)
+    with pytest.raises(storage.StorageError, match="does not see what this one writes into " + str(tmp_path / "lost")):
+        run(RayRunner(), tmp_path / "lost")
+    assert {file.name for file in (tmp_path / "lost").iterdir()} == {"raw.csv"}
 
 
 def test_independent_nodes_run_side_by_side_as_far_as_there_is_room(tmp_path: Path) -> None:

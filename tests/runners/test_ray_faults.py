@@ -1,21 +1,40 @@
-"""Machines that go away while a run uses them: several nodes of Ray on this one."""
+"""Machines and workers that go away while a run uses them: several nodes of Ray on this one."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from kedro.runner import SequentialRunner
+from safetensors.torch import load_file
 
+from emotion_kedro.augmentation.generators import (
+    GenerationContext,
+    LabelSampler,
+    draw_candidates,
+    train_generator,
+)
+from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.training.loop import Run
 from emotion_kedro.runners import RayRunner
 from emotion_kedro.runtime.elsewhere import elsewhere
+from emotion_kedro.storage.cache import Cache
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,8 +43,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def cluster() -> Iterator[Any]:
+@contextmanager
+def started(variables: Mapping[str, str], **options: Any) -> Iterator[Any]:
     """A cluster whose first machine has no processor; others can be added and removed."""
     import ray
     from ray.cluster_utils import Cluster
@@ -34,13 +53,19 @@ def cluster() -> Iterator[Any]:
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    workers = {"env_vars": {"PYTHONPATH": path}}
+    workers = {"env_vars": {"PYTHONPATH": path, **variables}, **options.pop("runtime_env", {})}
     with handlers_kept():  # each machine that is made here sets one of its own, added ones too
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **options})
         ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
         yield cluster
         ray.shutdown()
         cluster.shutdown()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    with started({}) as cluster:
+        yield cluster
 
 
 def drawn(folder: str) -> list[str]:
@@ -83,3 +108,129 @@ def test_a_machine_that_goes_away_takes_nothing_with_it(tmp_path: Path, cluster:
 
     assert made == "X" * 10**6 + " a b"
     assert (tmp_path / "tries").read_text() == "xx"
+
+
+# --- a generator that is tuned and sampled -------------------------------------------------------------------------
+
+TRAINING = {"steps": 4, "batch_size": 4, "learning_rate": 1e-2, "evaluate_every": 2, "checkpoint_every": 0}
+DEATHS = {"generator_base": 2, "generator.joy": 3}
+"""After which of its steps a worker is killed, by what it trains: labels are tuned by workers that are given parts."""
+
+
+def counted(folder: Path, deaths: Mapping[str, int]) -> Callable[[Run], None]:
+    """Return a step of a training that is written down, after one of which its process dies, once."""
+    step = Run.step
+
+    def counting(run: Run) -> None:
+        step(run)
+        with (folder / "steps.txt").open("a") as stream:
+            stream.write(f"{run.task.name} {run.log.steps}\n")
+        died = folder / f"{run.task.name}.died"
+        if deaths.get(run.task.name) == run.log.steps and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return counting
+
+
+def watch() -> None:
+    """Count the steps of each worker, and let it wait for leave before it writes a label's texts."""
+    folder, write = Path(os.environ["WATCHED"]), LabelSampler._write
+
+    def waiting(sampler: LabelSampler, label: str) -> pd.DataFrame:
+        (folder / f"{label}.began").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.05)
+        return write(sampler, label)
+
+    Run.step = counted(folder, DEATHS)  # type: ignore[method-assign]
+    LabelSampler._write = waiting  # type: ignore[method-assign]
+
+
+def tuned(config: Any, context: GenerationContext) -> tuple[Any, list[dict[str, Any]]]:
+    fitted, log = train_generator(config, context, name="tiny")
+    return fitted, [{name: value for name, value in entry.items() if name != "seconds"} for entry in log]
+
+
+def written(config: Any, context: GenerationContext, fitted: Any) -> pd.DataFrame:
+    return draw_candidates(config, context, fitted, name="tiny")
+
+
+def catalog_for(folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, device: Device, base: Path) -> Any:
+    """Return the catalog of a run whose cache lies in the folder: a model that all labels warm up together."""
+    rows = records.assign(group=range(len(records)), split="train").groupby("label")
+    held_out = rows.nth([20, 21]).assign(split="validation").reset_index(drop=True)
+    context = GenerationContext(
+        rows=rows.head(6).reset_index(drop=True),
+        taxonomy=taxonomy,
+        data_seed=1,
+        device=device,
+        cache=Cache(folder / "cache"),
+        guard=LeakGuard(held_out),
+        validation=held_out,
+    )
+    config = generator_config(
+        {
+            **{"kind": "fine_tuned", "base": str(base), "tuning": "last_layers", "last_layers": 1, "max_tokens": 24},
+            **{"training": TRAINING, "warm_up": TRAINING, "texts": 6},
+            "decoding": {"min_new_tokens": 3, "max_new_tokens": 6, "batch_size": 4},
+        }
+    )
+    return DataCatalog({"config": MemoryDataset(config), "context": MemoryDataset(context, copy_mode="assign")})
+
+
+def weights_in(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    kept = folder / "cache" / "generators"
+    return {str(file.relative_to(kept)): load_file(file) for file in kept.rglob("*.safetensors")}
+
+
+def test_a_generator_whose_workers_and_machine_die_is_the_one_that_was_left_alone(
+    tmp_path: Path,
+    records: pd.DataFrame,
+    taxonomy: TaxonomyConfig,
+    cpu: Device,
+    tiny_gpt2: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed in the warm-up (the node) and in a label's tuning (a part of it), then in the draw with the machine."""
+    alone, beset = tmp_path / "alone", tmp_path / "beset"
+    for folder in (alone, beset):
+        folder.mkdir()
+    pipeline = Pipeline(
+        [
+            node(tuned, ["config", "context"], ["fitted", "log"], name="tune"),
+            node(written, ["config", "context", "fitted"], "candidates", name="draw"),
+        ]
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "step", counted(alone, {}))
+        expected = SequentialRunner().run(pipeline, catalog_for(alone, records, taxonomy, cpu, tiny_gpt2))
+    once = Counter((alone / "steps.txt").read_text().splitlines())
+    assert len(once) == 5 * TRAINING["steps"]
+    assert set(once.values()) == {1}
+
+    watched = {"worker_process_setup_hook": "test_ray_faults.watch"}
+    with started({"WATCHED": str(beset), "OMP_NUM_THREADS": "1"}, runtime_env=watched) as cluster:
+        first = cluster.add_node(num_cpus=2)
+        with ThreadPoolExecutor() as threads:  # machines are added and removed by the first thread alone
+            catalog = catalog_for(beset, records, taxonomy, cpu, tiny_gpt2)
+            run = threads.submit(RayRunner().run, pipeline, catalog)
+            while not run.done() and len(list(beset.glob("*.began"))) < 2:
+                time.sleep(0.05)
+            until_then = (beset / "steps.txt").read_text()
+            cluster.remove_node(first, allow_graceful=False)
+            cluster.add_node(num_cpus=2)
+            (beset / "go").touch()
+            made = run.result(timeout=300)
+
+        pd.testing.assert_frame_equal(made["candidates"].load(), expected["candidates"].load())
+        assert made["log"].load() == expected["log"].load()
+    there, undisturbed = weights_in(beset), weights_in(alone)
+    assert there.keys() == undisturbed.keys() != set()
+    # Not to the last digit: a gradient that is nothing but rounding (of a key's bias) AdamW makes a step of.
+    for file, tensors in there.items():
+        torch.testing.assert_close(tensors, undisturbed[file], rtol=0, atol=1e-3)
+    # A checkpoint is written after each step: a kill between the two costs this one step, and the draw costs none.
+    steps = Counter((beset / "steps.txt").read_text().splitlines())
+    assert steps == once + Counter(f"{name} {step}" for name, step in DEATHS.items())
+    assert (beset / "steps.txt").read_text() == until_then

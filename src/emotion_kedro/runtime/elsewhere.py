@@ -13,31 +13,47 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
+RETRIES = "RAY_RUNNER_RETRIES"
+"""The variable in which the runner's worker says how often a piece may be tried again."""
+
+
+class LostError(ChildProcessError):
+    """The workers of a piece of work died, each time that it was tried."""
+
+
 @contextmanager
 def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterator[None]:
     """Call the function for each item on other workers, and wait for them at the end; away from Ray do nothing.
 
-    What it makes has to go to the cache, where the node finds it afterwards. Whatever is not there, because a call
-    failed or its workers died, the node makes itself, and raises what there is to raise. Each call has an equal part of
-    the node's processors, one at least: calls of one thread each, side by side, take less time than calls of several
-    threads in a row. The node gives its processors back while it waits. GPUs and memory it would keep, and two such
-    nodes could wait for each other for ever: where it holds some, all is done by the node itself.
+    What it makes has to go to the cache, where the node finds it afterwards. A call whose workers died too often the
+    node makes itself. Each call has an equal part of the node's processors, one at least: calls of one thread each,
+    side by side, take less time than calls of several threads in a row. The node gives its processors back while it
+    waits. GPUs and memory it would keep (Ray takes back processors alone), and two such nodes could wait for each other
+    for ever: where it holds some, all is done by the node itself.
+
+    Raises:
+        Exception: what the function raised: here it would raise the same.
     """
     ray = _ray()
     given = {} if ray is None else ray.get_runtime_context().get_assigned_resources()
     if ray is None or not items or given.get("GPU") or given.get("memory"):
         yield
         return
-    cpus = given.get("CPU", 0)
-    options = {"num_cpus": max(min(cpus, 1), cpus // len(items)), "name": "part of a node"}
+    cpus, retries = given.get("CPU", 0), int(os.environ.get(RETRIES, 0))
+    options = {"num_cpus": max(min(cpus, 1), cpus // len(items)), "max_retries": retries, "name": "part of a node"}
     sent, call = ray.put(function), ray.remote(_call).options(**options)
-    waiting = [call.remote(sent, item, str(Path.cwd())) for item in items]
+    waiting = [call.remote(sent, item, retries, str(Path.cwd())) for item in items]
+    left, lost = list(waiting), 0
     try:
         yield
-        failures = [failure for task in waiting if (failure := _failure_of(ray, task))]
-        if failures:
+        while left:
+            try:
+                _first(ray, left, retries)
+            except LostError:
+                lost += 1
+        if lost:
             logger.warning(
-                "%d of %d parts failed on other workers and are done here: %s", len(failures), len(items), failures[0]
+                "%d of %d parts lost each worker that they were given to, and are done here", lost, len(items)
             )
     finally:
         for task in waiting:
@@ -52,7 +68,7 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
 
     Raises:
         Exception: what the function raised.
-        ChildProcessError: if a worker died too often.
+        LostError: if a worker died too often.
     """
     import ray
 
@@ -64,7 +80,7 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
     waiting: list[Any] = []
     try:
         for item in items:
-            waiting.append(call.remote(sent, item))
+            waiting.append(call.remote(sent, item, retries))
             if len(waiting) >= most:
                 yield _first(ray, waiting, retries)
         while waiting:
@@ -75,23 +91,30 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
 
 
 def _first(ray: Any, waiting: list[Any], retries: int) -> Any:
-    """Return the result of the task that ends first, which is taken from those that are waited for."""
+    """Return the result of the task that ends first, which is taken from those that are waited for.
+
+    Raises:
+        Exception: what the function raised.
+        LostError: if a worker died too often.
+    """
     [ended], waiting[:] = ray.wait(waiting)
     try:
         return ray.get(ended)
     except ray.exceptions.RayTaskError as error:
-        raise (error.cause if isinstance(error.cause, Exception) else error) from None
-    except ray.exceptions.RayError as error:
-        said = f"the worker of a part died, {retries + 1} times of {retries + 1}; run the same command again to go on"
-        raise ChildProcessError(f"{said} ({str(error).strip().splitlines()[0]})") from error
+        raise (error.cause if isinstance(error.cause, Exception) else error) from error
+    except _of_workers(ray) as error:
+        raise LostError(f"{_died(retries + 1)} ({str(error).strip().splitlines()[0]})") from error
 
 
-def _failure_of(ray: Any, task: Any) -> str:
-    try:
-        ray.get(task)
-    except ray.exceptions.RayError as error:
-        return str(error).strip().splitlines()[-1]
-    return ""
+def _of_workers(ray: Any) -> tuple[type[Exception], ...]:
+    """Return the errors by which Ray tells that a process or machine has gone."""
+    known = ray.exceptions
+    lost = (known.ObjectLostError, known.LocalRayletDiedError)
+    return (known.WorkerCrashedError, known.NodeDiedError, known.OutOfMemoryError, *lost)
+
+
+def _died(tries: int) -> str:
+    return f"the worker of a part died, {tries} times of {tries}; run the same command again to go on"
 
 
 def _ray() -> Any:
@@ -101,12 +124,15 @@ def _ray() -> Any:
     return ray if is_task else None
 
 
-def _call(function: Callable[[Any], object], item: Any, folder: str) -> None:
+def _call(function: Callable[[Any], object], item: Any, retries: int, folder: str) -> None:
     os.chdir(folder)
-    _answer(function, item)
+    _answer(function, item, retries)
 
 
-def _answer(function: Callable[[Any], Any], item: Any) -> Any:
+def _answer(function: Callable[[Any], Any], item: Any, retries: int) -> Any:
+    tries = _ray().get_runtime_context().worker.core_worker.get_current_task_attempt_number()
+    if tries > retries:  # kills by Ray's memory monitor it counts apart, without an end
+        raise LostError(_died(tries))
     threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
     if torch is not None and threads.isdigit():
         torch.set_num_threads(int(threads))  # of this call: the process may have done another with more

@@ -83,19 +83,23 @@ def handlers_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, handler)
 
 
-def check_room(demands: Mapping[Node, Resources]) -> None:
-    """Stop before a node waits for ever for what no machine of the cluster has.
+def check_room(demands: Mapping[Node, Resources]) -> list[dict[str, Any]]:
+    """Stop before a node waits for ever for what no machine of the cluster has; return the machines of use.
 
     Raises:
         ResourcesError: naming the node, what it asks for, and the most that there is.
     """
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    machines = [machine for machine in ray.nodes() if machine["Alive"]]
+    useful: dict[str, dict[str, Any]] = {}
     for node, resources in demands.items():
-        if not any(_fits(resources, machine) for machine in machines):
+        fitting = {machine["NodeID"]: machine for machine in machines if _fits(resources, machine["Resources"])}
+        if not fitting:
             raise ResourcesError(
                 f"node {node.name} asks for {resources}, and no machine of the cluster has that; there are "
-                + "; ".join(_described(machines))
+                + "; ".join(_described(machine["Resources"] for machine in machines))
             )
+        useful |= fitting
+    return list(useful.values())
 
 
 def _fits(resources: Resources, machine: Mapping[str, float]) -> bool:

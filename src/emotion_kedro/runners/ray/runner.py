@@ -67,21 +67,27 @@ class RayRunner(AbstractRunner):
     def _reason(self, pipeline: Pipeline, catalog: CatalogProtocol) -> Reason:
         return lambda node: "all nodes do"
 
+    def run(self, pipeline: Pipeline, *args: Any, **keywords: Any) -> dict[str, Any]:
+        """Run as any runner; names in ``resources_of`` may be of nodes whose outputs are not missing."""
+        self.demands.check_names(pipeline.nodes)
+        return super().run(pipeline, *args, **keywords)
+
     def _run(
         self, pipeline: Pipeline, catalog: CatalogProtocol, hook_manager: Any = None, run_id: str | None = None
     ) -> None:
         from emotion_kedro.runners.ray.cluster import check_room, connected
         from emotion_kedro.runners.ray.schedule import Schedule, Tasks
+        from emotion_kedro.runners.ray.storage import check_storage
         from emotion_kedro.runners.ray.worker import Setting
 
-        self.demands.check_names(pipeline.nodes)
         demands = {node: self.demands.of_node(node) for node in pipeline.nodes}
         folder = None if "working_dir" in self.runtime_env else str(Path.cwd())
-        setting = Setting.of(hook_manager, folder, run_id, is_async=self._is_async)
+        of_run = {"run_id": run_id, "given": pipeline.inputs(), "retries": self.retries, "is_async": self._is_async}
+        setting = Setting.of(hook_manager, folder=folder, **of_run)
 
         def tasks() -> Tasks:
             cluster.enter_context(connected(self.address, self.cpus, self.runtime_env))
-            check_room(demands)
+            check_storage(pipeline, catalog, check_room(demands))
             return Tasks(catalog, setting, demands, self.retries)
 
         with ExitStack() as cluster:

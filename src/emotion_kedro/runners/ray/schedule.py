@@ -14,15 +14,11 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.ray.resources import Resources
-from emotion_kedro.runners.ray.worker import Failure, Setting, run_node
+from emotion_kedro.runners.ray.worker import Failure, Setting, WorkerLostError, run_node
 
 logger = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0
 """A node that is told to stop may end what it writes; then its process is killed."""
-
-
-class WorkerLostError(RuntimeError):
-    """The process or machine that ran a node died, each time that it was tried."""
 
 
 class Tasks:
@@ -72,6 +68,7 @@ class Schedule:
     ) -> None:
         self.pipeline, self.catalog, self.reason = pipeline, catalog, reason
         self.tasks = cache(tasks)  # no cluster is started where nothing has to run
+        self.given, self.results = pipeline.inputs(), pipeline.outputs()
         self.parents = pipeline.node_dependencies
         self.maker = {name: node for node in pipeline.nodes for name in node.outputs}
         self.users = {name: set(pipeline.only_nodes_with_inputs(name).nodes) for name in pipeline.datasets()}
@@ -89,14 +86,26 @@ class Schedule:
             Exception: what a node raised; the log and a note of the error name the node.
             WorkerLostError: if a node's worker died too often.
         """
+        for name in self.given:
+            if in_memory(name, self.catalog) and not self.catalog.exists(name):
+                self.catalog.load(name)  # which says so: a worker could not tell
         try:
             while self._start() or self.running:
                 # Not by Ray's own wait: the exit code of a signal that comes in there would be lost.
                 self._end(wait(self.running, return_when=FIRST_COMPLETED).done.pop())
-            for name in self.pipeline.outputs() & set(self.held):
-                vars(self.catalog.get(name)).update(vars(ray.get(self.held[name])))
+            for name in self.results & set(self.held):
+                self._bring(name)
         finally:
             _stop([how for _, (how, *_) in self.running.values()])
+
+    def _bring(self, name: str) -> None:
+        """Let the catalog here hold a result that is in memory."""
+        try:
+            dataset = ray.get(self.held[name])
+        except ray.exceptions.RayError as error:
+            raise _meant(self.maker[name], error, self.tasks().retries + 1) from error
+        if dataset is not None:
+            vars(self.catalog.get(name)).update(vars(dataset))
 
     def _start(self) -> bool:
         """Start each node that can be; return whether any was."""
@@ -125,8 +134,7 @@ class Schedule:
         try:
             failure = ended.result()
         except ray.exceptions.RayError as error:
-            tries = self.tasks().retries + 1
-            raise WorkerLostError(f"node {node.name}: its worker died, {tries} times of {tries}: {error}") from error
+            raise _meant(node, error, self.tasks().retries + 1) from error
         if isinstance(failure, Failure):
             failure.error.raised_in = failure.file  # type: ignore[attr-defined]  # whose traceback is not sent
             logger.error("node %s failed:\n%s", node.name, failure.told)
@@ -143,11 +151,26 @@ class Schedule:
 
     def _let_go(self, node: Node) -> None:
         """Let go of what no node will need any more."""
-        for name in {*node.inputs, *node.outputs}:
+        for name in {*node.inputs, *node.outputs} - self.given:
             if not in_memory(name, self.catalog):
                 self.catalog.release(name)  # which version is the newest is asked again
-            elif name not in self.pipeline.outputs() and not self.users[name] & {*self.undecided, *self.wanted}:
+            elif name not in self.results and not self.users[name] & {*self.undecided, *self.wanted}:
                 self.held.pop(name, None)
+
+
+def _meant(node: Node, error: BaseException, tries: int) -> Exception:
+    """Return what it means for a node that Ray has an error where its result should be."""
+    while isinstance(error, ray.exceptions.RayTaskError):  # one within another where the node got what is one
+        error = error.cause
+    if isinstance(error, WorkerLostError):
+        return error
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        killed = "its worker was killed for want of memory"
+        return WorkerLostError(f"node {node.name}: {killed}; ask for more (resources_of), so that fewer run: {error}")
+    if isinstance(error, ray.exceptions.RayError):
+        return WorkerLostError(f"node {node.name}: its worker died, {tries} times of {tries}: {error}")
+    # What the node itself raises comes back as a Failure.
+    return TypeError(f"node {node.name}: what it takes or makes cannot be sent to or from a worker: {error}")
 
 
 def _stop(running: list[Any]) -> None:

@@ -16,6 +16,13 @@ from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline.node import Node
 from kedro.runner.task import Task
 
+RETRIES = "RAY_RUNNER_RETRIES"
+"""The variable by which pieces of a node's work know how often they may be tried again."""
+
+
+class WorkerLostError(RuntimeError):
+    """The process or machine that ran a node died, each time that it was tried."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -28,13 +35,16 @@ class Setting:
     hooks: list[Any]
     """Those that are not in the project's settings."""
     run_id: str | None
+    given: set[str]
+    """Data sets that the run does not make."""
+    retries: int
     is_async: bool
 
     @classmethod
-    def of(cls, hooks: Any, folder: str | None, run_id: str | None, *, is_async: bool) -> Setting:
-        """Return that of this process's project."""
+    def of(cls, hooks: Any, **run: Any) -> Setting:
+        """Return that of this process's project, for a run with these fields."""
         logging_config = dict(project.LOGGING.data) if project.PACKAGE_NAME else None
-        return cls(project.PACKAGE_NAME, logging_config, folder, plugins_to_send(hooks), run_id, is_async)
+        return cls(package=project.PACKAGE_NAME, logging=logging_config, hooks=plugins_to_send(hooks), **run)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +60,9 @@ class Failure:
 _KNOWN: list[str | None] = []
 
 
-def run_node(setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[str], *inputs: MemoryDataset) -> Any:
+def run_node(
+    setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[str], *inputs: MemoryDataset | None
+) -> Any:
     """Run a node.
 
     Args:
@@ -61,13 +73,23 @@ def run_node(setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[
         inputs: those inputs, as data sets.
 
     Returns:
-        None or a Failure; and then, one by one, the outputs that are kept in memory, as data sets.
+        None or a Failure; and then, one by one, the outputs that are kept in memory, as data sets; None for one
+        that nothing was saved to.
+
+    Raises:
+        WorkerLostError: if workers died too often. Ray counts by itself, but kills by its memory monitor, and machines
+            that are taken away with notice, apart or not at all.
     """
+    tries = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number()
+    if tries > setting.retries:
+        raise WorkerLostError(f"node {node.name}: its worker died, {tries} times of {tries}")
     outputs = kept[len(inputs) :]
     hooks = _enter(setting)
+    for name in outputs:
+        catalog.release(name)  # by what Kedro knows a data set without data is another object here
     for name, dataset in zip(kept, inputs, strict=False):
         _take(catalog.get(name), dataset)
-    for name in node.inputs:
+    for name in set(node.inputs) - setting.given:
         if not isinstance(catalog.get(name), MemoryDataset):
             catalog.release(name)  # which version is the newest is asked again
     failure = None
@@ -75,7 +97,7 @@ def run_node(setting: Setting, catalog: CatalogProtocol, node: Node, kept: list[
         Task(node, catalog, setting.is_async, hooks, setting.run_id).execute()
     except (Exception, SystemExit) as error:
         failure = Failure(_sendable(error), traceback.format_exc(), _file_of(error))
-    made = [None if failure else catalog.get(name) for name in outputs]
+    made = [catalog.get(name) if failure is None and catalog.exists(name) else None for name in outputs]
     return (failure, *made) if outputs else failure
 
 
@@ -86,6 +108,7 @@ def _enter(setting: Setting) -> Any:
     if setting.package and setting.package not in _KNOWN:
         Task._bootstrap_subprocess(setting.package, setting.logging)
         _KNOWN.append(setting.package)
+    os.environ[RETRIES] = str(setting.retries)
     threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
     if torch is not None and threads.isdigit():
         torch.set_num_threads(int(threads))  # Ray says it for each task, but torch reads it once
@@ -97,6 +120,9 @@ def _enter(setting: Setting) -> Any:
 
 def _take(place: Any, dataset: Any) -> None:
     """Let a data set of the catalog hold what another worker left; validators of the catalog go on to count."""
+    if dataset is None:
+        place.release()
+        return
     if dataset._copy_mode == "assign":
         dataset = copy.deepcopy(dataset)  # arrays that Ray brings are read only
     vars(place).update(vars(dataset))
