@@ -42,9 +42,9 @@ def test_columns_of_a_file_alone_are_those_of_the_table(tmp_path: Path) -> None:
     chunks.write_parquet(tmp_path / "table.parquet", pieces())
     for table in (Chunks.in_parquet(tmp_path / "table.parquet"), Chunks(pieces)):
         assert table.only("text", "label", "group").frame().equals(table.frame()[["text", "label"]])
-        assert table.where(lambda piece: np.asarray(pc.greater(piece["record_id"], "a:3"))).frame()["text"].tolist() == [
-            f"text {row}" for row in range(4, 7)
-        ]
+        assert table.where(lambda piece: np.asarray(pc.greater(piece["record_id"], "a:3"))).frame()[
+            "text"
+        ].tolist() == [f"text {row}" for row in range(4, 7)]
 
 
 def test_a_table_without_rows_has_its_columns() -> None:

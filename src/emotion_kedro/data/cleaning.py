@@ -41,6 +41,8 @@ _MARKS = {"unescape_html": b"&", "drop_links": b"/", "drop_mentions": b"@", "mas
 _NOT_PRINTABLE = frozenset({"drop_broken_characters", "collapse_space"})
 """Steps that look for what is not printable ASCII, among other things or for nothing else."""
 _LINK_WORDS = (b"www.", b"href", b"src")
+_LONG_S = 0xC5
+"""The first byte of U+017F, which is an s to whoever ignores the case of letters."""
 SCANNED_AT_ONCE = 1 << 16
 """Bytes: what is made of them on the way stays in the cache of the processor."""
 
@@ -78,20 +80,16 @@ def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
     if "collapse_space" in steps:
         space = codes == ord(" ")
         found[1:] |= space[1:] & space[:-1]
-    places = [np.flatnonzero(found)]
-    if "drop_links" in steps:
-        small = codes | 0x20  # of a letter the small one
-        places += [_words(small, word) for word in _LINK_WORDS]
-    return np.concatenate(places)
-
-
-def _words(codes: np.ndarray, word: bytes) -> np.ndarray:
-    """Return where a word begins."""
-    places = np.flatnonzero((codes[:-1] == word[0]) & (codes[1:] == word[1]))
-    for further in range(2, len(word)):
-        places = places[places + further < len(codes)]
-        places = places[codes[places + further] == word[further]]
-    return places
+    if "drop_links" not in steps:
+        return np.flatnonzero(found)
+    found |= codes == _LONG_S
+    small = codes | 0x20  # of a letter the small one
+    begins, follows = small[:-1], small[1:] == ord("r")
+    follows &= (begins == ord("h")) | (begins == ord("s"))
+    w = small == ord("w")
+    follows |= w[:-1] & w[1:]
+    words = [place for place in np.flatnonzero(follows) if small[place : place + 4].tobytes().startswith(_LINK_WORDS)]
+    return np.append(np.flatnonzero(found), np.array(words, np.int64))
 
 
 def _unescape(text: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd

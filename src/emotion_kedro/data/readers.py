@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -355,4 +354,8 @@ def _counts(column: pa.DictionaryArray, mask: np.ndarray) -> dict[str, int]:
     """Return the rows of each value under the mask, the most frequent first."""
     values = column.dictionary.to_pylist()
     counts = np.bincount(np.asarray(column.indices)[mask], minlength=len(values)).tolist()
-    return {values[number]: counts[number] for number in sorted(range(len(values)), key=lambda n: -counts[n]) if counts[number]}
+    return {
+        values[number]: counts[number]
+        for number in sorted(range(len(values)), key=lambda n: -counts[n])
+        if counts[number]
+    }

@@ -116,7 +116,6 @@ class Chunks:
 
     def where(self, test: Callable[[pa.RecordBatch], np.ndarray]) -> Chunks:
         """Return the rows that a test is true of; a piece whose rows all pass is not copied."""
-
         import pyarrow as pa
 
         def passing(piece: pa.RecordBatch) -> pa.RecordBatch:
@@ -130,9 +129,7 @@ class Chunks:
         return frame_of(self)
 
 
-def write_parquet(
-    file: Path, pieces: Iterable[pd.DataFrame | pa.RecordBatch], *, compression: str = "snappy"
-) -> None:
+def write_parquet(file: Path, pieces: Iterable[pd.DataFrame | pa.RecordBatch], *, compression: str = "snappy") -> None:
     """Write pieces of a table, one at least, to a Parquet file."""
     import pyarrow.parquet as pq
 
@@ -142,7 +139,12 @@ def write_parquet(
     file.unlink(missing_ok=True)  # it may have a second name, see Chunks.write
     # Without Arrow's own schema the file holds plain strings, for whatever reads it.
     with pq.ParquetWriter(
-        file, first.schema, use_dictionary=repeating, compression=compression, write_statistics=False, store_schema=False
+        file,
+        first.schema,
+        use_dictionary=repeating,
+        compression=compression,
+        write_statistics=False,
+        store_schema=False,
     ) as writer:
         writer.write_batch(first)
         for batch in batches:
