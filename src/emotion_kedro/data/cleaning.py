@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from emotion_kedro.storage.chunks import as_strings, bytes_of
 
@@ -170,3 +172,14 @@ def _applied(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
     for step in steps:
         texts = STEPS[step](texts)
     return texts
+
+
+def is_filled(texts: pa.LargeStringArray) -> np.ndarray:
+    """Return of each text whether it holds more than white space."""
+    codes, starts = bytes_of(texts)
+    filled = starts[1:] > starts[:-1]
+    first = np.append(codes, np.uint8(0))[starts[:-1]]
+    unsure = filled & ((first <= ord(" ")) | (first > ord("~")))  # what begins with a letter is more
+    if unsure.any():
+        filled[unsure] = np.asarray(pc.binary_length(pc.utf8_trim_whitespace(texts.filter(pa.array(unsure))))) > 0
+    return filled

@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.taxonomy import spelling
 from emotion_kedro.data import reader_errors
-from emotion_kedro.data.cleaning import clean
+from emotion_kedro.data.cleaning import clean, is_filled
 from emotion_kedro.data.reader_errors import BadRow, SourceError, check_lost, warn_of_labels
 from emotion_kedro.data.tables import files_of, prefixes_of, read_batches
-from emotion_kedro.storage.chunks import Chunks, as_strings, bytes_of, frame_of, is_among, relabelled
+from emotion_kedro.storage.chunks import Chunks, as_strings, frame_of, is_among, relabelled
 
 logger = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ def _records(
     fields = batch[source.label_column]
     if not pa.types.is_dictionary(fields.type):
         fields = fields.cast(pa.string()).dictionary_encode()
-    filled = _is_filled(texts)
+    filled = is_filled(texts)
     values = fields.dictionary.to_pylist()
     # In the order in which they come: of labels that are alike, the first one names them all.
     there = {values[number]: None for number in pc.unique(fields.indices).to_pylist()}
@@ -285,17 +285,6 @@ def _records(
     ids = pc.binary_join_element_wise(prefix, pa.array(rows + 1).cast(pa.string()), ":")
     records = pa.RecordBatch.from_arrays([ids, texts, labels], ["record_id", "text", "label"])
     return records if keep.all() else records.filter(pa.array(keep))
-
-
-def _is_filled(texts: pa.LargeStringArray) -> np.ndarray:
-    """Return of each text whether it holds more than white space."""
-    codes, starts = bytes_of(texts)
-    filled = starts[1:] > starts[:-1]
-    first = np.append(codes, np.uint8(0))[starts[:-1]]
-    unsure = filled & ((first <= ord(" ")) | (first > ord("~")))  # what begins with a letter is more
-    if unsure.any():
-        filled[unsure] = np.asarray(pc.binary_length(pc.utf8_trim_whitespace(texts.filter(pa.array(unsure))))) > 0
-    return filled
 
 
 def _same(value: str, records: pa.RecordBatch) -> pa.DictionaryArray:

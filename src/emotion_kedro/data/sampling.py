@@ -15,9 +15,18 @@ import pyarrow.compute as pc
 
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
-from emotion_kedro.data.splitting import SPLITS, UNGROUPED, check_labels, split_grouped, split_plain, take_rows
+from emotion_kedro.data.splitting import (
+    SPLITS,
+    UNGROUPED,
+    check_labels,
+    is_free,
+    split_grouped,
+    split_plain,
+    take_chosen,
+    take_rows,
+)
 from emotion_kedro.data.unification import count_by_source, pair_numbers
-from emotion_kedro.storage.chunks import CHUNK_ROWS, Chunks, frame_of, is_among
+from emotion_kedro.storage.chunks import CHUNK_ROWS, Chunks
 
 PARTS = 64
 """Files that the entries of the rows are dealt out to."""
@@ -98,8 +107,8 @@ def _by_text(folder: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]
     """Yield, of some files together, the texts that stand several times, numbered, and their rows; in order of both."""
     together = max(1, PARTS * ENTRIES_AT_ONCE // max(rows, 1))
     for start in range(0, PARTS, together):
-        parts = [np.fromfile(folder / str(part), dtype=_ENTRY) for part in range(start, min(start + together, PARTS))]
-        entries = np.concatenate(parts)
+        parts = range(start, min(start + together, PARTS))
+        entries = np.concatenate([np.fromfile(folder / str(part), dtype=_ENTRY) for part in parts])
         order = np.argsort(entries["text"])
         hashes = entries["text"][order]
         same = hashes[1:] == hashes[:-1]
@@ -121,8 +130,7 @@ def _settle(texts: np.ndarray, labels: np.ndarray, conflicts: str) -> tuple[np.n
     several = texts * (int(labels.max(initial=0)) + 1) + labels
     _, first, pair_of, rows = np.unique(several, return_index=True, return_inverse=True, return_counts=True)
     text_of = texts[first]  # of each pair of text and label
-    repeated = np.ones(len(texts), dtype=bool)
-    repeated[first] = False
+    repeated = ~np.isin(np.arange(len(texts)), first)
     starts = np.append(True, text_of[1:] != text_of[:-1])[: len(text_of)]
     pairs = np.diff(np.append(np.flatnonzero(starts), len(text_of)))
     contested = int((pairs > 1).sum())
@@ -195,7 +203,7 @@ def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dic
         return sample, {"rows": len(table), **report, **_described(sample)}
     stays, groups, report = resolve_conflicts(_free(records), repeats=config.repeats, conflicts=config.conflicts)
     capped = cap_rows(groups[stays], cap=config.cap, seed=config.seed)
-    free, fixed = _taken(records, stays, capped)
+    free, fixed = take_chosen(records, stays, capped)
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError(
@@ -219,33 +227,7 @@ def _described(sample: pd.DataFrame) -> dict[str, Any]:
 
 def _free(records: Chunks) -> Chunks:
     """Return the rows that come without a split."""
-    return records.only("text", "source", "label", "split").where(_is_free)
-
-
-def _is_free(piece: pa.RecordBatch) -> np.ndarray:
-    return is_among(piece["split"], [""]) if "split" in piece.schema.names else np.ones(len(piece), dtype=bool)
-
-
-def _taken(records: Chunks, stays: np.ndarray, chosen: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return rows without a split, and all rows that come with one.
-
-    Args:
-        records: all records.
-        stays: which of the rows without a split are left, shape (rows,).
-        chosen: places among those that are left, in order.
-    """
-    free, fixed = [], []
-    row = left = 0
-    for piece in records:
-        is_free = _is_free(piece)
-        without = np.flatnonzero(is_free)
-        staying = without[stays[row : row + len(without)]]
-        start, end = np.searchsorted(chosen, (left, left + len(staying)))
-        free.append(piece.take(pa.array(staying[chosen[start:end] - left])))
-        fixed.append(piece.filter(pa.array(~is_free)))
-        row, left = row + len(without), left + len(staying)
-    tables = [frame_of(batches) for batches in (free, fixed)]
-    return tables[0].assign(split=""), tables[1]
+    return records.only("text", "source", "label", "split").where(is_free)
 
 
 def _divided(free: pd.DataFrame, fixed: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame:
@@ -329,7 +311,7 @@ def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.
     numbers: dict[tuple[str, str], int] = {}
     groups = np.concatenate([_group_numbers(piece, numbers) for piece in _free(records)])
     chosen = cap_rows(groups, cap=config.cap, seed=config.seed)
-    raw = _divided(*_taken(records, np.ones(len(groups), dtype=bool), chosen), plain)
+    raw = _divided(*take_chosen(records, np.ones(len(groups), dtype=bool), chosen), plain)
     raw["group"] = _groups(raw, config)
     settled, _ = _sampled(records, grouped)
     return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)

@@ -68,14 +68,8 @@ def read_batches(
 ) -> Iterator[Piece]:
     """Yield these columns of a table piece by piece, as strings or dictionaries of them; a missing value is empty.
 
-    Args:
-        path: the table.
-        source: how it is to be read.
-        columns: those that are wanted.
-        dropped: rows that could not be read are added to it, for ``bad_rows: drop``.
-
-    Yields:
-        The numbers of data rows - 1, and the rows.
+    Beside them the numbers of data rows - 1. Rows that could not be read are added to ``dropped``, for
+    ``bad_rows: drop``.
 
     Raises:
         SourceError: if the file is malformed, lacks a column, or has bad rows that are not to be dropped.
@@ -121,7 +115,7 @@ def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: li
         yield from _read_row_by_row(path, source, wanted, bad)
         return
     # pandas gives repeated names new ones.
-    _check_columns(path, wanted, reader_errors.delimited_rows(path, source)[0] or wanted)
+    reader_errors.check_columns(path, wanted, reader_errors.delimited_rows(path, source)[0] or wanted)
     try:
         yield from _parse(path, source, wanted)
     except EmptyDataError:
@@ -145,7 +139,7 @@ def _parse(path: Path, source: SourceConfig, wanted: list[str]) -> Iterator[pd.D
     ) as reader:
         searched = False
         for chunk in reader:
-            _check_columns(path, wanted, map(str, chunk.columns))
+            reader_errors.check_columns(path, wanted, map(str, chunk.columns))
             # pandas fills a short row up with empty fields, and takes the first of too many for an index.
             suspicious = not isinstance(chunk.index, pd.RangeIndex) or bool((chunk.iloc[:, -1] == "").any())
             if suspicious and not searched:
@@ -159,7 +153,7 @@ def _read_row_by_row(path: Path, source: SourceConfig, wanted: list[str], bad: l
     columns, rows = reader_errors.delimited_rows(path, source, errors="surrogateescape")
     if not columns:
         raise reader_errors.empty(path)
-    _check_columns(path, wanted, columns)
+    reader_errors.check_columns(path, wanted, columns)
     places = [columns.index(column) for column in wanted]
     good = ((row, [fields[place] for place in places]) for row, fields in _numbered_rows(rows, bad))
     yield from _chunks(good, wanted)
@@ -200,7 +194,7 @@ def _of_objects(objects: Callable[[Path, SourceConfig, list[str]], Objects]) -> 
 
         yield from _chunks(good(), wanted)
         if not rows and first:
-            _check_columns(path, wanted, first)
+            reader_errors.check_columns(path, wanted, first)
 
     return read
 
@@ -277,7 +271,7 @@ def _read_parquet(
 ) -> Iterator[pd.DataFrame | Piece]:
     """Take columns of texts and whole numbers as they are; values of other kinds are looked at one by one."""
     with _parquet_table(path) as table:
-        _check_columns(path, wanted, table.schema_arrow.names)
+        reader_errors.check_columns(path, wanted, table.schema_arrow.names)
         kinds = [table.schema_arrow.field(column).type for column in wanted]
     kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
     if not all(kind in (pa.string(), pa.large_string()) or pa.types.is_integer(kind) for kind in kinds):
@@ -337,23 +331,12 @@ def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> 
     lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
     filled = ((line, row) for line, row in lines if any(value is not None for value in row))
     columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
-    _check_columns(path, wanted, columns)
+    reader_errors.check_columns(path, wanted, columns)
     for line, row in filled:
         if any(value is not None for value in row[len(columns) :]):
             yield line, f"more cells than the {len(columns)} columns"
         else:
             yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
-
-
-def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
-    present = list(columns)
-    for column in wanted:
-        if column not in present:
-            raise reader_errors.missing_column(path, column, present)
-        if present.count(column) > 1:
-            raise SourceError(
-                f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
-            )
 
 
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame | Piece]]] = {
