@@ -96,7 +96,7 @@ def measure(path: Path) -> dict[str, float]:
     from emotion_kedro.data.readers import read_sources
     from emotion_kedro.data.sampling import sample_and_split
     from emotion_kedro.data.unification import unify_labels
-    from emotion_kedro.storage.chunks import Chunks, write_parquet
+    from emotion_kedro.storage.chunks import Chunks
 
     imported = time.perf_counter()
     source = SourceConfig(file=path.name, text_column="text", label_column="Emotion", label_map=LABEL_MAP)
@@ -107,12 +107,12 @@ def measure(path: Path) -> dict[str, float]:
     made = tempfile.TemporaryDirectory(dir=path.parent)
     records_file, unified_file = Path(made.name, "records.parquet"), Path(made.name, "unified.parquet")
     records, _ = read_sources(path.parent, config)
-    write_parquet(records_file, records)
+    records.write(records_file)
     read = time.perf_counter()
     records = Chunks.in_parquet(records_file)
     taxonomy = TaxonomyConfig.from_labels(sorted({LABEL_MAP.get(label, label) for label in ("neutral", *OTHER_LABELS)}))
     records, _, _ = unify_labels(records, UnificationConfig(taxonomy=taxonomy))
-    write_parquet(unified_file, records)
+    records.write(unified_file)
     unified = time.perf_counter()
     records = Chunks.in_parquet(unified_file)
     sample, report = sample_and_split(records, SamplingConfig(cap=CAP, conflicts="majority", seed=SEED))

@@ -144,8 +144,9 @@ for it. First pyarrow alone reads the files, batch by batch, and drops the rows.
 count. The first five figures are by the clock, the others seconds of the processor, whatever else the machine does. To
 compare all texts each has to be cleaned, normalised and hashed once: pyarrow's reading and that alone is the least that
 exact repeats and conflicts over all rows can take with these functions. The rest is labels, ids, the comparison itself,
-tables that are written three times and read four times, since a stage leaves what it makes on the disk, and a constant
-part: imports, and the near-duplicates of the sample.
+the table, written once and read twice, uncompressed, and a constant part: imports, and the near-duplicates of the
+sample. No row is dropped by its label here: unification gives the file a second name; it writes the table again where
+rows are dropped or labels changed.
 
 {table_of(runs)}
 {growth(runs)}

@@ -6,14 +6,16 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from emotion_kedro.data import readers
+from emotion_kedro.storage.chunks import frame_of
 
 
 def read_source(*arguments: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the records of a source, and its report."""
     reading = Reading(readers.read_source(*arguments))
-    return pd.concat(reading, ignore_index=True), reading.report
+    return frame_of(reading), reading.report
 
 
 class Reading:
@@ -21,8 +23,8 @@ class Reading:
 
     report: dict[str, Any]
 
-    def __init__(self, pieces: Generator[pd.DataFrame, None, dict[str, Any]]) -> None:
+    def __init__(self, pieces: Generator[pa.RecordBatch, None, dict[str, Any]]) -> None:
         self._pieces = pieces
 
-    def __iter__(self) -> Iterator[pd.DataFrame]:
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
         self.report = yield from self._pieces

@@ -37,6 +37,7 @@ def after(step: str, text: str) -> str:
         ("drop_links", "so a class x rel nofollow href http www y", "so "),
         ("drop_links", "tired a href http of all this", "tired  of all this"),
         ("drop_links", "sorry a href", "sorry "),
+        ("drop_links", "sorry \u017frc", "sorry "),
         ("drop_links", "a classic on the http server", "a classic on the http server"),
         ("drop_mentions", "@ann hi @Bob_1!", " hi !"),
         ("drop_mentions", "write to me@example.com", "write to me@example.com"),

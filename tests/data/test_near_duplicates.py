@@ -15,6 +15,7 @@ import pytest
 from emotion_kedro.data.near_duplicates import (
     MISS_RATE,
     NearIndex,
+    _normal,
     bands,
     group_near_duplicates,
     normalise,
@@ -183,6 +184,78 @@ def test_texts_hashed_all_at_once_are_those_normalised_one_by_one() -> None:
     for letters in (everyday, [*everyday, "\0", *"éß´’İ\u200b\u212a😀"]):
         for number in (0, 1, 2000):
             texts = column(*("".join(chance.choices(letters, k=chance.randint(0, 12))) for _ in range(number)))
-            apart = pd.util.hash_array(normalise(texts).to_numpy(dtype=object), categorize=False)
-            assert (text_hashes(texts) == apart).all()
-            assert (text_hashes(texts[::2]) == apart[::2]).all()
+            normal = [_normal(text) for text in texts]
+            assert normalise(texts).tolist() == normal
+            hashes = text_hashes(texts)
+            assert len(set(hashes)) == len(set(normal)) == len(set(zip(hashes, normal, strict=True)))
+            assert (text_hashes(texts[::2]) == hashes[::2]).all()
+
+
+def test_awkward_texts_are_compared_as_one_by_one() -> None:
+    long = "a very long text " * 4000
+    texts = [
+        *(
+            "",
+            " ",
+            "\t\n",
+            "\0",
+            "\0\0",
+            "a",
+            "a\0",
+            "A",
+            " a ",
+            "a  a",
+            "a a",
+            "'",
+            "''a''",
+            "don't",
+            "DONT",
+            "Don\u2019t",
+        ),
+        *(
+            ":)",
+            ":(",
+            " :) ",
+            "...",
+            "\u200b",
+            "\u200bjoy\u200d",
+            "joy",
+            "JOY",
+            "\uff2aoy",
+            "\uff4a\uff4f\uff59",
+            "\ufb01ne",
+            "fine",
+        ),
+        *(
+            "\u212a",
+            "k",
+            "\u0130",
+            "i\u0307",
+            "e\u0301",
+            "\u00e9",
+            "stra\u00dfe",
+            "STRASSE",
+            "\u4eca\u5929\u3002",
+            "\u4eca\u5929",
+            "\u4eca \u5929",
+        ),
+        *(
+            "\ufeff",
+            "\u3000a\u3000b",
+            "a b",
+            "12345678",
+            "1234567",
+            "12345678\0",
+            "1234567812345678",
+            "\x1ca\x1f",
+            "a\x7f",
+        ),
+        *(long, long + "x", long.upper(), long.replace("very", "VERY\u200b"), long[:-1] + "\u00a0", "x" + long),
+    ]
+    chance = random.Random(1)
+    texts = [*texts, *("".join(chance.choices(texts[:-6], k=3)) for _ in range(6000))]
+    chance.shuffle(texts)
+    normal = [_normal(text) for text in texts]
+    hashes = text_hashes(column(*texts))
+    assert normalise(column(*texts)).tolist() == normal
+    assert len(set(hashes)) == len(set(normal)) == len(set(zip(hashes, normal, strict=True)))

@@ -23,7 +23,7 @@ from emotion_kedro.config.analyses import KeywordConfig, LabelNoiseConfig, Learn
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
-from emotion_kedro.storage.chunks import Chunks
+from emotion_kedro.storage.chunks import Chunks, is_among
 
 SOURCES = ("doubted", "trusted")
 
@@ -78,7 +78,7 @@ def select_texts(records: pd.DataFrame | Chunks, config: LabelNoiseConfig) -> pd
     has the text too.
     """
     names = (config.trusted, config.doubted)
-    texts = Chunks.of(records).map(lambda piece: piece[piece["source"].isin(names)]).frame()
+    texts = Chunks.of(records).where(lambda piece: is_among(piece["source"], names)).frame()
     absent = sorted(set(names) - set(texts["source"]))
     if absent:
         raise ValueError(f"there is no row of {', '.join(absent)}; is it among records.sources?")

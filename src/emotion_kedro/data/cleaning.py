@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emotion_kedro.storage.chunks import as_strings, bytes_of
 
 MENTION_MARK = "@user"
 _BROKEN_SEQUENCE = "ï¿½"  # U+FFFD written as UTF-8 and read as Latin-1
@@ -33,15 +38,15 @@ _LINK_REMAINS = re.compile(
 )
 _MENTION = re.compile(r"(?<![A-Za-z0-9_.])@\w+")  # the look-behind spares e-mail addresses
 
-_TRIGGERS = {
-    "unescape_html": "&",
-    "drop_broken_characters": "[^ -~]",  # printable ASCII holds neither
-    "drop_links": r"/|www\.|href|src",
-    "drop_mentions": "@",
-    "mask_mentions": "@",
-    "collapse_space": "[^ -~]|  |^ | $",
-}
-"""Without a match of its RE2 pattern, in any case of letters, a step leaves a text as it is."""
+_MARKS = {"unescape_html": b"&", "drop_links": b"/", "drop_mentions": b"@", "mask_mentions": b"@"}
+"""A byte without which a step leaves a text as it is; ``drop_links`` needs it or one of :data:`_LINK_WORDS`."""
+_NOT_PRINTABLE = frozenset({"drop_broken_characters", "collapse_space"})
+"""Steps that look for what is not printable ASCII, among other things or for nothing else."""
+_LINK_WORDS = (b"www.", b"href", b"src")
+_LONG_S = 0xC5
+"""The first byte of U+017F, which is an s to whoever ignores the case of letters."""
+SCANNED_AT_ONCE = 1 << 16
+"""Bytes: what is made of them on the way stays in the cache of the processor."""
 
 
 def _change(texts: pd.Series, where: pd.Series, change: Callable[[str], str]) -> pd.Series:
@@ -54,9 +59,39 @@ def _change(texts: pd.Series, where: pd.Series, change: Callable[[str], str]) ->
 
 
 def _holds(texts: pd.Series, *steps: str) -> pd.Series:
-    """Mask of the rows that one of the steps may change: one pass, and no Python."""
-    pattern = "|".join(dict.fromkeys(_TRIGGERS[step] for step in steps))
-    return texts.str.contains(pattern, case=False, regex=True).astype(bool)
+    """Mask of the rows that one of the steps may change, and of some others: no Python for each."""
+    codes, starts = bytes_of(as_strings(texts))
+    parts = range(0, len(codes), SCANNED_AT_ONCE)
+    # The longest of what is looked for may begin at the end of one part.
+    places = [start + _places(codes[start : start + SCANNED_AT_ONCE + 3], steps) for start in parts]
+    if "collapse_space" in steps and len(codes):
+        ends = np.minimum(np.append(starts[:-1], starts[1:] - 1), len(codes) - 1)
+        places.append(ends[codes[ends] == ord(" ")])
+    mask = np.zeros(len(texts), dtype=bool)
+    mask[np.searchsorted(starts, np.concatenate([np.empty(0, np.int64), *places]), side="right") - 1] = True
+    return pd.Series(mask, index=texts.index)
+
+
+def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
+    """Return where in some bytes there may be something to do."""
+    found = np.zeros(len(codes), dtype=bool)
+    if not _NOT_PRINTABLE.isdisjoint(steps):
+        found |= codes - ord(" ") > ord("~") - ord(" ")  # of unsigned bytes: those before the space, too
+    for mark in {_MARKS[step] for step in steps if step in _MARKS}:
+        found |= codes == ord(mark)
+    if "collapse_space" in steps:
+        space = codes == ord(" ")
+        found[1:] |= space[1:] & space[:-1]
+    if "drop_links" not in steps:
+        return np.flatnonzero(found)
+    found |= codes == _LONG_S
+    small = codes | 0x20  # of a letter the small one
+    begins, follows = small[:-1], small[1:] == ord("r")
+    follows &= (begins == ord("h")) | (begins == ord("s"))
+    w = small == ord("w")
+    follows |= w[:-1] & w[1:]
+    words = [place for place in np.flatnonzero(follows) if small[place : place + 4].tobytes().startswith(_LINK_WORDS)]
+    return np.append(np.flatnonzero(found), np.array(words, np.int64))
 
 
 def _unescape(text: str) -> str:
@@ -137,3 +172,14 @@ def _applied(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
     for step in steps:
         texts = STEPS[step](texts)
     return texts
+
+
+def is_filled(texts: pa.LargeStringArray) -> np.ndarray:
+    """Return of each text whether it holds more than white space."""
+    codes, starts = bytes_of(texts)
+    filled = starts[1:] > starts[:-1]
+    first = np.append(codes, np.uint8(0))[starts[:-1]]
+    unsure = filled & ((first <= ord(" ")) | (first > ord("~")))  # what begins with a letter is more
+    if unsure.any():
+        filled[unsure] = np.asarray(pc.binary_length(pc.utf8_trim_whitespace(texts.filter(pa.array(unsure))))) > 0
+    return filled

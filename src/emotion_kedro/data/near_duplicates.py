@@ -11,13 +11,16 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasketch import MinHash
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+
+from emotion_kedro.storage.chunks import as_strings, bytes_of
 
 MISS_RATE = 0.001
 """Probability, at most, that a pair exactly at the threshold is not proposed (if the permutations allow it)."""
@@ -37,9 +40,17 @@ _INVISIBLE = dict.fromkeys((*_FORMATS, *_UNSEEN, *_SELECTORS))
 """Zero-width spaces and joiners, byte-order marks, soft hyphens, marks of direction, fillers, variation selectors."""
 _APOSTROPHES = dict.fromkeys(map(ord, "'’`´"))
 _PUNCTUATION.update(_APOSTROPHES)  # removed, not replaced
-_ASCII = bytes(ord(" ") if _PUNCTUATION.get(c) or chr(c).isspace() else ord(chr(c).lower()) for c in range(128))
-_ASCII += bytes(range(128, 256))
-_ASCII_REMOVED = bytes(c for c in _APOSTROPHES if c < 128)
+_GONE = 0xFF
+"""Stands for an apostrophe among the bytes of ASCII texts."""
+_ASCII = bytes(
+    _GONE if c in _APOSTROPHES else ord(" ") if _PUNCTUATION.get(c) or chr(c).isspace() else ord(chr(c).lower())
+    for c in range(128)
+).ljust(256, b"\0")
+HASHED_AT_ONCE = 4096
+"""Texts: what is made of them on the way stays in the cache of the processor."""
+_STEP = 0x9E3779B97F4A7C15
+_STEP_BACK = pow(_STEP, -1, 2**64)
+_MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def normalise(texts: pd.Series) -> pd.Series:
@@ -49,35 +60,89 @@ def normalise(texts: pd.Series) -> pd.Series:
     it: ``:)`` and ``:(`` are not the same text. Characters that look alike are made alike (Unicode's NFKC), and
     invisible ones removed. This is how texts are compared throughout the project.
     """
-    return pd.Series([_normal(text) for text in texts.tolist()], index=texts.index, name=texts.name, dtype="str")
+    return pd.Series(_normal_texts(as_strings(texts)).to_pylist(), index=texts.index, name=texts.name, dtype="str")
 
 
-def text_hashes(texts: pd.Series) -> np.ndarray:
+def text_hashes(texts: pd.Series | pa.Array) -> np.ndarray:
     """Return a hash of each text, as it is once normalised: (texts,) of uint64, the same in every process."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = pa.chunked_array(pa.table({"text": texts})["text"], type=pa.large_string()).combine_chunks()
-    normal = np.array(_normal_ascii(column), dtype=object)
-    # ASCII texts are normalised all at once; others, and what of those is left empty, one by one.
-    alone = (normal == b"") | ~np.asarray(pc.string_is_ascii(column))
-    normal[alone] = [_normal(text) for text in texts[alone].tolist()]
-    return pd.util.hash_array(normal, categorize=False)
+    column = as_strings(texts)
+    parts = range(0, len(column), HASHED_AT_ONCE)
+    hashes = [_hashes(_normal_texts(column.slice(start, HASHED_AT_ONCE))) for start in parts]
+    return np.concatenate([np.empty(0, np.uint64), *hashes])
 
 
-def _normal_ascii(texts: Any) -> list[bytes]:
-    """Normalise the ASCII texts of an Arrow array of large strings all at once; of others comes nonsense."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    nothing, zero = pa.scalar("", pa.large_string()), pa.scalar("\0", pa.large_string())
-    ended = pc.binary_join_element_wise(texts, nothing, zero)
-    joined = (ended.buffers()[2] or b"")[: pc.sum(pc.binary_length(ended)).as_py() or 0]
-    codes = np.frombuffer(bytes(joined).translate(_ASCII, _ASCII_REMOVED), np.uint8)
+def _normal_texts(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Normalise ASCII texts all at once; others, and those of which nothing would be left, one by one."""
+    codes, starts = bytes_of(texts)
+    alone = np.zeros(len(texts), dtype=bool)
+    if not ((codes - ord("a") < 26) | (codes == ord(" "))).all():
+        data = codes.tobytes()
+        codes = np.frombuffer(data.translate(_ASCII), np.uint8)
+        codes, starts = _without(codes, starts, codes == _GONE)
+        alone = alone if data.isascii() else ~np.asarray(pc.string_is_ascii(texts))
     space = codes == ord(" ")
-    space[:-1] &= (codes[1:] == ord(" ")) | (codes[1:] == 0)  # those before a space or the end of a text
-    normal = codes[~space].tobytes().replace(b"\0 ", b"\0").lstrip(b" ").split(b"\0")[:-1]
-    return normal if len(normal) == len(texts) else [b""] * len(texts)  # a text holds what ends texts
+    space[:-1] &= space[1:]
+    space[-1:] = False
+    codes, starts = _without(codes, starts, space)
+    if len(codes):
+        ends = np.minimum(np.append(starts[:-1], starts[1:] - 1), len(codes) - 1)
+        ends = ends[codes[ends] == ord(" ")]
+        if len(ends):
+            edge = np.zeros(len(codes), dtype=bool)
+            edge[ends] = True
+            codes, starts = _without(codes, starts, edge)
+    alone |= starts[1:] == starts[:-1]
+    normal = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(starts), pa.py_buffer(codes))
+    if not alone.any():
+        return normal
+    mask = pa.array(alone)
+    one_by_one = [_normal(text) for text in texts.filter(mask).to_pylist()]
+    return pc.replace_with_mask(normal, mask, pa.array(one_by_one, pa.large_string()))
+
+
+def _without(codes: np.ndarray, starts: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return texts, as :func:`bytes_of` does, without some of their bytes."""
+    if not gone.any():
+        return codes, starts
+    return codes[~gone], starts - np.searchsorted(np.flatnonzero(gone), starts)
+
+
+def _hashes(texts: pa.LargeStringArray) -> np.ndarray:
+    """Hash texts eight bytes at a time.
+
+    Each is filled up with zeros to whole words. The words, mixed, are the coefficients of a polynomial modulo 2**64,
+    which begins for each text where it stands among the others and is brought back by a power of the inverse.
+    """
+    lengths = np.diff(bytes_of(texts)[1])
+    filled = pc.binary_join_element_wise(texts, _FILLING.take(pa.array(7 - (lengths & 7))), _NOTHING)
+    words = bytes_of(filled)[0].view(np.uint64)
+    first = np.cumsum((lengths >> 3) + 1) - (lengths >> 3) - 1
+    steps, steps_back = _powers(_STEP, len(words)), _powers(_STEP_BACK, len(words))
+    hashes = np.add.reduceat(_mixed(words) * steps[: len(words)], first) * steps_back[first]
+    return _mixed(hashes + lengths.astype(np.uint64))
+
+
+_FILLING = pa.array(["\0" * (number + 1) for number in range(8)], pa.large_string())
+_NOTHING = pa.scalar("", pa.large_string())
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Spread every bit of 64 over the others; two numbers never become one."""
+    numbers = numbers * np.uint64(_STEP)
+    numbers ^= numbers >> np.uint64(32)
+    numbers *= _MIX
+    numbers ^= numbers >> np.uint64(29)
+    return numbers
+
+
+_KEPT_POWERS: dict[int, np.ndarray] = {}
+
+
+def _powers(base: int, number: int) -> np.ndarray:
+    """Return at least so many powers of a number, modulo 2**64, from the first on."""
+    if len(_KEPT_POWERS.get(base, ())) < number:
+        _KEPT_POWERS[base] = np.multiply.accumulate(np.full(2 * number, base, np.uint64))
+    return _KEPT_POWERS[base]
 
 
 def _normal(text: str) -> str:

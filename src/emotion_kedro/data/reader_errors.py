@@ -80,6 +80,18 @@ def missing_column(path: Path, column: str, present: Iterable[str]) -> SourceErr
     )
 
 
+def check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
+    """Raise an error if a column that is wanted is not there, or twice."""
+    present = list(columns)
+    for column in wanted:
+        if column not in present:
+            raise missing_column(path, column, present)
+        if present.count(column) > 1:
+            raise SourceError(
+                f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
+            )
+
+
 def empty(path: Path) -> SourceError:
     """There is nothing in the file."""
     return SourceError(f"{path}: the file is empty")

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.config.taxonomy import spelling
 from emotion_kedro.data import reader_errors
-from emotion_kedro.data.cleaning import clean
+from emotion_kedro.data.cleaning import clean, is_filled
 from emotion_kedro.data.reader_errors import BadRow, SourceError, check_lost, warn_of_labels
-from emotion_kedro.data.tables import files_of, prefixes_of, read_columns
-from emotion_kedro.storage.chunks import Chunks
+from emotion_kedro.data.tables import files_of, prefixes_of, read_batches
+from emotion_kedro.storage.chunks import Chunks, as_strings, frame_of, is_among, relabelled
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +146,7 @@ def read_source(
     *,
     max_lost: float = 1.0,
     spellings: dict[str, str] | None = None,
-) -> Generator[pd.DataFrame, None, dict[str, Any]]:
+) -> Generator[pa.RecordBatch, None, dict[str, Any]]:
     """Read one source piece by piece, clean its texts and map its labels.
 
     Args:
@@ -176,7 +178,7 @@ def read_source(
     for (path, split), prefix in zip(splits.items(), prefixes_of(name, files), strict=True):
         for records in _read_file(path, source, steps, prefix, reader, total):
             total.splits[split] += len(records)
-            yield records.assign(source=name, split=split).astype({"source": "str", "split": "str"})
+            yield records.append_column("source", _same(name, records)).append_column("split", _same(split, records))
     if not total.labels:
         raise SourceError(
             f"source {name} ({', '.join(files)}): of {total.rows} rows none is left; {total.bad} cannot be read, "
@@ -202,7 +204,7 @@ def read_sources(root: Path, config: IngestionConfig) -> tuple[Chunks, dict[str,
     reports: dict[str, Any] = {}
     spellings: dict[str, str] = {}
 
-    def pieces() -> Iterator[pd.DataFrame]:
+    def pieces() -> Iterator[pa.RecordBatch]:
         for name, source in config.sources.items():
             reports[name] = yield from read_source(
                 Path(root),
@@ -240,13 +242,13 @@ def _files(root: Path, name: str, source: SourceConfig) -> tuple[dict[str, Path]
 
 def _read_file(
     path: Path, source: SourceConfig, steps: Sequence[str], prefix: str, reader: LabelReader, tally: _Tally
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[pa.RecordBatch]:
     assert source.text_column is not None
     assert source.label_column is not None
     bad: list[BadRow] = []
     before = tally.rows
-    for chunk in read_columns(path, source, (source.text_column, source.label_column), bad):
-        yield _records(chunk, source, steps, prefix, reader, tally)
+    for rows, batch in read_batches(path, source, (source.text_column, source.label_column), bad):
+        yield _records(rows, batch, source, steps, prefix, reader, tally)
     tally.bad += len(bad)
     tally.rows += len(bad)
     if tally.rows == before:
@@ -256,49 +258,57 @@ def _read_file(
 
 
 def _records(
-    chunk: pd.DataFrame,
+    rows: np.ndarray,
+    batch: pa.RecordBatch,
     source: SourceConfig,
     steps: Sequence[str],
     prefix: str,
     reader: LabelReader,
     tally: _Tally,
-) -> pd.DataFrame:
+) -> pa.RecordBatch:
     """Turn a part of the raw table into records (without their source), and count what falls out."""
-    texts = clean(chunk[source.text_column], steps)
-    fields = chunk[source.label_column]
-    filled = (texts.str.strip() != "").astype(bool)
-    labels = fields.map({field: reader(field).target for field in fields.unique()})
-    keep = filled & labels.notna()
-    tally.rows += len(chunk)
+    texts = as_strings(clean(frame_of([batch.select([source.text_column])])[source.text_column], steps))
+    fields = batch[source.label_column]
+    if not pa.types.is_dictionary(fields.type):
+        fields = fields.cast(pa.string()).dictionary_encode()
+    filled = is_filled(texts)
+    values = fields.dictionary.to_pylist()
+    # In the order in which they come: of labels that are alike, the first one names them all.
+    there = {values[number]: None for number in pc.unique(fields.indices).to_pylist()}
+    targets = {value: reader(value).target for value in there}
+    keep = filled & is_among(fields, [value for value, target in targets.items() if target is not None])
+    tally.rows += len(batch)
     tally.empty += int((~filled).sum())
-    _count_labels(fields[filled], reader, tally)
-    tally.labels.update(_counts(labels[keep]))
-    records = pd.DataFrame({"record_id": _ids(prefix, chunk.index), "text": texts, "label": labels})
-    return (records if keep.all() else records[keep]).astype("str").reset_index(drop=True)
+    _count_labels(rows, fields, filled, reader, tally)
+    labels = relabelled(fields, [targets.get(value) or "" for value in values])
+    tally.labels.update(_counts(labels, keep))
+    ids = pc.binary_join_element_wise(prefix, pa.array(rows + 1).cast(pa.string()), ":")
+    records = pa.RecordBatch.from_arrays([ids, texts, labels], ["record_id", "text", "label"])
+    return records if keep.all() else records.filter(pa.array(keep))
 
 
-def _ids(prefix: str, index: pd.Index) -> pd.Series:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    rows = pa.array(index.to_numpy() + 1).cast(pa.string())
-    return pa.table([pc.binary_join_element_wise(prefix, rows, ":")], names=["ids"])["ids"].to_pandas().set_axis(index)
+def _same(value: str, records: pa.RecordBatch) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(np.zeros(len(records), np.int32), pa.array([value], pa.string()))
 
 
-def _count_labels(fields: pd.Series, reader: LabelReader, tally: _Tally) -> None:
+def _count_labels(
+    rows: np.ndarray, fields: pa.DictionaryArray, filled: np.ndarray, reader: LabelReader, tally: _Tally
+) -> None:
     """Count the rows with several labels and those with an unknown one, and note the first of these."""
-    for value, rows in fields.value_counts().items():
-        reading = reader(str(value))
+    for value, number in _counts(fields, filled).items():
+        reading = reader(value)
         if reading.several:
-            tally.several += int(rows)
-            tally.several_kept += int(rows) if reading.target is not None else 0
+            tally.several += number
+            tally.several_kept += number if reading.target is not None else 0
         if reading.unknown is not None:
-            tally.unknown[reading.unknown] += int(rows)
+            tally.unknown[reading.unknown] += number
     if tally.first_unknown is None and tally.unknown:
+        values = fields.dictionary.to_pylist()
+        numbers = zip(rows[filled].tolist(), np.asarray(fields.indices)[filled].tolist(), strict=True)
         tally.first_unknown = next(
-            (int(str(row)) + 1, unknown, str(value))
-            for row, value in fields.items()
-            if (unknown := reader(str(value)).unknown) is not None
+            (row + 1, unknown, values[number])
+            for row, number in numbers
+            if (unknown := reader(values[number]).unknown) is not None
         )
 
 
@@ -329,5 +339,12 @@ def _log(name: str, report: dict[str, Any]) -> None:
     )
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(rows) for value, rows in values.value_counts().items()}
+def _counts(column: pa.DictionaryArray, mask: np.ndarray) -> dict[str, int]:
+    """Return the rows of each value under the mask, the most frequent first."""
+    values = column.dictionary.to_pylist()
+    counts = np.bincount(np.asarray(column.indices)[mask], minlength=len(values)).tolist()
+    return {
+        values[number]: counts[number]
+        for number in sorted(range(len(values)), key=lambda n: -counts[n])
+        if counts[number]
+    }

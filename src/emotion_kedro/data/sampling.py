@@ -10,17 +10,28 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
-from emotion_kedro.data.splitting import SPLITS, UNGROUPED, check_labels, split_grouped, split_plain, take_rows
-from emotion_kedro.data.unification import count_by_source
+from emotion_kedro.data.splitting import (
+    SPLITS,
+    UNGROUPED,
+    check_labels,
+    is_free,
+    split_grouped,
+    split_plain,
+    take_chosen,
+    take_rows,
+)
+from emotion_kedro.data.unification import count_by_source, pair_numbers
 from emotion_kedro.storage.chunks import CHUNK_ROWS, Chunks
 
 PARTS = 64
 """Files that the entries of the rows are dealt out to."""
 ENTRIES_AT_ONCE = 250_000
-_ENTRY = np.dtype([("text", np.uint64), ("row", np.uint32), ("group", np.uint16)])
+_ENTRY = np.dtype([("text", np.uint64), ("row", np.uint32)])
 
 
 def resolve_conflicts(
@@ -50,14 +61,13 @@ def resolve_conflicts(
     with tempfile.TemporaryDirectory() as folder:
         groups, label_of = _deal_out(Chunks.of(records).only("text", "source", "label"), Path(folder))
         stays = np.ones(len(groups), dtype=bool)
-        for entries in _by_text(Path(folder), len(groups)):
-            table = pd.DataFrame({"text": entries["text"], "label": label_of[entries["group"]]})
-            contested, wins = _settle(table, conflicts)
-            repeated = table.duplicated() & wins if repeats == "keep_one" else pd.Series(False, index=table.index)
-            stays[entries["row"]] = wins & ~repeated
+        for texts, rows in _by_text(Path(folder), len(groups)):
+            wins, repeated, contested = _settle(texts, label_of[groups[rows]], conflicts)
+            repeated &= wins & (repeats == "keep_one")
+            stays[rows] = wins & ~repeated
             report["conflicts"]["texts"] += contested
             report["conflicts"]["rows"] += int((~wins).sum())
-            report["repeats"]["texts"] += int(table.loc[repeated, "text"].nunique())
+            report["repeats"]["texts"] += len(np.unique(texts[repeated]))
             report["repeats"]["rows"] += int(repeated.sum())
     return stays, groups, report
 
@@ -72,48 +82,65 @@ def _deal_out(records: Chunks, folder: Path) -> tuple[np.ndarray, np.ndarray]:
         for piece in records:
             entries = np.empty(len(piece), dtype=_ENTRY)
             entries["text"] = text_hashes(piece["text"])
-            entries["group"] = _group_numbers(piece, numbers)
             entries["row"] = np.arange(row, row + len(piece))
             row += len(piece)
-            groups.append(entries["group"].copy())
+            groups.append(_group_numbers(piece, numbers))
             part = (entries["text"] % PARTS).astype(np.uint8)  # one byte: a stable sort takes one pass
             entries = entries[np.argsort(part, kind="stable")]
             bounds = np.append(0, np.bincount(part, minlength=PARTS).cumsum())
             for file, start, end in zip(files, bounds, bounds[1:], strict=False):
-                file.write(entries[start:end].tobytes())
+                file.write(entries[start:end].data)
     labels = pd.factorize(np.array([label for _, label in numbers], dtype=object))[0]
     return np.concatenate(groups), labels
 
 
-def _group_numbers(piece: pd.DataFrame, numbers: dict[tuple[str, str], int]) -> np.ndarray:
+def _group_numbers(piece: pa.RecordBatch, numbers: dict[tuple[str, str], int]) -> np.ndarray:
     """Return the number of each row's source and label; new ones are added to ``numbers``."""
-    grouped = piece.groupby(["source", "label"], sort=False)
-    names = [numbers.setdefault((str(source), str(label)), len(numbers)) for source, label in grouped.size().index]
-    return np.array(names, dtype=np.uint16)[grouped.ngroup().to_numpy()]
+    pairs, names = pair_numbers(piece)
+    number_of = np.zeros(len(names), dtype=np.uint16)
+    for pair in pc.unique(pa.array(pairs)).to_pylist():
+        number_of[pair] = numbers.setdefault(names[pair], len(numbers))
+    return number_of[pairs]
 
 
-def _by_text(folder: Path, rows: int) -> Iterator[np.ndarray]:
-    """Yield, of some files together, the entries of texts that stand several times: all of a text, in order."""
+def _by_text(folder: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, of some files together, the texts that stand several times, numbered, and their rows; in order of both."""
     together = max(1, PARTS * ENTRIES_AT_ONCE // max(rows, 1))
     for start in range(0, PARTS, together):
-        parts = [np.fromfile(folder / str(part), dtype=_ENTRY) for part in range(start, min(start + together, PARTS))]
-        entries = np.concatenate(parts)
-        yield entries[pd.Series(entries["text"]).duplicated(keep=False)]
+        parts = range(start, min(start + together, PARTS))
+        entries = np.concatenate([np.fromfile(folder / str(part), dtype=_ENTRY) for part in parts])
+        order = np.argsort(entries["text"])
+        hashes = entries["text"][order]
+        same = hashes[1:] == hashes[:-1]
+        several = np.append(same, False) | np.append(False, same)
+        texts = np.append(0, np.cumsum(~same))[several]
+        rows_of = entries["row"][order[several]]
+        order = np.lexsort((rows_of, texts))
+        yield texts[order], rows_of[order]
 
 
-def _settle(table: pd.DataFrame, conflicts: str) -> tuple[int, pd.Series]:
-    """Count the texts with several labels, and mark the rows that stay."""
-    pairs = table.groupby(["text", "label"], sort=False).size().rename("rows").reset_index()
-    contested = pairs["text"].duplicated(keep=False)
-    texts = int(pairs.loc[contested, "text"].nunique())
-    if conflicts == "keep" or texts == 0:
-        return texts, pd.Series(True, index=table.index)
+def _settle(texts: np.ndarray, labels: np.ndarray, conflicts: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return which rows keep their label, which repeat an earlier text with its label, and the contested texts' number.
+
+    Args:
+        texts: number of each row's text, ascending, shape (rows,).
+        labels: number of its label.
+        conflicts: as in :func:`resolve_conflicts`.
+    """
+    several = texts * (int(labels.max(initial=0)) + 1) + labels
+    _, first, pair_of, rows = np.unique(several, return_index=True, return_inverse=True, return_counts=True)
+    text_of = texts[first]  # of each pair of text and label
+    repeated = ~np.isin(np.arange(len(texts)), first)
+    starts = np.append(True, text_of[1:] != text_of[:-1])[: len(text_of)]
+    pairs = np.diff(np.append(np.flatnonzero(starts), len(text_of)))
+    contested = int((pairs > 1).sum())
+    wins = np.ones(len(first), dtype=bool)
     if conflicts == "drop":
-        return texts, ~table["text"].isin(pairs.loc[contested, "text"])
-    if conflicts == "majority":  # a stable sort: among equals, the label that came first stays first
-        pairs = pairs.sort_values("rows", ascending=False, kind="stable")
-    winner = pairs.drop_duplicates("text").set_index("text")["label"]
-    return texts, table["text"].map(winner) == table["label"]
+        wins = np.repeat(pairs == 1, pairs)
+    elif conflicts != "keep":  # among equals, the label that came first
+        order = np.lexsort((first, -rows, text_of) if conflicts == "majority" else (first, text_of))
+        wins[order] = starts
+    return wins[pair_of], repeated, contested
 
 
 def cap_rows(groups: np.ndarray, *, cap: int | None, seed: int) -> np.ndarray:
@@ -133,6 +160,10 @@ def cap_rows(groups: np.ndarray, *, cap: int | None, seed: int) -> np.ndarray:
     for start in range(0, len(order), CHUNK_ROWS):
         places = order[start : start + CHUNK_ROWS]
         part = groups[places]
+        if (full := before >= cap).any():  # rows of other groups alone are looked at
+            if full.all():
+                break
+            places, part = places[~full[part]], part[~full[part]]
         rank = before[part] + pd.Series(part).groupby(part).cumcount().to_numpy()
         chosen.append(places[rank < cap])
         before += np.bincount(part, minlength=len(before))
@@ -172,7 +203,7 @@ def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dic
         return sample, {"rows": len(table), **report, **_described(sample)}
     stays, groups, report = resolve_conflicts(_free(records), repeats=config.repeats, conflicts=config.conflicts)
     capped = cap_rows(groups[stays], cap=config.cap, seed=config.seed)
-    free, fixed = _taken(records, stays, capped)
+    free, fixed = take_chosen(records, stays, capped)
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError(
@@ -196,35 +227,7 @@ def _described(sample: pd.DataFrame) -> dict[str, Any]:
 
 def _free(records: Chunks) -> Chunks:
     """Return the rows that come without a split."""
-    return records.only("text", "source", "label", "split").where(lambda piece: _own_split(piece) == "")
-
-
-def _own_split(piece: pd.DataFrame) -> pd.Series:
-    if "split" not in piece:
-        return pd.Series("", index=piece.index, dtype="str")
-    return piece["split"].fillna("").astype("str")
-
-
-def _taken(records: Chunks, stays: np.ndarray, chosen: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return rows without a split, and all rows that come with one.
-
-    Args:
-        records: all records.
-        stays: which of the rows without a split are left, shape (rows,).
-        chosen: places among those that are left, in order.
-    """
-    free, fixed = [], []
-    row = left = 0
-    for piece in records:
-        own = _own_split(piece)
-        piece = piece.assign(split=own)
-        fixed.append(piece[own != ""])
-        without = np.flatnonzero(own == "")
-        staying = without[stays[row : row + len(without)]]
-        start, end = np.searchsorted(chosen, (left, left + len(staying)))
-        free.append(piece.iloc[staying[chosen[start:end] - left]])
-        row, left = row + len(without), left + len(staying)
-    return pd.concat(free, ignore_index=True), pd.concat(fixed, ignore_index=True)
+    return records.only("text", "source", "label", "split").where(is_free)
 
 
 def _divided(free: pd.DataFrame, fixed: pd.DataFrame, config: SamplingConfig) -> pd.DataFrame:
@@ -308,7 +311,7 @@ def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.
     numbers: dict[tuple[str, str], int] = {}
     groups = np.concatenate([_group_numbers(piece, numbers) for piece in _free(records)])
     chosen = cap_rows(groups, cap=config.cap, seed=config.seed)
-    raw = _divided(*_taken(records, np.ones(len(groups), dtype=bool), chosen), plain)
+    raw = _divided(*take_chosen(records, np.ones(len(groups), dtype=bool), chosen), plain)
     raw["group"] = _groups(raw, config)
     settled, _ = _sampled(records, grouped)
     return pd.concat([_leaks("plain", raw), _leaks("grouped", settled)], ignore_index=True)

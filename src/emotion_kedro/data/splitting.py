@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.model_selection import train_test_split
 
 from emotion_kedro.config.data import SplitConfig
 from emotion_kedro.data.near_duplicates import normalise
+from emotion_kedro.storage.chunks import Chunks, frame_of, is_among
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,33 @@ def take_rows(records: pd.DataFrame, config: SplitConfig) -> tuple[pd.DataFrame,
         "test_in_train": int(normalise(test["text"]).isin(set(normalise(train["text"]))).sum()),
     }
     return pd.concat(parts, ignore_index=True), report
+
+
+def is_free(piece: pa.RecordBatch) -> np.ndarray:
+    """Return which rows come without a split: (rows,) of bool."""
+    return is_among(piece["split"], [""]) if "split" in piece.schema.names else np.ones(len(piece), dtype=bool)
+
+
+def take_chosen(records: Chunks, stays: np.ndarray, chosen: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows without a split, and all rows that come with one.
+
+    Args:
+        records: all records.
+        stays: which of the rows without a split are left, shape (rows,).
+        chosen: places among those that are left, in order.
+    """
+    free, fixed = [], []
+    row = left = 0
+    for piece in records:
+        free_rows = is_free(piece)
+        without = np.flatnonzero(free_rows)
+        staying = without[stays[row : row + len(without)]]
+        start, end = np.searchsorted(chosen, (left, left + len(staying)))
+        free.append(piece.take(pa.array(staying[chosen[start:end] - left])))
+        fixed.append(piece.filter(pa.array(~free_rows)))
+        row, left = row + len(without), left + len(staying)
+    tables = [frame_of(batches) for batches in (free, fixed)]
+    return tables[0].assign(split=""), tables[1]
 
 
 def _last_rows(files: pd.Series, rows: pd.Series) -> str:

@@ -11,16 +11,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pandas.errors import EmptyDataError, ParserError
+from pyarrow import ArrowException
 
 from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-from emotion_kedro.storage.chunks import CHUNK_ROWS
+from emotion_kedro.storage.chunks import CHUNK_ROWS, ahead, batch_of, frame_of
 
 SEEN = 200
 """Objects whose keys are looked at."""
+Piece = tuple[np.ndarray, pa.RecordBatch]
+"""Rows of a table, with their numbers among the data rows, from 0."""
 Objects = Iterator[tuple[int | None, Any]]
 """Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
 
@@ -53,13 +58,18 @@ def prefixes_of(name: str, files: dict[str, Path]) -> list[str]:
 def read_columns(
     path: Path, source: SourceConfig, columns: Sequence[str], dropped: list[BadRow] | None = None
 ) -> Iterator[pd.DataFrame]:
-    """Yield these columns of a table chunk by chunk, as strings; index: data row - 1, a missing value is empty.
+    """Yield what :func:`read_batches` does as data frames of strings; index: data row - 1."""
+    for rows, batch in read_batches(path, source, columns, dropped):
+        yield frame_of([batch]).set_axis(rows)
 
-    Args:
-        path: the table.
-        source: how it is to be read.
-        columns: those that are wanted.
-        dropped: rows that could not be read are added to it, for ``bad_rows: drop``.
+
+def read_batches(
+    path: Path, source: SourceConfig, columns: Sequence[str], dropped: list[BadRow] | None = None
+) -> Iterator[Piece]:
+    """Yield these columns of a table piece by piece, as strings or dictionaries of them; a missing value is empty.
+
+    Beside them the numbers of data rows - 1. Rows that could not be read are added to ``dropped``, for
+    ``bad_rows: drop``.
 
     Raises:
         SourceError: if the file is malformed, lacks a column, or has bad rows that are not to be dropped.
@@ -71,7 +81,8 @@ def read_columns(
     try:
         if (error := reader_errors.of_another_kind(path, source)) is not None:
             raise error
-        yield from _READERS[source.format_of(path)](path, source, wanted, bad)
+        for piece in ahead(_READERS[source.format_of(path)](path, source, wanted, bad)):
+            yield (piece.index.to_numpy(), batch_of(piece)) if isinstance(piece, pd.DataFrame) else piece
     except UnicodeError:
         raise reader_errors.undecodable(path, source.encoding) from None
     except OSError as error:
@@ -104,7 +115,7 @@ def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: li
         yield from _read_row_by_row(path, source, wanted, bad)
         return
     # pandas gives repeated names new ones.
-    _check_columns(path, wanted, reader_errors.delimited_rows(path, source)[0] or wanted)
+    reader_errors.check_columns(path, wanted, reader_errors.delimited_rows(path, source)[0] or wanted)
     try:
         yield from _parse(path, source, wanted)
     except EmptyDataError:
@@ -128,7 +139,7 @@ def _parse(path: Path, source: SourceConfig, wanted: list[str]) -> Iterator[pd.D
     ) as reader:
         searched = False
         for chunk in reader:
-            _check_columns(path, wanted, map(str, chunk.columns))
+            reader_errors.check_columns(path, wanted, map(str, chunk.columns))
             # pandas fills a short row up with empty fields, and takes the first of too many for an index.
             suspicious = not isinstance(chunk.index, pd.RangeIndex) or bool((chunk.iloc[:, -1] == "").any())
             if suspicious and not searched:
@@ -142,7 +153,7 @@ def _read_row_by_row(path: Path, source: SourceConfig, wanted: list[str], bad: l
     columns, rows = reader_errors.delimited_rows(path, source, errors="surrogateescape")
     if not columns:
         raise reader_errors.empty(path)
-    _check_columns(path, wanted, columns)
+    reader_errors.check_columns(path, wanted, columns)
     places = [columns.index(column) for column in wanted]
     good = ((row, [fields[place] for place in places]) for row, fields in _numbered_rows(rows, bad))
     yield from _chunks(good, wanted)
@@ -183,7 +194,7 @@ def _of_objects(objects: Callable[[Path, SourceConfig, list[str]], Objects]) -> 
 
         yield from _chunks(good(), wanted)
         if not rows and first:
-            _check_columns(path, wanted, first)
+            reader_errors.check_columns(path, wanted, first)
 
     return read
 
@@ -248,43 +259,45 @@ def _object(value: Any) -> Any:
     return value if not isinstance(value, str) else f"no object, but {value[: reader_errors.SNIPPET]!r}"
 
 
-def _parquet_table(path: Path) -> Any:
-    import pyarrow.parquet as pq
-    from pyarrow import ArrowException
-
+def _parquet_table(path: Path, repeating: Sequence[str] = ()) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, read_dictionary=list(repeating))
     except (ArrowException, OSError) as error:
         raise SourceError(f"{path}: this is no Parquet file ({str(error).splitlines()[0]})") from None
 
 
-def _read_parquet(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:
+def _read_parquet(
+    path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]
+) -> Iterator[pd.DataFrame | Piece]:
     """Take columns of texts and whole numbers as they are; values of other kinds are looked at one by one."""
-    import pyarrow as pa
-
     with _parquet_table(path) as table:
-        _check_columns(path, wanted, table.schema_arrow.names)
+        reader_errors.check_columns(path, wanted, table.schema_arrow.names)
         kinds = [table.schema_arrow.field(column).type for column in wanted]
     kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
     if not all(kind in (pa.string(), pa.large_string()) or pa.types.is_integer(kind) for kind in kinds):
         yield from _of_objects(_parquet)(path, source, wanted, bad)
         return
     row = 0
-    for batch in _batches(path, wanted):
-        texts = [batch.column(column).cast(pa.large_string()).fill_null("") for column in wanted]
-        chunk = pa.table(texts, names=wanted).to_pandas()
-        yield chunk.set_axis(pd.RangeIndex(row, row + len(chunk)))
-        row += len(chunk)
+    for batch in _batches(path, wanted, repeating=[source.label_column] if source.label_column in wanted else []):
+        texts = [_strings(batch.column(column)) for column in wanted]
+        yield np.arange(row, row + len(batch)), pa.RecordBatch.from_arrays(texts, wanted)
+        row += len(batch)
+
+
+def _strings(column: pa.Array) -> pa.Array:
+    """Return texts or whole numbers as strings, or as a dictionary of strings where they are a dictionary of those."""
+    if pa.types.is_dictionary(column.type) and column.null_count == 0 and pa.types.is_string(column.type.value_type):
+        return column
+    return column.cast(pa.large_string()).fill_null("")
 
 
 def _parquet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
     yield from ((None, row) for batch in _batches(path, wanted) for row in batch.to_pylist())
 
 
-def _batches(path: Path, wanted: list[str]) -> Iterator[Any]:
-    from pyarrow import ArrowException
-
-    with _parquet_table(path) as table:
+def _batches(path: Path, wanted: list[str], repeating: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """Read the columns; those that repeat a few strings as dictionaries."""
+    with _parquet_table(path, repeating) as table:
         try:
             for batch in table.iter_batches(CHUNK_ROWS, columns=wanted):
                 batch.validate(full=True)  # that texts are UTF-8, above all
@@ -318,7 +331,7 @@ def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> 
     lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
     filled = ((line, row) for line, row in lines if any(value is not None for value in row))
     columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
-    _check_columns(path, wanted, columns)
+    reader_errors.check_columns(path, wanted, columns)
     for line, row in filled:
         if any(value is not None for value in row[len(columns) :]):
             yield line, f"more cells than the {len(columns)} columns"
@@ -326,18 +339,7 @@ def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> 
             yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
 
 
-def _check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
-    present = list(columns)
-    for column in wanted:
-        if column not in present:
-            raise reader_errors.missing_column(path, column, present)
-        if present.count(column) > 1:
-            raise SourceError(
-                f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
-            )
-
-
-_READERS: dict[str, Callable[..., Iterator[pd.DataFrame]]] = {
+_READERS: dict[str, Callable[..., Iterator[pd.DataFrame | Piece]]] = {
     "csv": _read_delimited,
     "tsv": _read_delimited,
     "json": _of_objects(_json),

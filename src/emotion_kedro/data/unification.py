@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pydantic import ValidationError
 
 from emotion_kedro.config.data import UnificationConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import check_lost, shown
-from emotion_kedro.storage.chunks import Chunks
+from emotion_kedro.storage.chunks import Chunks, is_among, relabelled
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +36,20 @@ def unify_labels(
         ValueError: for ``outside_taxonomy: error`` and a label outside of it; if a label of the taxonomy has no
             record; if the labels of the records make no taxonomy.
     """
-    relabelled = _relabelled(config.label_map)
-    counts = _counted(relabelled(piece) for piece in Chunks.of(records).only("source", "label"))
-    records = Chunks.of(records).map(relabelled)
+    change = _relabelled(config.label_map)
+    records = Chunks.of(records)
+    counts = _counted(records.only("source", "label").map(change))
     labels = counts.index.get_level_values("label")
     taxonomy = _from_data(sorted(set(labels))) if config.taxonomy == "from_data" else config.taxonomy
     names = set(taxonomy.names)
     inside, outside = counts[labels.isin(names)], counts[~labels.isin(names)]
     if config.outside_taxonomy == "error" and len(outside):
         strangers = (
-            records.where(lambda piece: ~piece["label"].isin(names)).map(lambda piece: piece.head(5)).frame().head(5)
+            records.map(change)
+            .where(lambda piece: ~is_among(piece["label"], names))
+            .map(lambda piece: piece.slice(0, 5))
+            .frame()
+            .head(5)
         )
         raise ValueError(_outside_message(strangers, outside, taxonomy))
     _check_all_present(counts, taxonomy)
@@ -63,23 +70,39 @@ def unify_labels(
         "dropped": _nested(outside),
         "labels": _nested(inside),
     }
-    return records.where(lambda piece: piece["label"].isin(names)), taxonomy, report
+    if not lost and not config.label_map:
+        return records, taxonomy, report  # as they are: where they lie in a file it need not be written again
+    return records.map(change).where(lambda piece: is_among(piece["label"], names)), taxonomy, report
 
 
-def _relabelled(label_map: dict[str, str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    if not label_map:
-        return lambda piece: piece
-    return lambda piece: piece.assign(label=piece["label"].replace(label_map).astype("str"))
+def _relabelled(label_map: dict[str, str]) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    def change(piece: pa.RecordBatch) -> pa.RecordBatch:
+        labels = [label_map.get(label, label) for label in piece["label"].dictionary.to_pylist()]
+        return piece.set_column(piece.schema.get_field_index("label"), "label", relabelled(piece["label"], labels))
+
+    return change
 
 
 def count_by_source(records: pd.DataFrame) -> Counts:
     """Count records as source -> label -> rows, sources and labels in alphabetical order."""
-    return _nested(_counted([records]))
+    return _nested(records.groupby(["source", "label"]).size())
 
 
-def _counted(tables: Iterable[pd.DataFrame]) -> pd.Series:
+def _counted(records: Chunks) -> pd.Series:
     """Return the rows of each source and label."""
-    return pd.concat([table.groupby(["source", "label"]).size() for table in tables]).groupby(level=[0, 1]).sum()
+    counts: Counter[tuple[str, str]] = Counter()
+    for piece in records:
+        numbers, names = pair_numbers(piece)
+        counts.update(dict(zip(names, np.bincount(numbers, minlength=len(names)).tolist(), strict=True)))
+    there = sorted(pair for pair in counts if counts[pair])
+    return pd.Series([counts[pair] for pair in there], pd.MultiIndex.from_tuples(there, names=["source", "label"]))
+
+
+def pair_numbers(piece: pa.RecordBatch) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Return the number of each row's pair of source and label, shape (rows,), and all pairs that there could be."""
+    sources, labels = piece["source"], piece["label"]
+    names = [(source, label) for source in sources.dictionary.to_pylist() for label in labels.dictionary.to_pylist()]
+    return np.asarray(sources.indices) * len(labels.dictionary) + np.asarray(labels.indices), names
 
 
 def _nested(counts: pd.Series) -> Counts:

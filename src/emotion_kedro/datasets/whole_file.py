@@ -21,7 +21,7 @@ from kedro_datasets.text import TextDataset as _TextDataset
 
 from emotion_kedro.datasets.previews import PREVIEWED_ROWS, preview_table, preview_text
 from emotion_kedro.datasets.versioned import Versioned
-from emotion_kedro.storage.chunks import Chunks, write_parquet
+from emotion_kedro.storage.chunks import Chunks, frame_of
 from emotion_kedro.storage.whole_files import aside, written_whole
 
 
@@ -69,10 +69,10 @@ class _Chunked(_ParquetDataset):
         return Chunks.in_parquet(file)
 
     def save(self, data: Chunks) -> None:
-        write_parquet(Path(self._get_save_path()), data)
+        data.write(Path(self._get_save_path()))
 
     def preview(self, nrows: int) -> TablePreview:
-        return TablePreview(next(iter(self.load())).head(nrows).to_dict(orient="split"))
+        return TablePreview(frame_of([next(iter(self.load())).slice(0, nrows)]).to_dict(orient="split"))
 
 
 class ChunkedParquetDataset(_WholeTable, _Chunked):

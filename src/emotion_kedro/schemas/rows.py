@@ -47,7 +47,7 @@ class Records(OfRecord):
         """Return the table, checked; raise as pandera does if it is not as it should be."""
         check = super().validate
         if isinstance(check_obj, Chunks):
-            return check_obj.map(lambda piece: check(piece, *args, **options))
+            return check_obj.checked(lambda piece: check(piece, *args, **options))
         return check(check_obj, *args, **options)
 
 
