@@ -39,7 +39,7 @@ COMMANDS = {
     "plan": ("emotion_kedro.runners.ray.plan:plan", "Say how long a run would take with more workers."),
 }
 """Name -> where it is implemented, and what it does in a line."""
-IN_PROJECT = ("try", "app", "generate", "archive", "run", "status", "plan")
+IN_PROJECT = ("try", "app", "archive", "run", "status", "plan")
 """Commands that read the project's configuration."""
 
 

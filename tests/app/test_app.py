@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog
 from killing import kill_in_the_middle
 
 from emotion_kedro.app import EmotionModel, files, load_model, models_in
 from emotion_kedro.app.files import predict_file
-from emotion_kedro.app.generation import generate
+from emotion_kedro.app.generation import generate_from
 from emotion_kedro.app.model import Explanation, Prediction
 from emotion_kedro.cli import COMMANDS, cli
 from emotion_kedro.config.models import EncoderConfig, LinearConfig
@@ -354,42 +354,30 @@ def test_probabilities_have_six_digits(model: EmotionModel) -> None:
 
 
 def test_a_prompted_generator_writes_without_training(
-    folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, moods: DataCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
     shutil.copytree("data/06_models/latest/recommended", "data/06_models/latest/moods/recommended", dirs_exist_ok=True)
-    asked = {"kind": "prompted", "base": str(tiny_gpt2), "request": "{label} like {examples}", "examples": 2}
-    decoding = {"min_new_tokens": 3, "max_new_tokens": 6}
-    turn = records.groupby("label").cumcount()
-    split = turn.map(lambda place: "test" if place % 2 else "train")
-    catalog = DataCatalog()
-    for name, value in {
-        "params:moods.generators": {
-            "asked": {**asked, "decoding": decoding},
-            "tuned": {"kind": "fine_tuned", "base": "scratch", "training": {"learning_rate": 1, "steps": 1}},
-        },
-        "params:moods.arms": {"real": {}, "more": {"add": ["asked"], "filters": ["length", "label_agreement"]}},
-        "params:moods.filters": {"length": {"min_words": 5}},
-        "params:moods.design": {"sizes": [3, 6], "data_seeds": [0, 1]},
-        "params:device": "cpu",
-        "params:cache": str(folder / "cache"),
-        "moods.split_records": records.assign(split=split, group=range(len(records))),
-        "moods.taxonomy": taxonomy.model_dump(mode="json"),
-    }.items():
-        catalog[name] = MemoryDataset(value)
 
-    candidates = generate(catalog, "joy", 12, experiment="moods")
+    candidates = generate_from(moods, "joy", 12, experiment="moods")
 
-    assert candidates == generate(catalog, "joy", 12, experiment="moods", generator="asked")
-    assert candidates != generate(catalog, "joy", 12, experiment="moods", seed=2)
+    assert candidates == generate_from(moods, "joy", 12, experiment="moods", generator="asked")
+    assert candidates != generate_from(moods, "joy", 12, experiment="moods", seed=2)
     assert {each.reason for each in candidates} <= {"", "too short", "classifier disagrees", "classifier unsure"}
     assert {each.kept for each in candidates if each.reason == "too short"} == {False}
+    # Each filter is asked alone, in the arm's order; nobody has reviewed what was written just now.
+    for each in candidates:
+        assert list(each.by_filter) == ["reviewed", "length", "label_agreement"]
+        assert each.by_filter["reviewed"] is None
+        assert next(filter(None, each.by_filter.values()), "") == each.reason
+    assert any(all(list(each.by_filter.values())[1:]) for each in candidates)
     with pytest.raises(ValueError, match="moods has no generator tuned that is ready; it has asked"):
-        generate(catalog, "joy", 1, experiment="moods", generator="tuned")
+        generate_from(moods, "joy", 1, experiment="moods", generator="tuned")
     shutil.rmtree("data/06_models/latest/moods")  # none has run: nobody reads, so that nobody refuses
-    unread = generate(catalog, "joy", 12, experiment="moods")
+    unread = generate_from(moods, "joy", 12, experiment="moods")
     assert all(np.isnan(each.probability) for each in unread)
     assert {each.reason for each in unread} <= {"", "too short"}
+    assert {each.by_filter["label_agreement"] for each in unread} == {None}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +18,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from kedro.io import DataCatalog, MemoryDataset
 
 from emotion_kedro.app import views, web
-from emotion_kedro.app.generation import Candidate
+from emotion_kedro.app.generation import Candidate, generate_from
 from emotion_kedro.app.own_table import tab
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -110,26 +114,91 @@ def test_generators_are_those_that_runs_kept_and_those_that_need_no_tuning(
     assert views.generators() == ["moods/tuned", "moods/asked"]
     assert views.labels_of("moods/asked") == ["anger", "fear", "joy", "sadness"]
     assert views.labels_of(None) == []
-    unread = Candidate("a <b> text", kept=False, reason="too short", probability=float("nan"))
-    assert views._card(unread) == "<li class=''><b>too short</b> <br>a &lt;b&gt; text</li>"
 
 
-def test_a_table_that_is_dropped_is_kept_and_profiled(tmp_path: Path) -> None:
+def test_a_written_text_has_a_mark_for_each_filter_beside_the_first_reason() -> None:
+    said = {"length": "too short", "<i>": "", "novel": "copy", "diverse": None}
+    card = views._card(Candidate("a <b> text", False, "too short", float("nan"), said))
+    assert card.startswith("<li class=''><b>refused: too short</b> <br>a &lt;b&gt; text")
+    assert re.findall(r"<span class='(\w+)'>(.*?)</span>", card) == [
+        ("fails", "✗ length: too short"),
+        ("passes", "✓ &lt;i&gt;"),
+        ("fails", "✗ novel: copy"),
+        ("silent", "– diverse"),
+    ]
+    assert "<b>kept</b> <span class='figure'>0.70</span>" in views._card(Candidate("a", True, "", 0.7, {}))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
     rows = [f'"day {number**5} and {(number + 7) ** 9}",{"sad" if number % 3 else "<i>"}' for number in range(30)]
     (tmp_path / "mine.csv").write_text("\n".join(["said,mood", *rows]))
-    html = tab.profile(str(tmp_path / "mine.csv"))
+    return tmp_path / "mine.csv"
+
+
+def test_a_table_that_is_dropped_is_kept_and_profiled(table: Path) -> None:
+    html = tab.profile(str(table))
     assert "<th scope='row'>labels</th><td>2: " in html
     assert "sad 20" in html
     assert "<i>" not in html
     assert "min on this machine; quick: " in html
-    assert "--quick --yes" in tab.profile(str(tmp_path / "mine.csv"), quick=True)
+    assert "--quick --yes" in tab.profile(str(table), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
-    assert "--text said --label mood --yes" in tab.profile(str(tmp_path / "mine.csv"), "said", "mood")
+    assert "--text said --label mood --yes" in tab.profile(str(table), "said", "mood")
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
     with pytest.raises(SourceError, match="there is no column"):
-        tab.profile(str(tmp_path / "mine.csv"), "text", "label")
+        tab.profile(str(table), "text", "label")
     with pytest.raises(ValueError, match="drop a table first"):
         tab.profile(None)
+
+
+RUN = """#!{python}
+import pathlib, signal, sys, time
+here = pathlib.Path({here!r})
+def end(*_):
+    here.joinpath("ended").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+print(*sys.argv[1:], "\\nstep 1 …", flush=True)
+while not here.joinpath("code").exists():
+    time.sleep(0.02)
+print("x" * {said}, "step 2", flush=True)
+sys.exit(int(here.joinpath("code").read_text()))
+"""
+
+
+@pytest.fixture
+def slow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let runs say a step, then another once ``code`` lies in this folder, and end with what stands there.
+
+    One that is stopped leaves the file ``ended``.
+    """
+    program = tmp_path / "python"
+    program.write_text(RUN.format(python=sys.executable, here=str(tmp_path), said=tab.SAID), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    return tmp_path
+
+
+def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path, slow_run: Path) -> None:
+    run = tab.tried(str(table), "said", "", True)
+    first = next(said for said in run if said.endswith("…\n"))  # a line may come in pieces
+    words = "-m emotion_kedro try data/01_raw/dropped/mine.csv --text said --quick --yes"
+    assert first == next(run) == f"{words} \nstep 1 …\n"
+    (slow_run / "code").write_text("0")
+    *_, last = run
+    assert last.endswith("x step 2\n\nDone.")
+    assert len(last) == tab.SAID + len("\nDone.")
+    (slow_run / "code").write_text("3")
+    *_, last = tab.tried(str(table), "", "", False)
+    assert last.endswith("step 2\n\nIt ended with code 3.")
+    assert not (slow_run / "ended").exists()
+
+    (slow_run / "code").unlink()
+    run = tab.tried(str(table), "", "", False)
+    assert any("step 1" in said for said in run)
+    run.close()
+    assert (slow_run / "ended").exists()
 
 
 def test_decisions_are_kept_one_for_each_text() -> None:
@@ -141,15 +210,19 @@ def test_decisions_are_kept_one_for_each_text() -> None:
     assert (number, text, key) == (1, "two, or more", ("two", "joy"))
     assert "reject 1" in about
     assert "&lt;u&gt;near" in about
-    # After a run the text is the edited one; it is still the same text.
-    table = views.decide("augment", "two, or more", "joy", "accept")
+    # After a run the text is the edited one; it is still the same text, and what is accepted is what is shown.
+    table = views.decide("augment", "two, or more", "joy", "accept", "two, or more")
     assert table[["text", "decision", "edited_text"]].to_numpy().tolist() == [
         ["=one", "reject", ""],
-        ["two", "accept", ""],
+        ["two", "edit", "two, or more"],
     ]
+    table = views.decide("augment", "two, or more", "joy", "accept", "two ")
+    assert table.iloc[-1][["text", "decision", "edited_text"]].tolist() == ["two", "accept", ""]
     assert pd.read_parquet("data/07_synthetic/augment/reviews.parquet").equals(table)
     with pytest.raises(ValueError, match="reject it instead"):
         views.decide("augment", "three", "joy", "edit", "  ")
+    with pytest.raises(ValueError, match="no text here"):
+        views.decide("augment", "", "", "accept", "")
     assert views.shown_at("../augment", "", 1)[2] == ""
 
 
@@ -179,10 +252,31 @@ def served() -> Iterator[str]:
         thread.join(timeout=5)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "generators", list)
+@dataclass(frozen=True)
+class Opened:
+    """The page in a browser, and what that has asked for."""
+
+    page: Any
+    address: str
+    asked: list[str]
+    says: Callable[[Any], Any]
+    """``expect`` of Playwright."""
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def button(self, name: str) -> Any:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def wait_for(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """The page as wide as a telephone; at the end it has asked nobody but its own server."""
+    monkeypatch.setattr(views, "generators", lambda: ["moods/asked"])
+    monkeypatch.setattr(views, "labels_of", lambda _: ["fear", "joy"])
     pytest.importorskip("gradio")
     playwright: Any = pytest.importorskip("playwright.sync_api")
     asked: list[str] = []
@@ -190,27 +284,123 @@ def test_a_browser_reads_compares_and_reviews_and_asks_nobody_else(monkeypatch: 
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.set_default_timeout(20_000)
+        playwright.expect.set_options(timeout=20_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: asked.append(str(error)))
         page.goto(address)
         # As wide as the screen from the first, with every tab in reach.
         page.wait_for_function("document.querySelector('.gradio-container')?.offsetWidth == 390")
-        page.get_by_label("Text").first.fill(TEXT)
-        page.get_by_role("button", name="Read", exact=True).click()
-        page.locator(".words").get_by_text("<b>dancing</b>").wait_for()
-        page.get_by_role("tab", name="Compare").click()
-        page.get_by_text("against real: helped").wait_for()
-        page.wait_for_function("document.documentElement.scrollWidth == 390")
-        ends = "[...document.querySelectorAll('table.rows')].map(each => each.getBoundingClientRect().right)"
-        assert 0 < max(page.evaluate(ends)) <= 390  # nothing of a table is cut
-        assert page.request.get(f"{address}/report/augment").text() == "<h1>the report</h1>"
-        assert page.request.get(f"{address}/report/..%2Fresults").status == 404
-        assert page.request.get(address, headers={"Host": "elsewhere.example"}).status == 400
-        page.set_viewport_size({"width": 1280, "height": 900})
-        page.get_by_role("tab", name="Review").click()
-        page.get_by_text("1 of 3").wait_for()
-        page.get_by_role("button", name="Reject").click()
-        page.get_by_text("1 of 2 (reject 1)").wait_for()
+        yield Opened(page, address, asked, playwright.expect)
         browser.close()
-    assert views.reviews_of("augment")["decision"].tolist() == ["reject"]
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+IN_BROWSER = (pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"))
+
+
+def in_browser(test: Any) -> Any:
+    for mark in IN_BROWSER:
+        test = mark(test)
+    return test
+
+
+@in_browser
+def test_a_browser_reads_and_compares(opened: Opened) -> None:
+    page = opened.page
+    page.get_by_label("Text").first.fill(TEXT)
+    opened.button("Read").click()
+    page.locator(".words").get_by_text("<b>dancing</b>").wait_for()
+    opened.tab("Compare")
+    opened.wait_for("against real: helped")
+    page.wait_for_function("document.documentElement.scrollWidth == 390")
+    ends = "[...document.querySelectorAll('table.rows')].map(each => each.getBoundingClientRect().right)"
+    assert 0 < max(page.evaluate(ends)) <= 390  # nothing of a table is cut
+    assert page.request.get(f"{opened.address}/report/augment").text() == "<h1>the report</h1>"
+    assert page.request.get(f"{opened.address}/report/..%2Fresults").status == 404
+    assert page.request.get(opened.address, headers={"Host": "elsewhere.example"}).status == 400
+
+
+@in_browser
+def test_a_browser_writes_and_each_text_has_its_marks(
+    opened: Opened, moods: DataCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moods["params:moods.filters"] = MemoryDataset({"length": {"min_words": 3}})
+    monkeypatch.setattr("emotion_kedro.app.generate", partial(generate_from, moods))
+    expected = generate_from(moods, "joy", 8, experiment="moods", generator="asked")
+    opened.tab("Write")
+    page = opened.page
+    page.get_by_label("Label").click()
+    page.get_by_role("option", name="joy").click()
+    opened.button("Write").click()
+    opened.wait_for(f"of {len(expected)} kept")
+    cards = page.locator("ul.cards > li")
+    assert cards.count() == len(expected)
+    for card, candidate in zip(cards.all(), expected, strict=True):
+        assert ("kept" in (card.get_attribute("class") or "")) == candidate.kept
+        # No run has kept a classifier of moods, and nobody has reviewed anything.
+        length = "✗ length: too short" if candidate.by_filter["length"] else "✓ length"
+        assert card.locator(".marks span").all_inner_texts() == ["– reviewed", length, "– label_agreement"]
+    assert {candidate.kept for candidate in expected} == {True, False}
+
+
+@in_browser
+def test_a_browser_checks_a_table_runs_on_it_and_stops(opened: Opened, table: Path, slow_run: Path) -> None:
+    opened.page.set_viewport_size({"width": 1280, "height": 900})
+    opened.tab("Your table")
+    page, ended = opened.page, slow_run / "ended"
+    page.locator("input[type=file]").set_input_files(table)
+    opened.wait_for("mine.csv")
+    opened.button("Check the table").click()
+    opened.wait_for("2: sad 20")
+    said = page.get_by_label("Progress")
+    opened.button("Run it here").click()
+    opened.says(said).to_have_value(re.compile("step 1"))
+    opened.says(opened.button("Run it here")).to_be_hidden()
+    assert "step 2" not in said.input_value()
+    (slow_run / "code").write_text("0")
+    opened.says(said).to_have_value(re.compile("step 2\n\nDone.$"))
+    assert not ended.exists()
+
+    (slow_run / "code").unlink()
+    opened.button("Run it here").click()
+    opened.says(said).to_have_value(re.compile("step 1 …\n$"))
+    opened.button("Stop").click()
+    opened.says(said).to_have_value(re.compile("Stopped.$"))
+    opened.says(opened.button("Stop")).to_be_hidden()
+    assert _comes(ended)
+
+    ended.unlink()
+    opened.button("Run it here").click()
+    opened.says(said).to_have_value(re.compile("step 1 …\n$"))
+    page.close()
+    assert _comes(ended)  # a run that nobody sees any more
+
+
+def _comes(file: Path) -> bool:
+    """Whether a file is there within half a minute."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not file.exists():
+        time.sleep(0.05)
+    return file.exists()
+
+
+@in_browser
+def test_a_browser_reviews(opened: Opened) -> None:
+    opened.page.set_viewport_size({"width": 1280, "height": 900})
+    opened.tab("Review")
+    opened.wait_for("1 of 3")
+    opened.button("Reject").click()
+    opened.wait_for("1 of 2 (reject 1)")
+    text = opened.page.get_by_label("Text", exact=True).locator("visible=true")
+    opened.says(text).to_have_value("two")
+    text.fill("two, or more")
+    opened.button("Save").click()
+    opened.says(text).to_have_value("three")
+    opened.button("Accept").click()
+    opened.wait_for("No text is left here.")
+    table = pd.read_parquet("data/07_synthetic/augment/reviews.parquet")
+    assert table[["text", "label", "decision", "edited_text"]].to_numpy().tolist() == [
+        ["=one", "joy", "reject", ""],
+        ["two", "joy", "edit", "two, or more"],
+        ["three", "joy", "accept", ""],
+    ]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.augmentation.filters import apply_filters, score_candidates
+from emotion_kedro.augmentation.filters import apply_filters, each_alone, score_candidates
 from emotion_kedro.augmentation.filters.judgements import with_reviews
 from emotion_kedro.augmentation.filters.reasons import (
     COPY,
@@ -86,6 +86,23 @@ def test_the_first_filter_of_the_arm_gives_the_reason_and_only_those_named_are_a
     assert reasons(table, "leftovers", "length") == [LEFTOVER]
     assert reasons(table, "novel") == [KEPT]
     assert reasons(table) == [KEPT]
+
+
+def test_each_filter_alone_judges_every_candidate_whatever_the_others_refuse() -> None:
+    texts = ["no no <|", "the kettle sang loudly", "no no <|"]
+    scored = score_candidates(candidates(*texts), TRAIN)
+    rows = pd.DataFrame({"text": TRAIN, "label": "joy"})
+    alone = each_alone(scored, ["novel", "length", "leftovers"], filter_configs({}), rows)
+    assert alone.columns.tolist() == ["novel", "length", "leftovers"]
+    # The third repeats the first, which an arm would have refused before it looks for repeats.
+    assert alone.to_numpy().tolist() == [
+        ["", TOO_SHORT, LEFTOVER],
+        ["", "", ""],
+        [DUPLICATE, TOO_SHORT, LEFTOVER],
+    ]
+    assert reasons(candidates(*texts), "length", "novel") == [TOO_SHORT, KEPT, TOO_SHORT]
+    made = score_candidates(candidates("joy", generator="template"), TRAIN, unfiltered=["template"])
+    assert each_alone(made, ["length"], filter_configs({}), rows).to_numpy().tolist() == [[""]]
 
 
 def test_settings_move_the_thresholds_and_a_kind_may_stand_there_twice() -> None:

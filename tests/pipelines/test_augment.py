@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_folder import Project
+from project_folder import ROOT, Project
 
 from emotion_kedro.report.texts import safe_table
 
@@ -213,3 +214,21 @@ def test_a_kept_generator_writes_more_and_its_filters_say_why_not(augmented: tup
     unknown = written("--generator", "nobody")
     assert unknown.returncode == 1
     assert "augment has no generator nobody that is ready; it has per_label" in unknown.stderr
+
+
+def test_what_the_document_shows_in_python_runs(augmented: tuple[Project, str]) -> None:
+    project, _ = augmented
+    section = (ROOT / "docs/own_data.md").read_text(encoding="utf-8").partition("## In Python")[2].partition("\n## ")[0]
+    predict, explain, generate, by_path = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    # Anywhere in the project's folder, but for a path.
+    script = "\n".join(["import os; os.chdir('conf')", predict, explain, generate, "os.chdir('..')", by_path])
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=project.path, env=project.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("leave me alone ")
+    marks = [ast.literal_eval(line) for line in lines if line.startswith("{'reviewed': None, 'length': ")]
+    assert 0 < len(marks) <= 5
+    assert str(Path("data/06_models/latest/recommended")) in done.stdout
+    assert "('anger', 'fear', 'joy', 'love', 'sadness', 'surprise') [[" in done.stdout

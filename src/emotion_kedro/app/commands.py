@@ -198,16 +198,12 @@ def generate(label: str, count: int, experiment: str, generator: str | None, see
     emotion generate --label joy -n 20
     emotion generate --label joy --experiment study --generator few_shot
     """  # noqa: D301 - click wants the character itself
-    from kedro.framework.session import KedroSession
-
     from emotion_kedro.app.generation import generate as write
 
-    with KedroSession.create(project_path=Path.cwd(), env=env) as session:
-        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        try:
-            candidates = write(catalog, label, count, experiment=experiment, generator=generator, seed=seed)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+    try:
+        candidates = write(label, count, experiment=experiment, generator=generator, seed=seed, env=env)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     for candidate in candidates:
         mark = click.style("kept   ", fg="green") if candidate.kept else click.style("refused", fg="red")
         reason = f"  [{candidate.reason}]" if candidate.reason else ""

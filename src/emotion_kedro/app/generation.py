@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.app.model import latest_models, load_model
+from emotion_kedro.app.model import latest_models, load_model, project_folder
 from emotion_kedro.augmentation.draws import DrawContexts, only_draw
-from emotion_kedro.augmentation.filters import KEPT, apply_filters, score_candidates
+from emotion_kedro.augmentation.filters import KEPT, apply_filters, each_alone, score_candidates
 from emotion_kedro.augmentation.generators import Fitted, Unfinished, load_generator
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED, choices
@@ -25,6 +26,10 @@ from emotion_kedro.storage.cache import Cache
 
 logger = logging.getLogger(__name__)
 
+DECIDE_LATER = ("reviewed", "diverse")
+"""Kinds of filters that say nothing of a text that was written just now: nobody has decided about it yet, and it is
+not chosen among all texts of a run."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,28 +41,54 @@ class Candidate:
     """Why a filter refused it; empty where it was kept."""
     probability: float
     """What the classifier gives to its label; NaN: there is none."""
+    by_filter: dict[str, str | None]
+    """What each filter of the arm says of it alone: its reason, empty where it passes; None: it was not asked."""
 
 
 def generate(
-    catalog: Any, label: str, count: int, *, experiment: str = DEFAULT, generator: str | None = None, seed: int = 1
+    label: str,
+    n: int = 10,
+    *,
+    experiment: str = DEFAULT,
+    generator: str | None = None,
+    seed: int = 1,
+    env: str | None = None,
 ) -> list[Candidate]:
     """Write texts of a label by a generator that was trained and kept, or one that is prompted; nothing is trained.
 
-    The filters are those of the first arm that adds the generator's texts, in its order; the recommended model of the
-    experiment reads for them. Those that choose among many (a quota) leave all in, and so does the one that asks a
-    model where none was kept. A prompted generator is shown the train rows of the largest size.
+    It works in the project that the working directory is in. The filters are those of the first arm that adds the
+    generator's texts, in its order; the recommended model of the experiment reads for them. Not asked are those that
+    choose among many, or follow what a person decided, and the one that asks a model where none was kept. A prompted
+    generator is shown the train rows of the largest size.
 
     Args:
-        catalog: of a Kedro session.
         label: one of the experiment's labels.
-        count: texts that are drawn; one that is empty, or that copies a held-out text, is left out.
+        n: texts that are drawn; one that is empty, or that copies a held-out text, is left out.
         experiment: of the generator.
         generator: its name; None: the first that is ready.
         seed: the same seed writes the same texts.
+        env: environment of the configuration; None: ``local``.
 
     Raises:
-        ValueError: for a label or a generator that there is not, or one that no run has left.
+        ValueError: outside of a project; for a label or a generator that there is not, or one that no run has left.
     """
+    project = project_folder()
+    if project is None:
+        raise ValueError("this works in a project's folder: the one with pyproject.toml and conf/")
+    with contextlib.chdir(project):  # Kedro looks there for the settings of its log, when it is imported
+        from kedro.framework.session import KedroSession
+        from kedro.framework.startup import bootstrap_project
+
+        bootstrap_project(project)
+        with KedroSession.create(project_path=project, env=env) as session:
+            catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
+            return generate_from(catalog, label, n, experiment=experiment, generator=generator, seed=seed)
+
+
+def generate_from(
+    catalog: Any, label: str, n: int, *, experiment: str = DEFAULT, generator: str | None = None, seed: int = 1
+) -> list[Candidate]:
+    """Do what :func:`generate` does, from the catalog of a Kedro session."""
     prefix = "" if experiment == DEFAULT else f"{experiment}."
     known = _experiments(catalog)
     if experiment not in known:
@@ -78,12 +109,10 @@ def generate(
         Cache(catalog.load("params:cache")),
     )
     drawn = _opened(catalog, prefix, name, generator_config(parameters["generators"][name]), contexts).sample(
-        label, count, seed
+        label, n, seed
     )
     texts = pd.DataFrame({"text": [str(text) for text in drawn]}, dtype="str")
-    texts = texts.assign(
-        label=label, generator=name, review="", ended=[not isinstance(text, Unfinished) for text in drawn]
-    )
+    texts = texts.assign(label=label, generator=name, ended=[not isinstance(text, Unfinished) for text in drawn])
     usable = texts["text"].str.contains(r"\w", regex=True) & ~contexts.guard.copies(texts["text"].tolist())
     return _filtered(
         texts[usable].reset_index(drop=True),
@@ -153,17 +182,22 @@ def _filtered(
     arms = [ArmConfig.model_validate(arm) for arm in parameters["arms"].values()]
     filters, configs = next((arm.filters for arm in arms if name in arm.add), ()), filter_configs(parameters["filters"])
     read: dict[str, Any] = {}
+    silent = set(DECIDE_LATER)
     if (classifier / CLASSIFIER_NOTES).is_file():
         model = load_model(classifier)
         read = {"labels": model.labels, "read": model.probabilities}
-    elif any(configs[each].kind == "label_agreement" for each in filters):
-        logger.warning("no run has kept %s: what a classifier would refuse is kept here", classifier)
-        filters = tuple(each for each in filters if configs[each].kind != "label_agreement")
+    else:
+        silent.add("label_agreement")
+        if any(configs[each].kind == "label_agreement" for each in filters):
+            logger.warning("no run has kept %s: what a classifier would refuse is kept here", classifier)
     scored = score_candidates(texts, train["text"].tolist(), **read)
-    decisions = apply_filters(scored, filters, configs, train)
+    asked = [each for each in filters if configs[each].kind not in silent]
+    decisions = apply_filters(scored, asked, configs, train)
+    alone = each_alone(scored, asked, configs, train)
+    by_filter = ({each: alone[each][row] if each in asked else None for each in filters} for row in scored.index)
     return [
-        Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability))
-        for text, probability, kept, reason in zip(
-            scored["text"], scored["probability"], decisions["kept"], decisions["reason"], strict=True
+        Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability), said)
+        for text, probability, kept, reason, said in zip(
+            scored["text"], scored["probability"], decisions["kept"], decisions["reason"], by_filter, strict=True
         )
     ]

@@ -29,6 +29,10 @@ FULL_COLOUR = 0.3
 FAINTEST = 0.01
 SHOWN_WORDS = 6
 UNDECIDED = "undecided"
+LEGEND = (
+    "Each filter alone: ✓ passes, ✗ refuses, – was not asked. An arm asks them in this order, and the first that "
+    "refuses gives the reason; what is a repeat here may be none by then."
+)
 
 
 def experiments(pattern: str = "report.html") -> list[str]:
@@ -147,31 +151,36 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
     Raises:
         ValueError: if there is no such generator.
     """
-    from kedro.framework.session import KedroSession
-
-    from emotion_kedro.app.generation import generate
+    from emotion_kedro.app import generate
 
     if generator not in generators():
         raise ValueError("no generator is ready here yet: make augment")
     experiment, name = generator.split("/")
-    with KedroSession.create(project_path=Path.cwd()) as session:
-        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        candidates = generate(catalog, label, int(count), experiment=experiment, generator=name, seed=int(seed))
+    candidates = generate(label, int(count), experiment=experiment, generator=name, seed=int(seed))
     cards = "".join(map(_card, candidates))
     note = f"{sum(each.kept for each in candidates)} of {len(candidates)} kept. "
     if any(each.probability >= 0 for each in candidates):
         note += f"The figure is the probability that the classifier gives to {label}."
     else:
         note += f"No run has kept a classifier of {experiment}: none has read them."
-    return f"<p class='note'>{escape(note)}</p><ul class='cards'>{cards}</ul>"
+    asked = any(each.by_filter for each in candidates)
+    legend = f"<p class='note'>{escape(LEGEND)}</p>" if asked else ""
+    return f"<p class='note'>{escape(note)}</p>{legend}<ul class='cards'>{cards}</ul>"
 
 
 def _card(candidate: Candidate) -> str:
-    """Return a text and what the filters make of it; no probability where no classifier was kept (NaN)."""
+    """Return a text, what became of it, and a mark for each filter; no probability where there is none (NaN)."""
     value = candidate.probability
     figure = "" if math.isnan(value) else f"<span class='figure'>{value:.2f}</span>"
-    mark, said = ("kept", "kept") if candidate.kept else ("", escape(candidate.reason))
-    return f"<li class='{mark}'><b>{said}</b> {figure}<br>{escape(candidate.text)}</li>"
+    kept, said = ("kept", "kept") if candidate.kept else ("", f"refused: {escape(candidate.reason)}")
+    marks = "".join(_mark(name, reason) for name, reason in candidate.by_filter.items())
+    return f"<li class='{kept}'><b>{said}</b> {figure}<br>{escape(candidate.text)}<div class='marks'>{marks}</div></li>"
+
+
+def _mark(name: str, reason: str | None) -> str:
+    """Return what a filter says of a text: its reason, empty where it passes, None where it is not asked."""
+    kind, sign = ("silent", "–") if reason is None else ("fails", "✗") if reason else ("passes", "✓")
+    return f"<span class='{kind}'>{sign} {escape(name)}{f': {escape(reason)}' if reason else ''}</span>"
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
@@ -293,20 +302,34 @@ def shown_at(experiment: str, show: str, number: int | None) -> tuple[int, str, 
 def decide(experiment: str, text: str, label: str, decision: str, edited_text: str = "") -> pd.DataFrame:
     """Write a decision on a text down, in place of one that there may be; return all of them.
 
+    What is accepted is what is shown: where that is not what was written, an edit is written down.
+
+    Args:
+        experiment: its name.
+        text: as a run has left it: as it was written, or edited after an earlier decision.
+        label: that it was written for.
+        decision: ``accept``, ``reject`` or ``edit``.
+        edited_text: what is shown in its place; empty: the text itself.
+
     Raises:
-        ValueError: for an edited text in which there is nothing.
+        ValueError: where there is no text, or nothing is left of it.
     """
     import pandas as pd
 
     from emotion_kedro.schemas import Reviews
 
+    if not text:
+        raise ValueError("there is no text here to decide on")
+    shown = edited_text.strip() or text
     if decision == "edit" and not edited_text.strip():
         raise ValueError("nothing is left of the text; reject it instead")
     reviews = reviews_of(experiment)
     same = (reviews["label"] == label) & ((reviews["text"] == text) | (reviews["edited_text"] == text))
     original = reviews.loc[same, "text"].iloc[0] if same.any() else text
-    row: dict[str, Any] = {"text": original, "label": label, "decision": decision, "edited_text": ""}
-    row |= {"edited_text": edited_text.strip() if decision == "edit" else ""}
+    if decision == "accept" and shown.strip() != original.strip():
+        decision = "edit"
+    row: dict[str, Any] = {"text": original, "label": label, "decision": decision}
+    row |= {"edited_text": shown if decision == "edit" else ""}
     row |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
     table = pd.concat([reviews[~same], pd.DataFrame([row])], ignore_index=True).astype("str")
     with written_whole(SYNTHETIC / experiment / "reviews.parquet") as staging:

@@ -48,12 +48,15 @@ ul.cards {list-style: none; padding: 0}
 ul.cards li {margin: .5em 0; padding: .5em .8em; border-left: 4px solid #d73027; overflow-wrap: anywhere;
   background: var(--background-fill-secondary)}
 ul.cards li.kept {border-color: #1a9850}
+.marks {display: flex; flex-wrap: wrap; gap: .1em 1em; margin-top: .2em; font-size: .85em}
+.marks .fails {color: #d73027}
+.marks .silent {opacity: .6}
 img.plot {width: 100%; background: white}
 """
 DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save"}
 REVIEWED = (
-    "An arm obeys at its next run if its filters name <code>reviewed</code>: what is rejected is refused, what is "
-    "edited takes its new text. The arm's other filters look at all texts, accepted ones too."
+    "The next run of the experiment follows: what is rejected is refused, what is edited takes its new text. Its other "
+    "filters look at all texts, accepted ones too. (In a file of your own they have to name <code>reviewed</code>.)"
 )
 SHOW = [("all", ""), ("undecided", views.UNDECIDED), ("accepted", "accept"), ("rejected", "reject"), ("edited", "edit")]
 
@@ -202,14 +205,17 @@ def _compare(gr: Any) -> Refresh:
 
 
 def _table(gr: Any) -> Refresh:
-    file = gr.File(label="A table of texts and labels: csv, tsv, json, jsonl, parquet, xlsx", height=140)
+    gr.HTML(
+        "<p class='note'>A table with a column of texts and one of labels: csv, tsv, json, jsonl, parquet, xlsx.</p>"
+    )
+    file = gr.File(label="Table", height=140)
     with gr.Row():
-        text = gr.Textbox("", label="Column of the texts (empty: it is guessed)")
-        label = gr.Textbox("", label="Column of the labels (empty: it is guessed)")
+        text = gr.Textbox("", label="Column of the texts", placeholder="empty: it is guessed")
+        label = gr.Textbox("", label="Column of the labels", placeholder="empty: it is guessed")
     quick = gr.Checkbox(label="Quick: no language model is tuned")
-    look = gr.Button("Profile", variant="primary")
+    look = gr.Button("Check the table", variant="primary")
     shown = gr.HTML()
-    run = gr.Button("Run it here", visible=False)
+    run, stop = gr.Button("Run it here", visible=False), gr.Button("Stop", variant="stop", visible=False)
     said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
     def profiled(*given: Any) -> Any:
@@ -217,10 +223,16 @@ def _table(gr: Any) -> Refresh:
 
     def tried(*given: Any) -> Iterator[Any]:
         for lines in tab.tried(*given):
-            yield gr.update(value=lines, visible=True)
+            yield gr.update(value=lines, visible=True), gr.update(visible=False), gr.update(visible=True)
+        yield gr.update(), gr.update(visible=True), gr.update(visible=False)
 
-    look.click(_plainly(gr, profiled), [file, text, label, quick], [shown, run], api_visibility="private")
-    run.click(_plainly(gr, tried), [file, text, label, quick], said, api_visibility="private")
+    def stopped(lines: str) -> Any:
+        return f"{lines}\nStopped.", gr.update(visible=True), gr.update(visible=False)
+
+    given, while_running = [file, text, label, quick], [said, run, stop]
+    look.click(_plainly(gr, profiled), given, [shown, run], api_visibility="private")
+    running = run.click(_plainly(gr, tried), given, while_running, api_visibility="private")
+    stop.click(stopped, said, while_running, cancels=running, api_visibility="private")
     return lambda: gr.update(visible=False), [run]
 
 

@@ -246,7 +246,10 @@ def _training(learned: Learned, row: pd.Series) -> dict[str, Any]:
 
 def _added_note(filters: Sequence[str]) -> str:
     passed = f" and passed the filters {', '.join(filters)}" if filters else ""
-    return f"Added rows come from the generator named{passed}. What generators learned from is train rows alone."
+    unseen = " (reviewed refuses what a person rejected; what nobody looked at passes)" if "reviewed" in filters else ""
+    return (
+        f"Added rows come from the generator named{passed}{unseen}. What generators learned from is train rows alone."
+    )
 
 
 def _size(directory: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -18,6 +21,8 @@ from emotion_kedro.storage.whole_files import written_whole
 DROPPED = Path("data/01_raw/dropped")
 SAID = 20_000
 """Characters of a run's log that are shown: the last ones."""
+SILENCE = 0.5
+"""Seconds, at most, between two looks at whether anybody still waits for a run."""
 
 
 def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
@@ -60,15 +65,21 @@ def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
 
 
 def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
-    """Run ``emotion try`` on a table, and yield the end of what it has said whenever it says more."""
+    """Run ``emotion try`` on a table, and yield again and again the end of what it has said; closing ends the run."""
     words = _try_words(_kept_table(dropped), text, label, quick)[1:]
     command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
         try:
-            for line in process.stdout or ():
-                said = (said + line)[-SAID:]
-                yield said
+            while True:
+                if select.select([process.stdout], [], [], SILENCE)[0]:
+                    piece = os.read(process.stdout.fileno(), SAID)
+                    if not piece:
+                        break
+                    said = (said + decoder.decode(piece))[-SAID:]
+                yield said  # where nothing was said, too: this is the place at which it can be closed
             code = process.wait()
-        finally:  # whoever closes the page ends the run
+        finally:
             process.terminate()
     yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")

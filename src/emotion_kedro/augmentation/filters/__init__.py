@@ -2,7 +2,7 @@
 
 Candidates are measured once (:func:`score_candidates`); an arm then applies its filters in its own order
 (:func:`apply_filters`), and the first that refuses a candidate gives the reason. Every candidate stays in the table,
-with the figures behind the decision, so that thresholds can be judged afterwards.
+with the figures behind the decision, so that thresholds can be judged afterwards. :func:`each_alone` asks every filter.
 
 A filter is a function ``(candidates, parameters, context) -> reasons``: one reason for each candidate, empty where it
 passes. It is given the candidates that the filters before it have kept.
@@ -108,6 +108,28 @@ def apply_filters(
         place = is_kept.groupby([scored["generator"], scored["label"]]).cumsum()
         reasons = reasons.mask(is_kept & (place > quota), SURPLUS)
     return pd.DataFrame({"kept": reasons == KEPT, "reason": reasons})
+
+
+def each_alone(
+    scored: pd.DataFrame, names: Sequence[str], configs: Mapping[str, Any], train_rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a column for each filter: its reason for each candidate, ``PASSED`` where it has none.
+
+    Each is given all candidates, whatever the others refuse: one that looks for repeats may find a text here to repeat
+    one that an arm has refused by then.
+
+    Args:
+        scored: the candidates of one draw, as :func:`score_candidates` returns them.
+        names: filters.
+        configs: the parameters of each filter by its name.
+        train_rows: ``text, label`` of all train rows of the draw.
+    """
+    context, columns = FilterContext(train_rows), {}
+    candidates = scored[scored["train_similarity"].notna()]
+    for name in names:
+        reasons = FILTERS[configs[name].kind].load()(candidates, configs[name], context) if len(candidates) else ()
+        columns[name] = pd.Series(reasons, index=candidates.index, dtype="str").reindex(scored.index, fill_value=PASSED)
+    return pd.DataFrame(columns, index=scored.index)
 
 
 def _of_several_labels(candidates: pd.DataFrame, passed: pd.Series) -> pd.Series:

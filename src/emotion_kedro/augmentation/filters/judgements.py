@@ -28,8 +28,8 @@ def reviewed(candidates: pd.DataFrame, config: ReviewedFilter, context: FilterCo
     """Refuse what a person rejected."""
     if "review" not in candidates:
         raise ValueError(
-            "these candidates know no reviews: the filter reviewed works in the experiment that writes them, "
-            "not where they are taken from another"
+            "these candidates know no reviews: in the experiment that wrote them, no arm's filters name reviewed; "
+            "let one do so, and run it again"
         )
     return reason_where(candidates["review"] == "reject", REVIEWED)
 
