@@ -141,7 +141,6 @@ def test_a_job_of_slurm_starts_its_cluster_and_ends_it_with_the_run(tmp_path: Pa
     assert without_name.returncode != 0
     assert "which experiment?" in without_name.stderr
 
-<<<<<<< HEAD
     program(tmp_path / ".venv/bin/ray", LISTENING)
     # What the script started is still there, and a run that failed is a job that failed.
     program(tmp_path / ".venv/bin/kedro", 'sleep 0.5; echo "kedro $*" >> "$CALLED"; exit 3')
@@ -181,7 +180,7 @@ def test_a_job_of_slurm_runs_a_pipeline_on_its_cluster(tmp_path: Path) -> None:
     port = 20000 + os.getpid() % 10000
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["bash", "-c", f": > /dev/tcp/localhost/{port}"], check=True, capture_output=True)
-=======
+
 
 def test_a_share_of_a_gpu_reaches_the_nodes_of_the_generators() -> None:
     pytest.importorskip("ray")
@@ -199,4 +198,3 @@ def test_a_share_of_a_gpu_reaches_the_nodes_of_the_generators() -> None:
     demands.check_names(nodes)
     asked = {tag: {demands.of_node(node).gpu for node in nodes if tag in node.tags} for tag in TAGS}
     assert asked == {"generation": {0.5}, "synthesis": {1}, "classification": {0}}
->>>>>>> ray
