@@ -184,13 +184,14 @@ def main() -> None:
         f"{MANY_LABELS} labels": augment(log, MANY_LABELS),
         "A study of 800 runs": augment(log, LABELS, 800),
     }
+    missing = f"; of {', '.join(unknown)} none is known, which counts as nothing" if unknown else ""
     page = f"""# What a cluster would bring
 
 Written by `benchmarks/cluster.py`, not by hand. **Planned, not measured**: no cluster was at hand.
 
 The times of nodes are those of one run, `{setting["command"]}` of {setting["date"]} ({setting["machine"]}, one
-thread), {span(sum(log.values()))} in all; of {", ".join(unknown) or "no node"} none is known, which counts as
-nothing. From them, for other sizes:
+thread, others at work too), {span(sum(log.values()))} in all{missing}. From
+them, for other sizes:
 
 - {TRAIN} is {WARM_UP_STEPS} steps for all labels, then {LABEL_STEPS} for
   each, taken as equally long, though a label may have stopped sooner; these, and the
