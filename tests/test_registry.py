@@ -52,7 +52,7 @@ def test_the_whole_job_is_its_stages_and_needs_raw_tables_alone(pipelines: dict[
     whole = pipelines["augment"]
     assert {node.name for node in whole.nodes} == {node.name for stage in STAGES for node in pipelines[stage].nodes}
     assert {name for name in whole.inputs() if not name.startswith("params:")} == {
-        *("raw_folder", "run_log", "reference_report")
+        *("raw_folder", "run_log", "reference_report", "reviews")
     }
 
 

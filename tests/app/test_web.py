@@ -345,10 +345,11 @@ def test_a_browser_writes_and_each_text_has_its_marks(
 
 @in_browser
 def test_a_browser_checks_a_table_runs_on_it_and_stops(opened: Opened, table: Path, slow_run: Path) -> None:
-    opened.page.set_viewport_size({"width": 1280, "height": 900})
     opened.tab("Your table")
     page, ended = opened.page, slow_run / "ended"
-    page.locator("input[type=file]").set_input_files(table)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Click to Upload").click()
+    chooser.value.set_files(table)
     opened.wait_for("mine.csv")
     opened.button("Check the table").click()
     opened.wait_for("2: sad 20")

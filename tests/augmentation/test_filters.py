@@ -285,6 +285,8 @@ def test_what_a_person_rejected_is_refused_and_what_they_edited_is_measured_anew
     ScoredCandidates.validate(
         scored.assign(candidate_id=[str(row) for row in range(4)]).astype({"candidate_id": "str"})
     )
+    # Whoever edits a text ends it.
+    assert with_reviews(table.assign(ended=False), reviews)["ended"].tolist() == [False, True, True, False]
     assert reasons(with_reviews(table, None), "reviewed") == [KEPT] * 4
     with pytest.raises(ValueError, match="know no reviews"):
         reasons(table, "reviewed")

@@ -48,10 +48,16 @@ def test_the_next_run_follows_what_a_person_decided(
     before = _added(project)
     monkeypatch.chdir(project.path)
     texts = views.texts_of("augment")
-    rejected, edited, accepted = texts[texts["arm_augmented"] == "kept"].head(3).to_dict(orient="records")
+    rejected = texts[texts["arm_augmented"] == "kept"].iloc[0]
+    edited = texts[texts["arm_augmented"] == "cut off"].drop_duplicates("label").set_index("label")["text"]
+    accepted = texts[texts["arm_augmented"] == "cut off"].iloc[-1]
+    train = project.table("05_model_input/augment/split_records.parquet").query("split == 'train'")
+    first = train.groupby("label")["text"].first()
+    news = {label: f"{first[label]}, said the kettle" for label in edited.index}
     views.decide("augment", rejected["text"], rejected["label"], "reject")
-    views.decide("augment", edited["text"], edited["label"], "edit", f"{edited['text']} abcdefgh")
     views.decide("augment", accepted["text"], accepted["label"], "accept")
+    for label, text in edited.items():
+        views.decide("augment", text, label, "edit", news[label])
 
     printed = project.kedro(*COMMAND)
 
@@ -61,21 +67,24 @@ def test_the_next_run_follows_what_a_person_decided(
     decided = project.table("07_synthetic/augment/candidates.parquet").merge(
         project.table("07_synthetic/augment/decisions/augmented.parquet"), on="candidate_id", validate="one_to_one"
     )
-    reason = decided.set_index(["text", "label"])["reason"]
-    assert reason[rejected["text"], rejected["label"]] == "reviewed"
-    assert set(reason[reason == "reviewed"].index) == {(rejected["text"], rejected["label"])}
-    assert (edited["text"], edited["label"]) not in reason.index
-    assert reason[f"{edited['text']} abcdefgh", edited["label"]] != "reviewed"
-    kept = set(reason[reason == "kept"].index)
-    assert set(_added(project)[["text", "label"]].itertuples(index=False, name=None)) == kept
-    assert (accepted["text"], accepted["label"]) in kept
-    # The page knows the edited text for the one that was decided on.
-    assert views.texts_of("augment", "edit")["text"].tolist() == [f"{edited['text']} abcdefgh"]
+    reason = decided.set_index(["text", "label"])["reason"].groupby(level=[0, 1]).first()
+    refused = {(rejected["text"], rejected["label"])}
+    assert set(reason[reason == "reviewed"].index) == refused
+    # What was edited has lost its old text, and is judged by the other filters; so is what was accepted.
+    assert not {(text, label) for label, text in edited.items()} & set(reason.index)
+    assert {reason[text, label] for label, text in news.items()} <= {"kept", "classifier disagrees", "resembles others"}
+    assert reason[accepted["text"], accepted["label"]] == "cut off"
+    added = set(_added(project)["text"])
+    assert added & set(news.values())
+    assert added == set(reason[reason == "kept"].index.get_level_values("text"))
+    assert rejected["text"] in set(before["text"]) - added
+    # The page knows the edited texts for those that were decided on.
+    assert set(views.texts_of("augment", "edit")["text"]) == set(news.values())
     assert "0 of 26 nodes ran" in project.kedro(*COMMAND)
 
     # Without decisions all is as it was.
     (project.path / "data/07_synthetic/augment/reviews.parquet").unlink()
-    assert "candidates: reviews: its content has changed" in project.kedro("status", "-p", "augment")
+    assert "reviews: its content has changed" in project.kedro("status", "-p", "augment")
     project.kedro(*COMMAND)
     pd.testing.assert_frame_equal(_added(project), before)
 

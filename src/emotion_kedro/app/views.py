@@ -94,7 +94,7 @@ def coloured(explanation: Explanation) -> str:
     return (
         f"<h3>The words that <q>{label}</q> rests on</h3><p class='words'>{words}</p>"
         f"<p class='note'>Each word was left out once. Green ones speak for {label}, red ones against it, by so many "
-        f"points of its probability:</p><table class='own'>{rows}</table>"
+        f"points of its probability{':' if rows else '; none by as much as one.'}</p><table class='own'>{rows}</table>"
     )
 
 

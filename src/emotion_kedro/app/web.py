@@ -35,6 +35,7 @@ CSS = """
   table.rows tr:first-child {display: none !important}
   table.rows tr {border-bottom: 1px solid var(--border-color-primary) !important; padding: .5em 0}
   table.rows td {display: flex; border: none !important; padding: .1em 0 !important; overflow-wrap: anywhere}
+  .tab-container button {padding: 0 .5em !important; font-size: .9em}
   table.rows td::before {content: attr(data-name); flex: 0 0 9em; opacity: .75}
 }
 .gradio-container pre {white-space: pre-wrap; overflow-wrap: anywhere}
@@ -210,8 +211,8 @@ def _table(gr: Any) -> Refresh:
     )
     file = gr.File(label="Table", height=140)
     with gr.Row():
-        text = gr.Textbox("", label="Column of the texts", placeholder="empty: it is guessed")
-        label = gr.Textbox("", label="Column of the labels", placeholder="empty: it is guessed")
+        text = gr.Textbox("", label="Text column", placeholder="guessed")
+        label = gr.Textbox("", label="Label column", placeholder="guessed")
     quick = gr.Checkbox(label="Quick: no language model is tuned")
     look = gr.Button("Check the table", variant="primary")
     shown = gr.HTML()

@@ -35,10 +35,10 @@ def reviewed(candidates: pd.DataFrame, config: ReviewedFilter, context: FilterCo
 
 
 def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the candidates with the decision on each as ``review``; what was edited has its new text.
+    """Return the candidates with the decision on each as ``review``; what was edited has its new text, and an end.
 
     Args:
-        candidates: with ``text`` and ``label``.
+        candidates: with ``text``, ``label`` and ``ended``.
         reviews: schema :class:`emotion_kedro.schemas.Reviews`; None: nobody has decided anything.
     """
     if reviews is None:
@@ -48,4 +48,8 @@ def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.D
     )
     edited = (decided["decision"] == "edit").to_numpy()
     text = candidates["text"].mask(edited, decided["edited_text"].set_axis(candidates.index))
-    return candidates.assign(text=text, review=decided["decision"].astype("str").set_axis(candidates.index))
+    return candidates.assign(
+        text=text,
+        ended=candidates["ended"] | edited,
+        review=decided["decision"].astype("str").set_axis(candidates.index),
+    )
