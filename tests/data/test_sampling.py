@@ -139,6 +139,15 @@ def test_plain_sample_is_not_grouped(records: pd.DataFrame) -> None:
     assert report["counts"]["validation"] == {}
 
 
+def test_few_different_texts_in_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ENTRIES_AT_ONCE", 1)  # texts are dealt out to parts, most of which get none
+    rows = [("a", f"a:{row}", "no" if row % 3 else "yes", "joy") for row in range(90)]
+    records = pd.DataFrame(rows, columns=["source", "record_id", "text", "label"]).astype("str")
+    stays, _, settled = resolve_conflicts(records, repeats="keep_one", conflicts="drop")
+    assert np.flatnonzero(stays).tolist() == [0, 1]
+    assert settled["repeats"]["rows"] == 88
+
+
 def test_nothing_left_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"no row is left.*conflicts"):
         sample_and_split(CONTESTED.iloc[:5], SamplingConfig())

@@ -47,6 +47,32 @@ def test_columns_of_a_file_alone_are_those_of_the_table(tmp_path: Path) -> None:
         ].tolist() == [f"text {row}" for row in range(4, 7)]
 
 
+def test_small_pieces_are_written_as_one(tmp_path: Path) -> None:
+    small = (pd.DataFrame([record(row, label=f"label {row % 3}")]).astype("str") for row in range(40))
+    chunks.write_parquet(tmp_path / "table.parquet", small)
+    [piece] = Chunks.in_parquet(tmp_path / "table.parquet")
+    assert len(piece) == 40
+    assert piece["label"].to_pylist() == [f"label {row % 3}" for row in range(40)]
+
+
+def test_a_table_keeps_its_rows_where_another_file_is_written_over(tmp_path: Path) -> None:
+    first, link, second = tmp_path / "first.parquet", tmp_path / "link.parquet", tmp_path / "second.parquet"
+    chunks.write_parquet(first, pieces())
+    link.symlink_to(first.name)
+    Chunks.in_parquet(link).write(second)
+    assert not second.is_symlink()
+    chunks.write_parquet(first, [next(pieces())])
+    assert len(Chunks.in_parquet(second).frame()) == 6
+
+
+@pytest.mark.parametrize("label", [None, 7])
+def test_a_check_sees_labels_that_are_none(label: object) -> None:
+    table = pd.DataFrame([record(1), record(2)]).astype("str")
+    table["label"] = pd.Series([label, label], dtype="object" if label is None else "int64")
+    with pytest.raises(Exception, match="label"):
+        Records.validate(Chunks.of(table)).frame()
+
+
 def test_a_table_without_rows_has_its_columns() -> None:
     empty = next(pieces()).iloc[:0]
     assert Chunks.spooled(iter([batch_of(empty)])).frame().dtypes.to_dict() == empty.dtypes.to_dict()

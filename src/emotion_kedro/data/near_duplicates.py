@@ -136,13 +136,17 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
 
 
 _KEPT_POWERS: dict[int, np.ndarray] = {}
+MOST_KEPT = 2**20
+"""Powers of a number that are kept for the next texts, at most: 8 MB."""
 
 
 def _powers(base: int, number: int) -> np.ndarray:
     """Return at least so many powers of a number, modulo 2**64, from the first on."""
-    if len(_KEPT_POWERS.get(base, ())) < number:
-        _KEPT_POWERS[base] = np.multiply.accumulate(np.full(2 * number, base, np.uint64))
-    return _KEPT_POWERS[base]
+    powers = _KEPT_POWERS.get(base, np.empty(0, np.uint64))
+    if len(powers) < number:
+        powers = np.multiply.accumulate(np.full(2 * number, base, np.uint64))
+        _KEPT_POWERS[base] = powers[:MOST_KEPT].copy()
+    return powers
 
 
 def _normal(text: str) -> str:

@@ -276,7 +276,7 @@ def _records(
     # In the order in which they come: of labels that are alike, the first one names them all.
     there = {values[number]: None for number in pc.unique(fields.indices).to_pylist()}
     targets = {value: reader(value).target for value in there}
-    keep = filled & is_among(fields, [value for value, target in targets.items() if target is not None])
+    keep = filled & is_among(fields, {value for value, target in targets.items() if target is not None})
     tally.rows += len(batch)
     tally.empty += int((~filled).sum())
     _count_labels(rows, fields, filled, reader, tally)

@@ -109,6 +109,8 @@ def _by_text(folder: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]
     for start in range(0, PARTS, together):
         parts = range(start, min(start + together, PARTS))
         entries = np.concatenate([np.fromfile(folder / str(part), dtype=_ENTRY) for part in parts])
+        if not len(entries):
+            continue
         order = np.argsort(entries["text"])
         hashes = entries["text"][order]
         same = hashes[1:] == hashes[:-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +73,7 @@ class Chunks:
         def kept(columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
             yield from cls.in_parquet(file(), columns)
 
-        write_parquet(file(), pieces, compression="none")
+        write_parquet(file(), ahead(pieces), compression="none")
         return cls(kept, lambda columns: cls(lambda: kept(columns)), file)
 
     def write(self, file: Path) -> None:
@@ -81,13 +82,16 @@ class Chunks:
         Written uncompressed: packing and unpacking takes several times as long as the rest.
         """
         if self._file is None:
-            write_parquet(file, self, compression="none")
+            write_parquet(file, ahead(self), compression="none")
             return
         file.unlink(missing_ok=True)
+        there, folder = self._file().resolve(), file.parent.stat()
         try:
-            os.link(self._file(), file)
+            if folder.st_mode & stat.S_ISGID and there.stat().st_gid != folder.st_gid:
+                raise PermissionError("a file of this folder has the folder's group")
+            os.link(there, file)
         except OSError:  # another disk, or one without such names
-            shutil.copyfile(self._file(), file)
+            shutil.copyfile(there, file)
 
     def map(self, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> Chunks:
         """Return the table with every piece changed, each time when it is read."""
@@ -133,7 +137,7 @@ def write_parquet(file: Path, pieces: Iterable[pd.DataFrame | pa.RecordBatch], *
     """Write pieces of a table, one at least, to a Parquet file."""
     import pyarrow.parquet as pq
 
-    batches = ahead(map(batch_of, pieces))
+    batches = map(batch_of, pieces)
     first = next(batches)
     repeating = [name for name in REPEATING if name in first.schema.names]
     file.unlink(missing_ok=True)  # it may have a second name, see Chunks.write
@@ -146,9 +150,24 @@ def write_parquet(file: Path, pieces: Iterable[pd.DataFrame | pa.RecordBatch], *
         write_statistics=False,
         store_schema=False,
     ) as writer:
-        writer.write_batch(first)
+        held, rows = [first], len(first)
         for batch in batches:
-            writer.write_batch(batch.cast(first.schema))
+            if rows + len(batch) > CHUNK_ROWS:
+                writer.write_batch(_joined(held))
+                held, rows = [], 0
+            held.append(batch.cast(first.schema))
+            rows += len(batch)
+        writer.write_batch(_joined(held))
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return small pieces as one: each would be a group of rows, which are read and checked one by one."""
+    import pyarrow as pa
+
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return next(iter(table.to_batches()), batches[0])
 
 
 def _batches(file: Path, columns: Collection[str] | None) -> Iterator[pa.RecordBatch]:
@@ -184,8 +203,12 @@ def batch_of(piece: pd.DataFrame | pa.RecordBatch) -> pa.RecordBatch:
     if isinstance(piece, pa.RecordBatch):
         return piece
     table = pa.Table.from_pandas(piece, preserve_index=False)
+
+    def is_text(kind: pa.DataType) -> bool:  # anything else is for who checks the table
+        return kind in (pa.string(), pa.large_string()) or pa.types.is_dictionary(kind)
+
     columns = [
-        column.cast(pa.string()).fill_null("").dictionary_encode() if name in REPEATING else column
+        column.cast(pa.string()).dictionary_encode() if name in REPEATING and is_text(column.type) else column
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays([column.combine_chunks() for column in columns], table.column_names)
@@ -239,4 +262,5 @@ def is_among(column: pa.DictionaryArray, values: Collection[str]) -> np.ndarray:
     """Return of each row whether its value is one of ``values``: (rows,) of bool."""
     import numpy as np
 
-    return np.array([value in values for value in column.dictionary.to_pylist()], bool)[column.indices]
+    there = [*(value in values for value in column.dictionary.to_pylist()), False]
+    return np.array(there, bool)[column.indices.fill_null(len(there) - 1)]  # a missing value is none of them
