@@ -32,6 +32,7 @@ from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import sample_and_split
 from emotion_kedro.runtime import guards
+from emotion_kedro.storage.chunks import frame_of
 
 ROOT = Path(__file__).parents[2]
 NOUNS = ("lamp", "river", "letter", "garden", "ticket", "kitchen", "bicycle", "window", "holiday", "neighbour")
@@ -83,7 +84,7 @@ def test_any_format_is_read_and_its_columns_are_guessed(name: str, tmp_path: Pat
     assert guess.doubts == {}
     columns = (guess.source.text_column, guess.source.label_column)
     assert columns == (("column_1", "column_2") if name == "a.csv" else ("entry", "mood"))
-    records = pd.concat(read_source(Path("/"), "mine", guess.source, []))
+    records = frame_of(read_source(Path("/"), "mine", guess.source, []))
     assert records["label"].value_counts().to_dict() == MOODS
     assert not records["text"].str.contains("column|entry").any()
 
@@ -198,7 +199,7 @@ def test_labels_that_are_left_in_can_be_split(seed: int, tmp_path: Path) -> None
     source = guess_source(tmp_path / "mine.csv").source
     profile = profile_source(source)
 
-    records = pd.concat(read_source(Path("/"), "mine", source, []))
+    records = frame_of(read_source(Path("/"), "mine", source, []))
     config = resolved(experiment_for(source, profile, name="mine")).sampling
     assert config is not None
     sample_and_split(records[records["label"].isin(profile.fit)], config)

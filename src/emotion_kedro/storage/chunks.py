@@ -204,13 +204,15 @@ def batch_of(piece: pd.DataFrame | pa.RecordBatch) -> pa.RecordBatch:
         return piece
     table = pa.Table.from_pandas(piece, preserve_index=False)
 
-    def is_text(kind: pa.DataType) -> bool:  # anything else is for who checks the table
-        return kind in (pa.string(), pa.large_string()) or pa.types.is_dictionary(kind)
+    def kept(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        is_text = column.type in (pa.string(), pa.large_string()) or pa.types.is_dictionary(column.type)
+        if name not in REPEATING or not is_text:  # what else stands there is for who checks the table
+            return column
+        column = column.cast(pa.string())
+        # A row without a split of its own may have none.
+        return (column.fill_null("") if name == "split" else column).dictionary_encode()
 
-    columns = [
-        column.cast(pa.string()).dictionary_encode() if name in REPEATING and is_text(column.type) else column
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    ]
+    columns = [kept(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
     return pa.RecordBatch.from_arrays([column.combine_chunks() for column in columns], table.column_names)
 
 

@@ -17,6 +17,7 @@ from emotion_kedro.data.near_duplicates import group_near_duplicates, text_hashe
 from emotion_kedro.data.reader_errors import SHOWN
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
+from emotion_kedro.storage.chunks import frame_of
 
 CAP = 800
 """Rows per label, at most, among which near-duplicates are looked for."""
@@ -147,7 +148,7 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
     lenient = source.model_copy(update={"bad_rows": "drop", "unknown_labels": "drop"})
     folder = Path(source.files[0]).parent  # files are named as seen from it
     pieces, report = _exhausted(read_source(folder, "table", lenient, cleaning))
-    records = pd.concat(pieces, ignore_index=True)
+    records = frame_of(pieces)
     is_test = records["split"] == "test"
     free, held = (records[part].reset_index(drop=True) for part in (~is_test, is_test))
     taught = held["label"].isin(free["label"])
