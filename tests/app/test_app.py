@@ -305,6 +305,9 @@ def test_a_folder_without_a_model_is_named_with_those_that_there_are(
     with pytest.raises(ValueError, match=r"nowhere is no folder of a classifier; there are: .*latest/recommended"):
         load_model("nowhere")
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"this is no project's folder: name the folder of a model"):
+        load_model()
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
     with pytest.raises(ValueError, match="none was trained here yet: make augment"):
         load_model()
 

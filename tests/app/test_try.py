@@ -353,7 +353,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
     said = lines_of(named, comparisons, recommendation, runs, "m", "p")
-    assert "            the model is no better than the labels' names alone, on these test rows" in said
+    assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
 
     # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)

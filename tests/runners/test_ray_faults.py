@@ -56,10 +56,12 @@ def started(variables: Mapping[str, str], **options: Any) -> Iterator[Any]:
     workers = {"env_vars": {"PYTHONPATH": path, **variables}, **options.pop("runtime_env", {})}
     with handlers_kept():  # each machine that is made here sets one of its own, added ones too
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **options})
-        ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
-        yield cluster
-        ray.shutdown()
-        cluster.shutdown()
+        try:
+            ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
+            yield cluster
+        finally:  # what fails here must not leave the next test a cluster
+            ray.shutdown()
+            cluster.shutdown()
 
 
 @pytest.fixture
@@ -179,6 +181,16 @@ def catalog_for(folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, d
     return DataCatalog({"config": MemoryDataset(config), "context": MemoryDataset(context, copy_mode="assign")})
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def weights_in(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     kept = folder / "cache" / "generators"
     return {str(file.relative_to(kept)): load_file(file) for file in kept.rglob("*.safetensors")}
@@ -202,7 +214,7 @@ def test_a_generator_whose_workers_and_machine_die_is_the_one_that_was_left_alon
             node(written, ["config", "context", "fitted"], "candidates", name="draw"),
         ]
     )
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, one_thread():  # as the workers have
         patch.setattr(Run, "step", counted(alone, {}))
         expected = SequentialRunner().run(pipeline, catalog_for(alone, records, taxonomy, cpu, tiny_gpt2))
     once = Counter((alone / "steps.txt").read_text().splitlines())

@@ -33,8 +33,9 @@ def cluster() -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     claimed = {"num_cpus": 3, "num_gpus": 1, "_memory": 10**9, "include_dashboard": False}
+    quiet = {"logging_level": "error", "log_to_driver": False}
     with handlers_kept():
-        ray.init("local", logging_level="error", log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}, **claimed)  # fmt: skip  # noqa: E501
+        ray.init("local", runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet, **claimed)
     yield
     with handlers_kept():
         ray.shutdown()

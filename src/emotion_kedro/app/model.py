@@ -171,6 +171,8 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
     if not (path / CLASSIFIER_NOTES).is_file():
         known = _first(str(model.path) for model in models_in())
         there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
+        if not known and project_folder() is None:
+            there = "this is no project's folder: name the folder of a model (-m)"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
     path = path.resolve()  # a link to the newest model may move on meanwhile
     assert_whole(path)

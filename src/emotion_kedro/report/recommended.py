@@ -65,8 +65,12 @@ def reason(recommendation: pd.DataFrame) -> str:
     losses = ", ".join(f"{each.arm} {number(each.validation_loss)}" for each in rows_of(ordered))
     seeds = f", mean of {row['runs']} runs" if row["runs"] > 1 else ""
     lowest = ordered.iloc[0]
-    simpler = lowest["validation_loss"] <= row["validation_loss"] and lowest["arm"] != row["arm"]
-    tie = f"; {lowest['arm']} is not better by more than a standard error" if simpler else ""
+    simplest = recommendation.iloc[0]
+    tie = ""
+    if lowest["validation_loss"] <= row["validation_loss"] and lowest["arm"] != row["arm"]:
+        tie = f"; {lowest['arm']} is not better by more than a standard error"
+    elif simplest["arm"] != row["arm"]:
+        tie = f"; {simplest['arm']}, the simplest, is worse by more than a standard error"
     return f"{row['arm']}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
 
 

@@ -184,7 +184,7 @@ def _announce(
         click.echo(f"            {wanted} is taken by another, or its file was changed: this one is {file.stem}")
     if profile.script != "latin":
         click.echo("            no model that reads or writes this script comes as a package: characters are counted,")
-        click.echo("            simple ways to add text only; --env=report takes models from a hub")
+        click.echo("            simple ways to add text only; for models from a hub see docs/hub.md")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     if min(profile.fit.values()) <= FEW_ROWS and experiment["records"]["taxonomy"] == "from_data":
@@ -262,8 +262,11 @@ def _as_good(accuracy: Any, model: tuple[str, str]) -> list[str]:
     """Return a line where the model reads no better than what is to be had without it."""
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
     there = accuracy.to_dict()
-    as_good = [what for what, run in simple.items() if there.get(run, -1) >= there.get(model, 2)]
-    return [f"{'':12}the model is no better than {' or '.join(as_good)}, on these test rows"] if as_good else []
+    own = there.get(model, 2)
+    as_good = [f"{what} ({there[run]:.3f})" for what, run in simple.items() if there.get(run, -1) >= own]
+    return [f"{'':12}the model ({own:.3f}) is no better than {' or '.join(as_good)}, on these test rows"] * bool(
+        as_good
+    )
 
 
 def _interval(low: float, high: float, form: str) -> str:

@@ -167,6 +167,8 @@ def _layout(path: Path, least: int = 2, named: str | None = None) -> tuple[dict[
     """
     if not path.is_file():
         raise reader_errors.missing_file(path)
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path}: the file is empty")
     try:
         plain = SourceConfig(file=str(path), text_column=_GUESSED)
         kind = plain.format_of(path)
