@@ -109,13 +109,11 @@ def _by_text(folder: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]
     for start in range(0, PARTS, together):
         parts = range(start, min(start + together, PARTS))
         entries = np.concatenate([np.fromfile(folder / str(part), dtype=_ENTRY) for part in parts])
-        if not len(entries):
-            continue
         order = np.argsort(entries["text"])
         hashes = entries["text"][order]
         same = hashes[1:] == hashes[:-1]
-        several = np.append(same, False) | np.append(False, same)
-        texts = np.append(0, np.cumsum(~same))[several]
+        several = (np.append(same, False) | np.append(False, same))[: len(order)]  # a part may have no entry
+        texts = np.append(0, np.cumsum(~same))[: len(order)][several]
         rows_of = entries["row"][order[several]]
         order = np.lexsort((rows_of, texts))
         yield texts[order], rows_of[order]
