@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from project_folder import ROOT, Project
 
+from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.metrics.scores import score_table
 from emotion_kedro.report.reference import reference_table
 
 pytestmark = pytest.mark.slow
@@ -336,6 +339,22 @@ def test_tuned_settings_are_tested_beside_those_before(usable: Project) -> None:
     tables = analysis(usable, "search")
     assert len(tables["trials"]) == 3
     assert not tables["settings"].empty
+
+
+@on_augment
+def test_an_archive_has_all_that_figures_are_made_of_and_no_text(usable: Project, tmp_path: Path) -> None:
+    archive, names = tmp_path / "archive", ("augment", "tstr", "search")
+    printed = usable.kedro("archive", *names, "--out", str(archive))
+    assert "the predictions of augment, search, tstr" in printed
+    for name in names:  # the second has its rows from the first, the third arms of its own
+        tables = {file.stem: pd.read_parquet(file) for file in (archive / name).glob("*.parquet")}
+        assert not any("text" in table for table in tables.values())
+        given = json.loads((archive / name / "parameters.json").read_text(encoding="utf-8"))
+        evaluation = EvaluationConfig.model_validate(given["evaluation"])
+        groups = tables["groups"].set_index("record_id")["group"]
+        made = score_table(tables["predictions"], groups, evaluation, given["score_by"])
+        pd.testing.assert_frame_equal(made, tables["scores"][made.columns], check_dtype=False)
+    assert "is there already" in usable.kedro("archive", "--out", str(archive), fails=True)
 
 
 @on_augment

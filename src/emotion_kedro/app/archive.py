@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.session import KedroSession
 
 from emotion_kedro.config.analyses import ANALYSES
 from emotion_kedro.config.base import choices
@@ -53,7 +52,7 @@ def write_archive(target: Path, catalog: Any, experiments: dict[str, Experiment]
     """
     if target.exists():
         raise ValueError(f"{target} is there already; give --out the name of a new folder")
-    ran = [name for name in experiments if catalog.exists(f"{_prefix(name)}predictions")]
+    ran = [name for name, each in sorted(experiments.items()) if _has_run(catalog, name, each)]
     if not ran:
         raise ValueError("no experiment of this environment has run: there are no predictions")
     with written_whole(target) as staging:
@@ -68,6 +67,11 @@ def write_archive(target: Path, catalog: Any, experiments: dict[str, Experiment]
 
 def _prefix(name: str) -> str:
     return "" if name == DEFAULT else f"{name}."
+
+
+def _has_run(catalog: Any, name: str, experiment: Experiment) -> bool:
+    tables = [_prefix(name) + table for table in _predictions_of(experiment)]
+    return bool(tables) and all(map(catalog.exists, tables))
 
 
 def _write(folder: Path, catalog: Any, name: str, experiment: Experiment) -> None:
@@ -86,7 +90,8 @@ def _write(folder: Path, catalog: Any, name: str, experiment: Experiment) -> Non
 
 
 def _predictions_of(experiment: Experiment) -> Iterator[str]:
-    yield "predictions"
+    if experiment.arms:
+        yield "predictions"
     yield from (f"{name}_predictions" for name in experiment.analyses if ANALYSES[name].predictions)
 
 
@@ -103,6 +108,8 @@ def archive(names: tuple[str, ...], target: Path, env: str | None) -> None:
     emotion archive --out predictions
     emotion archive study_edft study_stress --env real --out predictions
     """  # noqa: D301 - click wants the character itself
+    from kedro.framework.session import KedroSession
+
     start = click.get_current_context().find_object(Path) or Path.cwd()
     with KedroSession.create(project_path=Path.cwd(), env=env) as session:
         context = session.load_context()  # type: ignore[attr-defined]  # of the class that create returns
