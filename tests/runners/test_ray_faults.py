@@ -191,6 +191,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Whether two logs are equal but for the last digits of losses."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == pytest.approx(other, abs=1e-4)) if isinstance(one, float) else bool(one == other)
+
+
 def weights_in(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     kept = folder / "cache" / "generators"
     return {str(file.relative_to(kept)): load_file(file) for file in kept.rglob("*.safetensors")}
@@ -236,7 +245,7 @@ def test_a_generator_whose_workers_and_machine_die_is_the_one_that_was_left_alon
             made = run.result(timeout=300)
 
         pd.testing.assert_frame_equal(made["candidates"].load(), expected["candidates"].load())
-        assert made["log"].load() == expected["log"].load()
+        assert alike(made["log"].load(), expected["log"].load())
     there, undisturbed = weights_in(beset), weights_in(alone)
     assert there.keys() == undisturbed.keys() != set()
     # Not to the last digit: a gradient that is nothing but rounding (of a key's bias) AdamW makes a step of.
