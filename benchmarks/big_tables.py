@@ -121,12 +121,17 @@ def growth(runs: list[dict[str, float]]) -> str:
     first, last = min(runs, key=lambda run: run["rows"]), max(runs, key=lambda run: run["rows"])
     if first["rows"] == last["rows"]:
         return ""
+    ends = (
+        f"Rows are numbered with four bytes: one machine ends at {2**32 / 1e6:,.0f} million rows, whatever its memory."
+    )
+    if last["gigabytes"] <= first["gigabytes"]:
+        return f"\nMemory does not grow from the shortest table to the longest.\n{ends}\n"
     a_row = (last["gigabytes"] - first["gigabytes"]) * 1e9 / (last["rows"] - first["rows"])
     room = last["rows"] + (LIMIT_GIGABYTES - last["gigabytes"]) * 1e9 / a_row
     return f"""
 Memory grows by {a_row:.1f} bytes a row from the shortest table to the longest. At that rate {LIMIT_GIGABYTES:.0f} GB
-are reached at {room / 1e6:,.0f} million rows, which was not tried. Rows are numbered with four bytes: one machine ends
-at {2**32 / 1e6:,.0f} million rows, whatever its memory.
+are reached at {room / 1e6:,.0f} million rows, which was not tried.
+{ends}
 """
 
 
