@@ -230,8 +230,8 @@ def test_an_experiment_fits_its_time_whatever_the_table(labels: int, rows: int) 
 
     whole, quick = (experiment_for(source, profile, name="mine", quick=quick) for quick in (False, True))
 
-    assert resolved(whole).recommend == ("real", "template", "augmented")
-    assert resolved(quick).recommend == ("real", "template", "eda")
+    assert resolved(whole).recommend == ("real", "template", "augmented", "counted")
+    assert resolved(quick).recommend == ("real", "template", "eda", "counted")
     assert whole["generators"]["generator"]["kind"] == ("fine_tuned" if labels <= 20 else "conditional")
     assert estimated_seconds(quick, profile) <= 120
     if labels <= 20:
@@ -250,7 +250,7 @@ def test_what_is_said_of_labels_goes_into_the_experiment() -> None:
     assert mine.unification.taxonomy.spoken("label 1") == "joyful"
     assert mine.generators["template"]["words"] == "all"
     assert chinese.unification.taxonomy == "from_data"
-    assert (chinese.models(), list(chinese.learners)) == ((), ["frozen", "names"])
+    assert (chinese.models(), list(chinese.learners)) == ((), ["frozen", "names", "counting"])
 
 
 def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     figures = {
         ("real", "encoder"): 0.8,
         ("baseline", "majority"): 0.25,
-        ("baseline", "tf-idf"): 0.7,
+        ("counted", "counting"): 0.7,
         ("names", "names"): 0.5,
     }
     scores = pd.DataFrame(
@@ -354,6 +354,21 @@ def test_results_are_those_of_the_saved_tables() -> None:
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
     said = lines_of(named, comparisons, recommendation, runs, "m", "p")
     assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
+
+    # Where counting words is chosen, it is named once, and the real rows' figures stand beside it.
+    choice = pd.DataFrame(
+        {"arm": ["real", "counted"], "learner": ["encoder", "counting"], "chosen": [False, True], "runs": [3, 1]}
+    )
+    counted = lines_of(
+        scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)), comparisons, choice, runs, "m", "p"
+    )
+    assert [line.split("  ")[0] for line in counted[2:6]] == [
+        "counted",
+        "real",
+        "chance",
+        "labels' names 0.500 [0.400, 0.900]",
+    ]
+    assert not any("no better than" in line for line in counted)
 
     # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)

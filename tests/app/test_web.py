@@ -167,6 +167,12 @@ sys.exit(int(here.joinpath("code").read_text()))
 """
 
 
+def _ends_with(code: str, slow_run: Path) -> None:
+    """Let a run end. The file comes with its text: a run that saw it empty would fail."""
+    (slow_run / "coming").write_text(code)
+    (slow_run / "coming").rename(slow_run / "code")
+
+
 @pytest.fixture
 def slow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let runs say a step, then another once ``code`` lies in this folder, and end with what stands there.
@@ -185,11 +191,11 @@ def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path
     first = next(said for said in run if said.endswith("…\n"))  # a line may come in pieces
     words = "-m emotion_kedro try data/01_raw/dropped/mine.csv --text said --quick --yes"
     assert first == next(run) == f"{words} \nstep 1 …\n"
-    (slow_run / "code").write_text("0")
+    _ends_with("0", slow_run)
     *_, last = run
     assert last.endswith("x step 2\n\nDone.")
     assert len(last) == tab.SAID + len("\nDone.")
-    (slow_run / "code").write_text("3")
+    _ends_with("3", slow_run)
     *_, last = tab.tried(str(table), "", "", False)
     assert last.endswith("step 2\n\nIt ended with code 3.")
     assert not (slow_run / "ended").exists()
@@ -358,7 +364,7 @@ def test_a_browser_checks_a_table_runs_on_it_and_stops(opened: Opened, table: Pa
     opened.says(said).to_have_value(re.compile("step 1"))
     opened.says(opened.button("Run it here")).to_be_hidden()
     assert "step 2" not in said.input_value()
-    (slow_run / "code").write_text("0")
+    _ends_with("0", slow_run)
     opened.says(said).to_have_value(re.compile("step 2\n\nDone.$"))
     assert not ended.exists()
 

@@ -94,8 +94,8 @@ class TfidfFeatures:
             min_df=config.least_count,
             vocabulary=vocabulary,
             sublinear_tf=True,
-            # One-letter words count as well; Chinese has no spaces between words: each character is one.
-            token_pattern=rf"[{HAN}]|[^\W{HAN}]+",
+            # One-letter words and punctuation count as well; no spaces part Chinese words: each character is one.
+            token_pattern=rf"[{HAN}]|[^\W{HAN}]+|[^\w\s'’]",
             dtype=np.float32,
         )
         if idf is not None:

@@ -70,7 +70,7 @@ def reason(recommendation: pd.DataFrame) -> str:
     if lowest["validation_loss"] <= row["validation_loss"] and lowest["arm"] != row["arm"]:
         tie = f"; {lowest['arm']} is not better by more than a standard error"
     elif simplest["arm"] != row["arm"]:
-        tie = f"; {simplest['arm']}, the simplest, is worse by more than a standard error"
+        tie = f"; {simplest['arm']}, named first, is worse by more than a standard error"
     return f"{row['arm']}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
 
 

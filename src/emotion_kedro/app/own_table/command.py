@@ -25,7 +25,7 @@ REAL = "real"
 """The simplest arm: it is what the others have to better."""
 FEW_ROWS = 20
 """Of a label, train and test together: where eight are learned from, words help (docs/results/study.md)."""
-OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("baseline", "tf-idf"), "labels' names": ("names", "names")}
+OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
 RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
 ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
 
@@ -237,19 +237,20 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     chosen = recommendation[recommendation["chosen"]].iloc[0]
     lines = [f"Model       {model} ({chosen['arm']})"]
     table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
-    rows = {chosen["arm"]: (chosen["arm"], chosen["learner"]), **OTHERS}
+    model_run = (chosen["arm"], chosen["learner"])
+    first = recommendation.iloc[0]
+    rows = {chosen["arm"]: model_run, first["arm"]: (first["arm"], first["learner"])}
+    rows |= {what: run for what, run in OTHERS.items() if run != model_run}
     # One model is kept, whose own figures stand on its card.
     lines.append(f"{f'mean of {chosen.runs}' if chosen['runs'] > 1 else '':14}{'accuracy':22}macro-F1")
     for what, run in rows.items():
         if run in table.index.droplevel("metric"):
             told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
             lines.append(f"{what:<13} {told[0]:22}{told[1]}")
-    if table.loc[("baseline", "tf-idf", "accuracy")]["value"].max() == 1:
+    if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     else:
-        lines += _as_good(
-            table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max(), rows[chosen["arm"]]
-        )
+        lines += _as_good(table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max(), model_run)
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
@@ -263,7 +264,8 @@ def _as_good(accuracy: Any, model: tuple[str, str]) -> list[str]:
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
     there = accuracy.to_dict()
     own = there.get(model, 2)
-    as_good = [f"{what} ({there[run]:.3f})" for what, run in simple.items() if there.get(run, -1) >= own]
+    better = {what: run for what, run in simple.items() if there.get(run, -1) >= own and run != model}
+    as_good = [f"{what} ({there[run]:.3f})" for what, run in better.items()]
     return [f"{'':12}the model ({own:.3f}) is no better than {' or '.join(as_good)}, on these test rows"] * bool(
         as_good
     )

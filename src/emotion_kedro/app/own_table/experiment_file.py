@@ -142,9 +142,10 @@ def node_seconds(experiment: Mapping[str, Any], profile: Profile) -> dict[str, f
             seconds[f"generator.{name}.draw_{name}"] = writing / CORES
         read += generator.get("texts", 0) * len(profile.fit)
     if "encoder" in experiment["learners"]:
-        training, seeds = experiment["learners"]["encoder"]["training"], len(experiment["design"]["seeds"])
+        encoder, seeds = experiment["learners"]["encoder"], len(experiment["design"]["seeds"])
+        training = encoder["training"]
         texts = training["steps"] * training["batch_size"] / TRAINED_TEXTS + 0.4 * rows / READ_TEXTS  # test, validation
-        seconds |= {f"classifier.{arm}.fit_arm": seeds * texts * length / CORES for arm in experiment["recommend"]}
+        seconds |= {f"classifier.{arm}.fit_arm": seeds * texts * length / CORES for arm in encoder["only"]["arms"]}
     return {**seconds, "": STARTING + read * length / READ_TEXTS / CORES}
 
 
