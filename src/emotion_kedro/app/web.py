@@ -223,9 +223,11 @@ def _table(gr: Any) -> Refresh:
         return tab.profile(*given), gr.update(visible=True)
 
     def tried(*given: Any) -> Iterator[Any]:
+        lines = ""
         for lines in tab.tried(*given):
             yield gr.update(value=lines, visible=True), gr.update(visible=False), gr.update(visible=True)
-        yield gr.update(), gr.update(visible=True), gr.update(visible=False)
+        # With the lines once more: of two updates that come at once the page follows the last alone.
+        yield gr.update(value=lines), gr.update(visible=True), gr.update(visible=False)
 
     def stopped(lines: str) -> Any:
         return f"{lines}\nStopped.", gr.update(visible=True), gr.update(visible=False)
