@@ -352,8 +352,9 @@ def test_results_are_those_of_the_saved_tables() -> None:
     ]
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
-    said = lines_of(named, comparisons, recommendation, runs, "m", "p")
+    said = lines_of(named, comparisons, recommendation, runs, "models/recommended", "p")
     assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
+    assert "            to read with that: --model models/names" in said
 
     # Where counting words is chosen, it is named once, and the real rows' figures stand beside it.
     choice = pd.DataFrame(

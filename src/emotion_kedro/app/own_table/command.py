@@ -250,7 +250,8 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     else:
-        lines += _as_good(table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max(), model_run)
+        accuracy = table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max()
+        lines += _as_good(accuracy, model_run, Path(model).parent)
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
@@ -259,16 +260,20 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
 
 
-def _as_good(accuracy: Any, model: tuple[str, str]) -> list[str]:
-    """Return a line where the model reads no better than what is to be had without it."""
+def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
+    """Return lines where the model reads no better than a simple one, and where that one lies."""
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
     there = accuracy.to_dict()
     own = there.get(model, 2)
     better = {what: run for what, run in simple.items() if there.get(run, -1) >= own and run != model}
-    as_good = [f"{what} ({there[run]:.3f})" for what, run in better.items()]
-    return [f"{'':12}the model ({own:.3f}) is no better than {' or '.join(as_good)}, on these test rows"] * bool(
-        as_good
-    )
+    if not better:
+        return []
+    as_good = " or ".join(f"{what} ({there[run]:.3f})" for what, run in better.items())
+    places = " and ".join(str(folder / arm) for arm, _ in better.values())
+    return [
+        f"{'':12}the model ({own:.3f}) is no better than {as_good}, on these test rows",
+        f"{'':12}to read with that: --model {places}",
+    ]
 
 
 def _interval(low: float, high: float, form: str) -> str:
