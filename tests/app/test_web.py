@@ -411,3 +411,20 @@ def test_a_browser_reviews(opened: Opened) -> None:
         ["two", "joy", "edit", "two, or more"],
         ["three", "joy", "accept", ""],
     ]
+
+
+@in_browser
+def test_a_browser_is_told_what_is_missing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("generators", "model_choices", "experiments"):
+        monkeypatch.setattr(views, name, lambda *_: [])
+    opened.page.goto(opened.address)
+    for name, missing, button in (
+        ("Read", "models", "Read"),
+        ("Write", "generators", "Write"),
+        ("Compare", "results", None),
+        ("Review", "texts", "Accept"),
+    ):
+        opened.tab(name)
+        opened.wait_for(f"There are no {missing} here yet: make augment, or try a table of your own")
+        if button:
+            opened.says(opened.button(button)).to_be_disabled()

@@ -184,7 +184,7 @@ def test_the_recommended_model_opens_anew_and_says_what_the_saved_predictions_sa
     given = rows.filter(regex="^p_").reset_index(drop=True)
     pd.testing.assert_frame_equal(read[list(given)], given, check_exact=False, atol=1e-4)
     assert 'pipeline("text-classification", model="data/06_models/latest/recommended")' in " ".join(printed.split())
-    assert f"Recommended: {chosen['arm']}: chosen by" in " ".join(printed.split())
+    assert f"Recommended: {chosen['arm']}, {chosen['learner']}: chosen by" in " ".join(printed.split())
 
 
 def test_the_card_of_the_recommended_model_runs_as_it_stands(augmented: tuple[Project, str]) -> None:

@@ -23,7 +23,7 @@ from emotion_kedro.report.page import (
 from emotion_kedro.report.tables import leakage_table, nodes_table, quality_by_label, quality_table, stages_table
 from emotion_kedro.report.words import NOT_COMPARED, headline, verdict_of
 
-PIXEL = Picture(b"\x89PNG".ljust(16) + (1040).to_bytes(4) + (390).to_bytes(4), "three <dots>")
+PIXEL = Picture(b"\x89PNG".ljust(16) + (1560).to_bytes(4) + (585).to_bytes(4), "three <dots>")
 
 
 def sampled(text: str, label: str = "joy") -> pd.DataFrame:

@@ -61,7 +61,7 @@ def test_each_label_has_a_row_and_each_pair_a_panel(comparisons: pd.DataFrame) -
     assert size_of(labels_plot(gains))[1] > size_of(labels_plot(few))[1] + 9 * 30
     # Three panels and no more, below each other: a telephone is narrow.
     assert 2.5 < size_of(labels_plot(several))[1] / size_of(labels_plot(gains))[1] < 3.2
-    assert size_of(labels_plot(several))[0] <= 800
+    assert size_of(labels_plot(several))[0] <= 800 * figures.SHARPNESS
     # Pairs without a difference are not drawn.
     zero = gains.assign(first="other", difference=0.0, low=0.0, high=0.0)
     assert labels_plot(pd.concat([zero, gains])) == labels_plot(pd.concat([gains, zero]))

@@ -101,14 +101,16 @@ def saved(
 
 
 def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.DataFrame) -> None:
-    assert reason(recommendation).startswith("mixed: chosen by 64 validation rows (log loss mixed 0.400, real 0.500")
+    assert reason(recommendation).startswith(
+        "mixed, words: chosen by 64 validation rows (log loss mixed 0.400, real 0.500"
+    )
     assert "mean of 2 runs" in reason(recommendation)
     none = recommendation.assign(validation_loss=float("nan"), validation_rows=0, chosen=[True, False])
-    assert reason(none) == "real: the first arm named, since there are no validation rows to choose by."
+    assert reason(none) == "real, words: the first arm named, since there are no validation rows to choose by."
     assert "there are no validation rows" in answers(none, EVALUATION)
     near = recommendation.assign(validation_loss=[0.41, 0.4], chosen=[True, False])
     assert "mixed is not better by more than a standard error" in reason(near)
-    assert reason(recommendation[recommendation["chosen"]]) == "mixed: the only arm that may be recommended."
+    assert reason(recommendation[recommendation["chosen"]]) == "mixed, words: the only arm that may be recommended."
     assert "fewer than 90 % of its answers" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
     never = recommendation.assign(threshold=0.99, answered=0.0, answered_accuracy=float("nan"))
     assert answers(never, EVALUATION).endswith("reach it, so nothing is known of such answers there.")
@@ -185,7 +187,7 @@ def test_pages_and_summary_have_the_model_the_reason_and_the_line(
     told = describe(recommendation, EVALUATION, saved, "models/recommended")
     report = Report("x", "Why?", "note", "date", "", {}, empty, empty, empty, recommended=told)
     for page in (html_page(report), markdown_page(report), terminal_summary(report)):
-        assert "mixed: chosen by 64 validation rows" in page
+        assert "mixed, words: chosen by 64 validation rows" in page
         assert "models/recommended" in page
     assert 'load_model("models/recommended").predict(' in terminal_summary(report)
     # Texts of others stay in the data folder.

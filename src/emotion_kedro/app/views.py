@@ -236,6 +236,13 @@ def _cell(name: str, value: object) -> str:
     return f"<td data-name='{escape(str(name))}'>{escape(str(value))}</td>"
 
 
+def missing(what: str) -> str:
+    """Return that there are no models, generators, results or texts yet, and what makes some."""
+    return (
+        f"<p class='note'>There are no {what} here yet: make augment, or try a table of your own (tab Your table).</p>"
+    )
+
+
 # --- review ---------------------------------------------------------------------------------------------------------
 
 
@@ -277,12 +284,7 @@ def shown_at(experiment: str, show: str, number: int | None) -> tuple[int, str, 
     """Return the number of a text (the nearest there is, from 1), what is known of it, the text, and what names it."""
     table = texts_of(experiment, show) if experiment in experiments("texts/texts.csv") else None
     if table is None or table.empty:
-        return (
-            1,
-            f"<p class='note'>{'No text is left here.' if experiment else 'No texts yet: make augment'}</p>",
-            "",
-            ("", ""),
-        )
+        return 1, "<p class='note'>No text is left here.</p>" if experiment else missing("texts"), "", ("", "")
     number = min(max(int(number or 1), 1), len(table))
     row = table.iloc[number - 1]
     arms = {name.removeprefix("arm_"): row[name] for name in table.columns if name.startswith("arm_") and row[name]}

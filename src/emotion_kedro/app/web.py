@@ -52,8 +52,10 @@ ul.cards li.kept {border-color: #1a9850}
 .marks {display: flex; flex-wrap: wrap; gap: .1em 1em; margin-top: .2em; font-size: .85em}
 .marks .fails {color: #d73027}
 .marks .silent {opacity: .6}
-img.plot {width: 100%; background: white}
+img.plot {width: 100%; max-width: 40em; background: white}
 """
+SHOWN = 15
+"""Seconds that an error stays on the page: longer, and several lie on each other."""
 DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save"}
 REVIEWED = (
     "The next run of the experiment follows: what is rejected is refused, what is edited takes its new text. Its other "
@@ -153,7 +155,7 @@ def _plainly(gr: Any, work: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
             result = work(*given)
             yield from result if isinstance(result, Iterator) else (result,)
         except (ValueError, OSError) as error:
-            raise gr.Error(views.escape(str(error)), duration=None, print_exception=False) from None
+            raise gr.Error(views.escape(str(error)), duration=SHOWN, print_exception=False) from None
 
     return steps
 
@@ -162,6 +164,12 @@ def _chosen(gr: Any, choices: list[Any]) -> Any:
     """Return a dropdown's new choices, the first of them chosen."""
     first = choices[0] if choices else None
     return gr.update(choices=choices, value=first[1] if isinstance(first, tuple) else first)
+
+
+def _opened(gr: Any, choices: list[Any], what: str, buttons: int) -> list[Any]:
+    """Return what a tab shows when the page is opened: its first choice; where there is none, why, and dead buttons."""
+    note = gr.update() if choices else views.missing(what)
+    return [_chosen(gr, choices), note, *[gr.update(interactive=bool(choices))] * buttons]
 
 
 Refresh = tuple[Callable[[], Any], list[Any]]
@@ -175,7 +183,7 @@ def _read(gr: Any) -> Refresh:
     shown = gr.HTML()
     for event in (button.click, text.submit):
         event(_plainly(gr, views.reading), [model, text], shown, api_visibility="private")
-    return lambda: _chosen(gr, views.model_choices()), [model]
+    return lambda: _opened(gr, views.model_choices(), "models", 1), [model, shown, button]
 
 
 def _write(gr: Any) -> Refresh:
@@ -195,14 +203,14 @@ def _write(gr: Any) -> Refresh:
     )
     inputs = [generator, label, count, seed]
     button.click(_plainly(gr, views.written), inputs, shown, api_visibility="private")
-    return lambda: _chosen(gr, views.generators()), [generator]
+    return lambda: _opened(gr, views.generators(), "generators", 1), [generator, shown, button]
 
 
 def _compare(gr: Any) -> Refresh:
     experiment = gr.Dropdown([], label="Experiment")
     shown = gr.HTML()
     experiment.change(_plainly(gr, views.compared), experiment, shown, api_visibility="private")
-    return lambda: _chosen(gr, views.experiments()), [experiment]
+    return lambda: _opened(gr, views.experiments(), "results", 0), [experiment, shown]
 
 
 def _table(gr: Any) -> Refresh:
@@ -268,7 +276,12 @@ def _review(gr: Any) -> Refresh:
         button.click(_plainly(gr, partial(moved, step)), where, here, api_visibility="private")
     for changed in (experiment.change, show.change, number.submit):
         changed(_plainly(gr, views.shown_at), where, here, api_visibility="private")
-    return lambda: _chosen(gr, views.experiments("texts/texts.csv")), [experiment]
+    buttons = [*decisions.values(), *moves.values()]
+
+    def opened() -> Any:
+        return _opened(gr, views.experiments("texts/texts.csv"), "texts", len(buttons))
+
+    return opened, [experiment, about, *buttons]
 
 
 TABS: dict[str, Callable[[Any], Refresh]] = {

@@ -20,8 +20,11 @@ BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, YELLOW = "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"
 INK, FAINT, GREY = "#333333", "#dddddd", "#8a8a8a"
 LONGEST_NAME = 34
+SHARPNESS = 1.5
+"""Pixels of a plot, in each direction, for one of the page: what screens of telephones have is finer."""
 DPI = 130
-NARROW = 5.6
+"""Pixels of the page for an inch."""
+NARROW = 4.8
 """Inches: of a plot whose letters can be read on a telephone."""
 FONTS = (
     "Noto Sans CJK SC",
@@ -85,6 +88,11 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(
-            buffer, format="png", dpi=DPI, facecolor="white", bbox_inches="tight", metadata={"Software": None}
+            buffer,
+            format="png",
+            dpi=SHARPNESS * DPI,
+            facecolor="white",
+            bbox_inches="tight",
+            metadata={"Software": None},
         )
     return buffer.getvalue()

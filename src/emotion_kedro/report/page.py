@@ -13,6 +13,7 @@ import pandas as pd
 from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.report.figures import SHARPNESS
 from emotion_kedro.report.html_tables import html_table
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import (
@@ -61,13 +62,13 @@ class Picture:
 
     @property
     def width(self) -> int:
-        """In pixels."""
-        return int.from_bytes(self.png[16:20])
+        """In pixels of the page."""
+        return round(int.from_bytes(self.png[16:20]) / SHARPNESS)
 
     @property
     def height(self) -> int:
-        """In pixels."""
-        return int.from_bytes(self.png[20:24])
+        """In pixels of the page."""
+        return round(int.from_bytes(self.png[20:24]) / SHARPNESS)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,11 @@ class Learned:
 def reason(recommendation: pd.DataFrame) -> str:
     """Return why the model was chosen, in a sentence."""
     row = chosen(recommendation)
+    what = f"{row['arm']}, {row['learner']}"
     if len(recommendation) == 1:
-        return f"{row['arm']}: the only arm that may be recommended."
+        return f"{what}: the only arm that may be recommended."
     if pd.isna(recommendation["validation_loss"]).all():
-        return f"{row['arm']}: the first arm named, since there are no validation rows to choose by."
+        return f"{what}: the first arm named, since there are no validation rows to choose by."
     ordered = recommendation.sort_values("validation_loss", kind="stable")
     losses = ", ".join(f"{each.arm} {number(each.validation_loss)}" for each in rows_of(ordered))
     seeds = f", mean of {row['runs']} runs" if row["runs"] > 1 else ""
@@ -71,7 +72,7 @@ def reason(recommendation: pd.DataFrame) -> str:
         tie = f"; {lowest['arm']} is not better by more than a standard error"
     elif simplest["arm"] != row["arm"]:
         tie = f"; {simplest['arm']}, named first, is worse by more than a standard error"
-    return f"{row['arm']}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
+    return f"{what}: chosen by {row['validation_rows']:,} validation rows (log loss {losses}{seeds}{tie})."
 
 
 def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
