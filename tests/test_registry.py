@@ -26,7 +26,7 @@ EXPERIMENTS = {
         "tstr",
     ),
     *("study_dair", "study_edft", "study_edft_thirteen", "study_goemotions", "study_stress"),
-    *("study_chnsenticorp", "study_ocemotion"),
+    *("study_chnsenticorp", "study_ocemotion", "amounts_stress", "amounts_edft"),
     *("few_rows", "few_rows_all"),
 }
 
