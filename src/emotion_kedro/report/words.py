@@ -14,6 +14,8 @@ WORDS = {
     "arm": "One way to make up the training rows: which real rows, and what is added to them.",
     "learner": "The kind of classifier that learns from these rows.",
     "size": "Real train rows per label.",
+    "eda": "Easy data augmentation: real rows again, with words swapped, inserted or deleted.",
+    "frozen": "Of an encoder: it is taken as it is, and only a layer on top of it learns.",
     "baseline": "What any classifier has to beat: always the commonest label (majority), and counted words (tf-idf).",
     "accuracy": "The share of test rows that get their own label.",
     "F1": "Of a label: high where its rows are found, and few others are taken for it; between 0 and 1.",
