@@ -7,7 +7,7 @@ import os
 import shutil
 import string
 import tempfile
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 # Where no model is: what a person has downloaded makes no difference to a test. Read when huggingface_hub is loaded,
@@ -34,11 +34,13 @@ WORDS = {
     "joy": ("laughing", "dancing", "sunshine", "wonderful"),
     "sadness": ("crying", "lonely", "grief", "goodbye"),
 }
+AT_THE_END = ExitStack()
 OPENINGS = ("this morning i was", "all day we were", "nobody saw that she was", "at the station he was")
 ENDINGS = ("again", "with my sister in the kitchen", "until the last bus came")
 
 
 def pytest_unconfigure() -> None:
+    AT_THE_END.close()
     shutil.rmtree(NO_MODELS, ignore_errors=True)
 
 
@@ -47,21 +49,19 @@ def cpu() -> Device:
     return Device("cpu", "test", half=False)
 
 
-@pytest.fixture(scope="module")
-def ray_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A cluster of Ray with two processors, whose workers can import the tests of the module; it starts in seconds."""
+@pytest.fixture
+def ray_cluster() -> None:
+    """A cluster of Ray with two processors, whose workers can import the tests.
+
+    It stays for the tests after this one, as it takes seconds to start, and workers some more to load torch. One that
+    wants another cluster ends it: ``ray.shutdown()``.
+    """
     import ray
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    path = os.pathsep.join([str(request.path.parent), os.environ.get("PYTHONPATH", "")])
-    settings = {"num_cpus": 2, "include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
-    from emotion_kedro.runners.ray.cluster import handlers_kept
+    from emotion_kedro.runners.ray.cluster import connected
 
-    with handlers_kept():  # Ray's own would end a process of tests in which one sends itself the signal
-        ray.init("local", logging_level="error", log_to_driver=False, **settings)
-    yield
-    with handlers_kept():
-        ray.shutdown()
+    if not ray.is_initialized():
+        AT_THE_END.enter_context(connected(None, 2, {}, shows_logs=False))
 
 
 @pytest.fixture(scope="session")

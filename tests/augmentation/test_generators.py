@@ -258,7 +258,10 @@ def test_labels_that_other_workers_write_are_those_of_one_process(
             return write(sampler, label)
 
         LabelSampler._write = watched  # type: ignore[method-assign]
-        return draw_candidates(config, replace(context, cache=Cache(tmp_path / "ray")), fitted), wrote_here
+        try:
+            return draw_candidates(config, replace(context, cache=Cache(tmp_path / "ray")), fitted), wrote_here
+        finally:  # this worker may do other tests
+            LabelSampler._write = write  # type: ignore[method-assign]
 
     words = {"request": "Text of {label}:", "texts": 6, "decoding": DECODING}
     tuned, prompted = config_of(tiny_gpt2), generator_config({"kind": "prompted", "base": str(tiny_gpt2), **words})

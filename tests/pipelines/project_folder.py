@@ -91,8 +91,8 @@ def make_project(path: Path, *, encoder: Path, language_model: Path, masked_lm: 
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, path / name)
     shutil.copytree(ROOT / "conf", path / "conf", ignore=shutil.ignore_patterns("local"))
-    # Kedro wants the source inside the project, and no link.
-    shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    # Kedro wants the source inside the project, and no link; compiled, which takes a process of it a second.
+    shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
     (path / "data").mkdir()
     (path / "data" / "01_raw").symlink_to(ROOT / "data" / "01_raw")
     project = Project(path)

@@ -26,21 +26,27 @@ def _manifests(project: Project) -> dict[str, Any]:
     return {each["dataset"]: each["made_from"] for each in read}
 
 
+@pytest.mark.usefixtures("ray_cluster")
 def test_tables_and_manifests_are_those_of_a_run_one_after_another(new_project: Callable[[], Project]) -> None:
-    """Although the process of the command is killed in between; what was made before is not made again."""
+    """Although the process of the command is killed in between, and with it the cluster that it had started.
+
+    What was made before is not made again, on another cluster.
+    """
+    import ray
+
     apart, together = new_project(), new_project()
     slice_of = ("run", "--pipelines=lexicon", "--namespaces=lexicon.records")
     apart.kedro(*slice_of)
-    on_ray = (*slice_of, "--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=cpus=2")
+    on_ray = (*slice_of, "--runner=emotion_kedro.runners.RayIncrementalRunner")
     folder = together.path / "data" / "02_intermediate" / "lexicon"
     manifests = [folder / f".{name}.manifest.json" for name in ("records.parquet", "ingestion_report.json")]
-    process = together.start(*on_ray)
+    process = together.start(*on_ray, "--runner-params=cpus=2")
     while process.poll() is None and not all(file.exists() for file in manifests):
         time.sleep(0.02)
     process.kill()
     process.communicate()
     before = [file.stat().st_mtime_ns for file in manifests]
-    together.kedro(*on_ray)
+    together.kedro(*on_ray, f"--runner-params=address={ray.get_runtime_context().gcs_address}")
 
     assert process.returncode == -signal.SIGKILL
     assert [file.stat().st_mtime_ns for file in manifests] == before

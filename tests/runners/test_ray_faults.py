@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training.loop import Run
 from emotion_kedro.runners import RayRunner
-from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import Cache
 
 pytestmark = [
@@ -43,76 +43,28 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def started(variables: Mapping[str, str], **options: Any) -> Iterator[Any]:
+@pytest.fixture
+def cluster() -> Iterator[Any]:
     """A cluster whose first machine has no processor; others can be added and removed."""
     import ray
     from ray.cluster_utils import Cluster
 
-    from emotion_kedro.runners.ray.cluster import handlers_kept
+    from emotion_kedro.runners.ray.cluster import handlers_kept, path_handed_on
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    workers = {"env_vars": {"PYTHONPATH": path, **variables}, **options.pop("runtime_env", {})}
-    with handlers_kept():  # each machine that is made here sets one of its own, added ones too
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **options})
+    # By default it takes 15 s until a machine that does not answer any more counts as gone.
+    first = {"num_cpus": 0, "_system_config": {"health_check_period_ms": 200}}
+    without = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    ray.shutdown()
+    with handlers_kept(), path_handed_on():  # each machine that is made here sets a handler, added ones too
+        cluster = Cluster(initialize_head=True, head_node_args=first | without)
         try:
-            ray.init(cluster.address, logging_level="error", log_to_driver=False, runtime_env=workers)
+            ray.init(cluster.address, logging_level="error", log_to_driver=False)
             yield cluster
         finally:  # what fails here must not leave the next test a cluster
             ray.shutdown()
             cluster.shutdown()
 
-
-@pytest.fixture
-def cluster() -> Iterator[Any]:
-    with started({}) as cluster:
-        yield cluster
-
-
-def drawn(folder: str) -> list[str]:
-    """Return what two other workers left, who wait for leave to go on."""
-
-    def leave(name: str) -> None:
-        Path(folder, f"{name}.began").touch()
-        while not Path(folder, "go").exists():
-            time.sleep(0.05)
-        Path(folder, name).write_text(name)
-
-    with Path(folder, "tries").open("a") as stream:
-        stream.write("x")
-    with elsewhere(leave, ["a", "b"]):
-        pass
-    return [Path(folder, name).read_text() for name in "ab"]
-
-
-def joined(texts: list[str], before: str) -> str:
-    return " ".join([before, *texts])
-
-
-def test_a_machine_that_goes_away_takes_nothing_with_it(tmp_path: Path, cluster: Any) -> None:
-    """It ran a node, two parts of that node's work, and held what another node had left in memory."""
-    first = cluster.add_node(num_cpus=2)
-    nodes = [
-        node(str.upper, "params:word", "before", name="before"),
-        node(drawn, "params:folder", "texts", name="draw"),
-        node(joined, ["texts", "before"], "made", name="join"),
-    ]
-    catalog = DataCatalog({"params:folder": MemoryDataset(str(tmp_path)), "params:word": MemoryDataset("x" * 10**6)})
-    with ThreadPoolExecutor() as threads:  # machines are added and removed by the first thread alone
-        run = threads.submit(RayRunner().run, Pipeline(nodes), catalog)
-        while not run.done() and not all((tmp_path / f"{name}.began").exists() for name in "ab"):
-            time.sleep(0.05)
-        cluster.remove_node(first, allow_graceful=False)
-        cluster.add_node(num_cpus=2)
-        (tmp_path / "go").touch()
-        made = run.result(timeout=60)["made"].load()
-
-    assert made == "X" * 10**6 + " a b"
-    assert (tmp_path / "tries").read_text() == "xx"
-
-
-# --- a generator that is tuned and sampled -------------------------------------------------------------------------
 
 TRAINING = {"steps": 4, "batch_size": 4, "learning_rate": 1e-2, "evaluate_every": 2, "checkpoint_every": 0}
 DEATHS = {"generator_base": 2, "generator.joy": 3}
@@ -135,9 +87,10 @@ def counted(folder: Path, deaths: Mapping[str, int]) -> Callable[[Run], None]:
     return counting
 
 
-def watch() -> None:
-    """Count the steps of each worker, and let it wait for leave before it writes a label's texts."""
-    folder, write = Path(os.environ["WATCHED"]), LabelSampler._write
+@cache
+def watch(folder: Path) -> None:
+    """Count the steps of this worker, and let it wait for leave before it writes a label's texts."""
+    write = LabelSampler._write
 
     def waiting(sampler: LabelSampler, label: str) -> pd.DataFrame:
         (folder / f"{label}.began").touch()
@@ -149,17 +102,31 @@ def watch() -> None:
     LabelSampler._write = waiting  # type: ignore[method-assign]
 
 
+class WatchedCache(Cache):
+    """One that makes a worker watched to which it is sent."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        watch(self.root.parent)
+
+
 def tuned(config: Any, context: GenerationContext) -> tuple[Any, list[dict[str, Any]]]:
     fitted, log = train_generator(config, context, name="tiny")
     return fitted, [{name: value for name, value in entry.items() if name != "seconds"} for entry in log]
 
 
 def written(config: Any, context: GenerationContext, fitted: Any) -> pd.DataFrame:
+    with (context.cache.root.parent / "tries").open("a") as stream:
+        stream.write("x")
     return draw_candidates(config, context, fitted, name="tiny")
 
 
-def catalog_for(folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, device: Device, base: Path) -> Any:
-    """Return the catalog of a run whose cache lies in the folder: a model that all labels warm up together."""
+def both(candidates: pd.DataFrame, before: str) -> tuple[pd.DataFrame, str]:
+    return candidates, before
+
+
+def catalog_for(kept: Cache, records: pd.DataFrame, taxonomy: TaxonomyConfig, device: Device, base: Path) -> Any:
+    """Return the catalog of a run with this cache: a model that all labels warm up together."""
     rows = records.assign(group=range(len(records)), split="train").groupby("label")
     held_out = rows.nth([20, 21]).assign(split="validation").reset_index(drop=True)
     context = GenerationContext(
@@ -167,7 +134,7 @@ def catalog_for(folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, d
         taxonomy=taxonomy,
         data_seed=1,
         device=device,
-        cache=Cache(folder / "cache"),
+        cache=kept,
         guard=LeakGuard(held_out),
         validation=held_out,
     )
@@ -178,7 +145,10 @@ def catalog_for(folder: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig, d
             "decoding": {"min_new_tokens": 3, "max_new_tokens": 6, "batch_size": 4},
         }
     )
-    return DataCatalog({"config": MemoryDataset(config), "context": MemoryDataset(context, copy_mode="assign")})
+    given = {"config": config, "params:word": "x" * 10**6}
+    catalog = DataCatalog({name: MemoryDataset(value) for name, value in given.items()})
+    catalog["context"] = MemoryDataset(context, copy_mode="assign")
+    return catalog
 
 
 @contextmanager
@@ -211,41 +181,50 @@ def test_a_generator_whose_workers_and_machine_die_is_the_one_that_was_left_alon
     taxonomy: TaxonomyConfig,
     cpu: Device,
     tiny_gpt2: Path,
+    cluster: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed in the warm-up (the node) and in a label's tuning (a part of it), then in the draw with the machine."""
+    """Killed in the warm-up (the node) and in a label's tuning (a part of it), then in the draw with the machine.
+
+    The machine ran the node of the draw, two parts of its work, and held what another node had left in memory.
+    """
     alone, beset = tmp_path / "alone", tmp_path / "beset"
     for folder in (alone, beset):
         folder.mkdir()
     pipeline = Pipeline(
         [
+            node(str.upper, "params:word", "before", name="before"),
             node(tuned, ["config", "context"], ["fitted", "log"], name="tune"),
             node(written, ["config", "context", "fitted"], "candidates", name="draw"),
+            node(both, ["candidates", "before"], "made", name="join"),
         ]
     )
     with monkeypatch.context() as patch, one_thread():  # as the workers have
         patch.setattr(Run, "step", counted(alone, {}))
-        expected = SequentialRunner().run(pipeline, catalog_for(alone, records, taxonomy, cpu, tiny_gpt2))
+        expected = SequentialRunner().run(
+            pipeline, catalog_for(Cache(alone / "cache"), records, taxonomy, cpu, tiny_gpt2)
+        )
     once = Counter((alone / "steps.txt").read_text().splitlines())
     assert len(once) == 5 * TRAINING["steps"]
     assert set(once.values()) == {1}
 
-    watched = {"worker_process_setup_hook": "test_ray_faults.watch"}
-    with started({"WATCHED": str(beset), "OMP_NUM_THREADS": "1"}, runtime_env=watched) as cluster:
-        first = cluster.add_node(num_cpus=2)
-        with ThreadPoolExecutor() as threads:  # machines are added and removed by the first thread alone
-            catalog = catalog_for(beset, records, taxonomy, cpu, tiny_gpt2)
-            run = threads.submit(RayRunner().run, pipeline, catalog)
-            while not run.done() and len(list(beset.glob("*.began"))) < 2:
-                time.sleep(0.05)
-            until_then = (beset / "steps.txt").read_text()
-            cluster.remove_node(first, allow_graceful=False)
-            cluster.add_node(num_cpus=2)
-            (beset / "go").touch()
-            made = run.result(timeout=300)
+    first = cluster.add_node(num_cpus=2)
+    with ThreadPoolExecutor() as threads:  # machines are added and removed by the first thread alone
+        catalog = catalog_for(WatchedCache(beset / "cache"), records, taxonomy, cpu, tiny_gpt2)
+        run = threads.submit(RayRunner().run, pipeline, catalog)
+        while not run.done() and len(list(beset.glob("*.began"))) < 2:
+            time.sleep(0.05)
+        until_then = (beset / "steps.txt").read_text()
+        cluster.remove_node(first, allow_graceful=False)
+        cluster.add_node(num_cpus=1)
+        (beset / "go").touch()
+        made = run.result(timeout=300)
 
-        pd.testing.assert_frame_equal(made["candidates"].load(), expected["candidates"].load())
-        assert alike(made["log"].load(), expected["log"].load())
+    candidates, before = made["made"].load()
+    pd.testing.assert_frame_equal(candidates, expected["made"].load()[0])
+    assert before == "X" * 10**6
+    assert (beset / "tries").read_text() == "xx"
+    assert alike(made["log"].load(), expected["log"].load())
     there, undisturbed = weights_in(beset), weights_in(alone)
     assert there.keys() == undisturbed.keys() != set()
     # Not to the last digit: a gradient that is nothing but rounding (of a key's bias) AdamW makes a step of.

@@ -28,14 +28,14 @@ SECONDS_TO_MEET = 60.0
 def cluster() -> Iterator[None]:
     import ray
 
-    from emotion_kedro.runners.ray.cluster import handlers_kept
+    from emotion_kedro.runners.ray.cluster import handlers_kept, path_handed_on
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     claimed = {"num_cpus": 3, "num_gpus": 1, "_memory": 10**9, "include_dashboard": False}
     quiet = {"logging_level": "error", "log_to_driver": False}
-    with handlers_kept():
-        ray.init("local", runtime_env={"env_vars": {"PYTHONPATH": path}}, **quiet, **claimed)
+    ray.shutdown()
+    with handlers_kept(), path_handed_on():
+        ray.init("local", **quiet, **claimed)
     yield
     with handlers_kept():
         ray.shutdown()

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasketch import MinHash
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -188,6 +187,8 @@ def group_near_duplicates(
     same, distinct = pd.factorize(normalise(texts))
     if len(distinct) == 0:
         return np.empty(0, dtype=np.int64)
+    from datasketch import MinHash
+
     vocabulary: dict[str, int] = {}
     matrix = _incidence(distinct, shingle, lambda piece: vocabulary.setdefault(piece, len(vocabulary)))
     # Not Python's hash(), which is salted anew in every process.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sklearn.model_selection import train_test_split
 
 from emotion_kedro.config.data import SplitConfig
 from emotion_kedro.data.near_duplicates import normalise
@@ -172,6 +171,8 @@ def _count(total: int, share: float, *, available: int) -> int:
 def _hold_out(strata: pd.DataFrame, count: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     if count == 0:
         return strata, strata.iloc[:0]
+    from sklearn.model_selection import train_test_split
+
     names = _strata(strata, share=count / len(strata))
     stratify = names if names.nunique() > 1 else None
     rest, held = train_test_split(strata, test_size=count, stratify=stratify, random_state=seed)

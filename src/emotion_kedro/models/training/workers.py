@@ -57,6 +57,9 @@ def take_steps_together(task: Task, config: TrainingConfig, *, device: Device, c
 def _fit(trainer: Any, name: str) -> None:
     from ray.train import WorkerGroupError
 
+    # A process less, which would tell of machines that are taken away soon; and the end is seen sooner than in 2 s.
+    for setting, value in {"ENABLE_PREEMPTION_WATCHER": "0", "HEALTH_CHECK_INTERVAL_S": "0.5"}.items():
+        os.environ.setdefault(f"RAY_TRAIN_{setting}", value)
     for left in reversed(range(RESTARTS + 1)):
         try:
             trainer.fit()

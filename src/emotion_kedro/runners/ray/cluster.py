@@ -35,14 +35,18 @@ def connected(
     if ray.is_initialized():
         yield
         return
-    # No word to its makers; and errors of what nobody waits for any more are no news.
-    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", **os.environ})
+    # No word to its makers; errors of what nobody waits for any more are no news; and a worker that has loaded torch is
+    # kept until another node needs it: by default it ends after a second.
+    settings = {"USAGE_STATS_ENABLED": 0, "IGNORE_UNHANDLED_ERRORS": 1, "idle_worker_killing_time_threshold_ms": 10_000}
+    os.environ.update({**{f"RAY_{name}": str(value) for name, value in settings.items()}, **os.environ})
     options: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
     options |= {"log_to_driver": shows_logs, "logging_level": logging.ERROR}
     check_listening(address)
-    with handlers_kept():
+    # To a cluster that is there the path is sent with each task, to workers that are started for this run alone.
+    environment = _with_path(runtime_env) if address else dict(runtime_env)
+    with handlers_kept(), contextlib.nullcontext() if address else path_handed_on():
         try:
-            ray.init(address or "local", runtime_env=_with_path(runtime_env), **options)
+            ray.init(address or "local", runtime_env=environment, **options)
         except (ConnectionError, ValueError) as error:
             raise ClusterError(f"no Ray cluster at address {address}: {error}") from error
     try:
@@ -68,8 +72,27 @@ def check_listening(address: str | None) -> None:
 
 def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     """Let workers import what this process can."""
-    path = os.pathsep.join(filter(None, sys.path))
-    return {**runtime_env, "env_vars": {"PYTHONPATH": path, **runtime_env.get("env_vars", {})}}
+    return {**runtime_env, "env_vars": {"PYTHONPATH": _path(), **runtime_env.get("env_vars", {})}}
+
+
+def _path() -> str:
+    return os.pathsep.join(filter(None, sys.path))
+
+
+@contextlib.contextmanager
+def path_handed_on() -> Iterator[None]:
+    """Let the machines that are started meanwhile, and with them their workers, import what this process can.
+
+    By a ``runtime_env`` each worker would be started anew: those that Ray starts with a machine have none.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = _path()
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 @contextlib.contextmanager
