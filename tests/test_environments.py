@@ -1,4 +1,4 @@
-"""Every environment: its experiments fit together, and it names the models that it needs before any work."""
+"""Every environment: it fits together, its catalog is whole, and it names the models it needs before any work."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from emotion_kedro.models.pretrained import MissingWeightsError, require
 from emotion_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
+together = pytest.mark.xdist_group("environments")
 HUB_MODELS = {"gpt2", "bert-base-uncased", "bert-base-chinese"}
 OF_THE_REPORT = {
     "causal_prompt": {"gpt2"},
@@ -35,6 +36,7 @@ def environment(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
         yield request.param, context.catalog
 
 
+@together
 @pytest.mark.slow
 def test_models_are_offline_ones_but_for_the_reports_environment(environment: tuple[str, Any]) -> None:
     name, catalog = environment
@@ -47,6 +49,15 @@ def test_models_are_offline_ones_but_for_the_reports_environment(environment: tu
         assert not any(models & HUB_MODELS for models in needed.values())
         assert packaged["augment"] == {"package:minilm", "package:smollm2"}
     assert needed["label_noise"] == set()
+
+
+@together
+@pytest.mark.slow
+def test_every_data_set_is_in_the_catalog(environment: tuple[str, Any]) -> None:
+    _, catalog = environment
+    names = {name for pipeline in register_pipelines().values() for name in pipeline.datasets()}
+    of_pipelines = {name for name in names if not name.startswith("params:")}
+    assert not {name for name in of_pipelines if type(catalog.get(name)).__name__ == "MemoryDataset"}
 
 
 @pytest.mark.slow

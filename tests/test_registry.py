@@ -1,4 +1,4 @@
-"""The wiring: which pipelines there are, what they need, and that every data set is in the catalog."""
+"""The wiring: which pipelines there are, and what they need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
@@ -83,20 +82,3 @@ def test_about_a_node_for_each_generator_and_arm(pipelines: dict[str, Pipeline])
     nodes = [node.name for node in pipelines["study_dair"].nodes]
     assert sum("fit_arm" in name for name in nodes) == 10
     assert sum(".generator." in name and "draw_" in name for name in nodes) == 8
-
-
-@pytest.mark.parametrize("environment", [None, "real", "report"])
-@pytest.mark.slow
-def test_every_data_set_is_in_the_catalog(environment: str | None) -> None:
-    bootstrap_project(ROOT)
-    with KedroSession.create(ROOT, env=environment) as session:
-        catalog = session.load_context().catalog
-        from emotion_kedro.pipeline_registry import register_pipelines
-
-        for name, pipeline in register_pipelines().items():
-            in_memory = {
-                dataset
-                for dataset in pipeline.datasets()
-                if not dataset.startswith("params:") and type(catalog.get(dataset)).__name__ == "MemoryDataset"
-            }
-            assert not in_memory, name

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
@@ -47,8 +46,7 @@ def test_it_runs_and_leaves_a_model(project: Path, tiny_encoder: Path, tiny_gpt2
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
     def called(*words: str) -> str:
-        command = [sys.executable, *words]
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        done = forked.python(*words, cwd=project, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

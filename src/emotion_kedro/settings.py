@@ -1,7 +1,9 @@
 """Kedro settings of the project, and of the libraries below it."""
 
 import os
+import sys
 import warnings
+from importlib.util import find_spec
 
 from emotion_kedro.config.loader import ProjectConfigLoader
 from emotion_kedro.hooks.progress import ProgressHooks
@@ -12,6 +14,10 @@ from emotion_kedro.runners.incremental import ManifestHooks
 # Read when the libraries are loaded, which is later.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+# Kedro asks for it at each of ten thousand parameters. Where it is not, looking for it took a second of every run.
+if find_spec("ibis") is None:
+    sys.modules.setdefault("ibis", None)  # type: ignore[arg-type]
 
 # Calls between libraries, not something that users of this project could mend.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,8 +56,7 @@ def test_the_exported_model_answers_as_torch_does_and_its_card_runs(
     assert (out / QUANTISED).stat().st_size < (out / WHOLE).stat().st_size
     code = re.search(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     assert code is not None
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    printed = subprocess.run([sys.executable, "-c", code[1]], cwd=out, env=environment, capture_output=True, text=True)
+    printed = forked.python("-c", code[1], cwd=out)
     assert printed.stdout.strip()[2:-2] in taxonomy.names, printed.stderr
     again = CliRunner().invoke(cli, words)
     assert again.exit_code == 1

@@ -22,6 +22,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from forked import import_libraries
+
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.utime", "os.truncate", "os.link"}
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -41,20 +45,9 @@ def main() -> None:
 
 def import_everything() -> None:
     """Import the project and what it imports when it needs it; nothing is computed, so that no thread has begun."""
-    for name in ("kedro.framework.cli.cli", "kedro_datasets.pandas", "kedro.runner", "matplotlib.pyplot", "peft"):
+    import_libraries()
+    for name in ("kedro.framework.cli.cli", "kedro_datasets.pandas", "kedro.runner"):
         importlib.import_module(name)
-    import pyarrow.parquet
-    import safetensors.torch
-    import sklearn.linear_model
-    import sklearn.model_selection
-    import transformers
-
-    for name in ("AutoModelForSequenceClassification", "AutoModelForCausalLM", "AutoTokenizer", "BertForMaskedLM"):
-        getattr(transformers, name)
-    for name in ("bert.modeling_bert", "gpt2.modeling_gpt2", "bert.tokenization_bert", "gpt2.tokenization_gpt2"):
-        importlib.import_module(f"transformers.models.{name}")
-    assert pyarrow.parquet, safetensors.torch
-    assert sklearn.linear_model, sklearn.model_selection
     from importlib.metadata import entry_points
 
     # Plugins of the command line: kedro-viz, with a web server.

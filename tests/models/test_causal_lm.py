@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -345,15 +344,12 @@ def test_the_code_on_the_card_works_without_this_package(
     moved = shutil.copytree(saved, tmp_path / "moved")
     code = re.search(r"```python\n(.*?)```", (moved / "README.md").read_text(), re.DOTALL)
     assert code is not None
-    script = f"import sys\nsys.modules['emotion_kedro'] = None  # importing it fails\n{code[1]}"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=120, cwd=moved, check=False
-    )
+    long = code[1].replace("this morning", "this morning " + "and this evening " * 500)
+    assert long != code[1]
+    script = "\n".join(["import sys; sys.modules['emotion_kedro'] = None", code[1], long])
+    done = forked.python("-c", script, cwd=moved)
     assert done.returncode == 0, done.stderr[-3000:]
-    long = script.replace("this morning", "this morning " + "and this evening " * 500)
-    assert long != script
-    subprocess.run([sys.executable, "-I", "-c", long], capture_output=True, timeout=120, cwd=moved, check=True)
-    printed = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
+    printed, _ = (json.loads(line.replace("'", '"')) for line in done.stdout.splitlines() if line.startswith("{"))
     expected = tuned[0].probabilities(["your letter came this morning"], device=cpu)[0]
     assert list(printed) == list(tuned[0].labels)
     assert list(printed.values()) == pytest.approx(expected.tolist(), abs=1e-5)

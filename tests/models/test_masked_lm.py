@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -289,17 +287,11 @@ def test_the_card_shows_how_plain_transformers_answers(
     classifier.save(tmp_path)
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     code = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", code + "\nimport sys; assert 'emotion_kedro' not in sys.modules"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout.strip().splitlines()[-1].replace("'", '"'))
     long = code.replace("this morning", "this morning " + "and this evening " * 500)
     assert long != code
-    subprocess.run([sys.executable, "-c", long], cwd=tmp_path, capture_output=True, check=True)
+    script = "\n".join([code, long, "import sys; assert 'emotion_kedro' not in sys.modules"])
+    done = forked.python("-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    printed, _ = (json.loads(line.replace("'", '"')) for line in done.stdout.splitlines() if line.startswith("{"))
     chances = classifier.probabilities(["your letter came this morning"], device=cpu)[0]
     assert printed == pytest.approx(dict(zip(TAXONOMY.names, chances.tolist(), strict=True)), rel=1e-3)

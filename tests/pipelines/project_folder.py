@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked
 import pandas as pd
 import yaml
 
@@ -23,23 +24,24 @@ class Project:
 
     path: Path
 
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "kedro", *words]
-
     def environment(self) -> dict[str, str]:
         # One thread: tests run beside others, and tiny models gain nothing from more.
         return {**os.environ, "PYTHONPATH": str(self.path / "src"), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
     def kedro(self, *words: str, fails: bool = False) -> str:
         """Run ``kedro``; return all it printed; assert how it ended."""
-        process = self.start(*words)
-        printed, _ = process.communicate(timeout=600)
-        assert (process.returncode != 0) == fails, printed[-6000:]
-        return printed
+        done = self.python("-m", "kedro", *words, merged=True)
+        assert (done.returncode != 0) == fails, done.stdout[-6000:]
+        return done.stdout
+
+    def python(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program in the project's folder."""
+        return forked.python(*words, cwd=self.path, env=self.environment(), **how)
 
     def start(self, *words: str, start_new_session: bool = False) -> subprocess.Popen[str]:
+        """Start ``kedro`` in an interpreter of its own."""
         return subprocess.Popen(
-            self.command(*words),
+            [sys.executable, "-m", "kedro", *words],
             cwd=self.path,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,11 +174,8 @@ def test_the_recommended_model_opens_anew_and_says_what_the_saved_predictions_sa
     first = predictions["data_seed"].eq(0) & predictions["seed"].eq(0)
     kept = predictions[first & predictions["arm"].eq(chosen["arm"]) & predictions["learner"].eq("encoder")]
     rows = kept.merge(test[["record_id", "text"]], on="record_id")
-    done = subprocess.run(
-        [sys.executable, "-c", RECOMMENDED],
-        **{"capture_output": True, "text": True, "check": True, "cwd": project.path},
-        input=json.dumps(rows["text"].tolist()),
-    )
+    done = project.python("-c", RECOMMENDED, text=json.dumps(rows["text"].tolist()))
+    assert done.returncode == 0, done.stderr
     read = pd.DataFrame(json.loads(done.stdout.strip().splitlines()[-1])).add_prefix("p_")
     given = rows.filter(regex="^p_").reset_index(drop=True)
     pd.testing.assert_frame_equal(read[list(given)], given, check_exact=False, atol=1e-4)
@@ -192,19 +188,18 @@ def test_the_card_of_the_recommended_model_runs_as_it_stands(augmented: tuple[Pr
     card = (project.path / "data/06_models/latest/recommended/README.md").read_text(encoding="utf-8")
     code = card.split("```python\n")[1].split("```")[0]
     script = code.replace('pipeline("', 'print(pipeline("', 1).rstrip() + ")"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=project.path)
+    done = project.python("-c", script)
+    assert done.returncode == 0, done.stderr
     answer = ast.literal_eval(done.stdout.strip().splitlines()[-1])[0]
     assert f"and the answer is right: {answer['label']} ({answer['score']:.2f})" in card
 
 
 def test_a_kept_generator_writes_more_and_its_filters_say_why_not(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
-    command = [sys.executable, "-c", "from emotion_kedro.cli import cli; cli()", "generate", "-l", "joy", "-n", "6"]
+    command = ("-c", "from emotion_kedro.cli import cli; cli()", "generate", "-l", "joy", "-n", "6")
 
     def written(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *more], cwd=project.path, env=project.environment(), capture_output=True, text=True, check=False
-        )
+        return project.python(*command, *more)
 
     first = written()
     assert first.returncode == 0, first.stderr
@@ -222,9 +217,7 @@ def test_what_the_document_shows_in_python_runs(augmented: tuple[Project, str]) 
     predict, explain, generate, by_path = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     # Anywhere in the project's folder, but for a path.
     script = "\n".join(["import os; os.chdir('conf')", predict, explain, generate, "os.chdir('..')", by_path])
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=project.path, env=project.environment(), capture_output=True, text=True
-    )
+    done = project.python("-c", script)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[1].startswith("leave me alone ")

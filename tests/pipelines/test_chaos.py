@@ -1,6 +1,6 @@
 """``kill -9`` at random moments over the real command line: whatever a run left behind, the next one ends the same.
 
-Six runs are killed by default, as many as ``CHAOS`` says with ``make chaos N=100``; ``CHAOS_SEED`` chooses the moments.
+Four runs are killed by default, as many as ``CHAOS`` says with ``make chaos N=100``; ``CHAOS_SEED`` picks the moments.
 ``RUNNER=ray`` runs them with Ray, and kills workers too.
 """
 
@@ -30,7 +30,7 @@ pytestmark = [
 ]
 MEMORY = [path for path in ("/dev/shm",) if os.access(path, os.W_OK)]
 LONG = "CHAOS" in os.environ
-COUNT, SEED = int(os.environ.get("CHAOS", "6")), int(os.environ.get("CHAOS_SEED", "0"))
+COUNT, SEED = int(os.environ.get("CHAOS", "4")), int(os.environ.get("CHAOS_SEED", "0"))
 RUNNER = {
     "": (),
     "ray": ("--runner=emotion_kedro.runners.RayIncrementalRunner", "--runner-params=cpus=2"),

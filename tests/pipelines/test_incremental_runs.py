@@ -13,9 +13,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("augment")]
 COMMAND = ("run", "--pipelines=augment", "--runner=emotion_kedro.runners.IncrementalRunner")
 
 
-def test_a_whole_run_leaves_nothing_to_do(augmented: tuple[Project, str]) -> None:
+@pytest.fixture(scope="module")
+def whole(augmented: tuple[Project, str]) -> tuple[Project, str]:
+    """The project, run as a whole: other tests may have run some of its nodes with other parameters."""
     project, _ = augmented
-    printed = project.kedro(*COMMAND)  # other tests may have run some of its nodes with other parameters
+    return project, project.kedro(*COMMAND)
+
+
+def test_a_whole_run_leaves_nothing_to_do(whole: tuple[Project, str]) -> None:
+    project, printed = whole
     log = project.document("08_reporting/augment/run_log.json")
 
     again = project.kedro(*COMMAND)
@@ -27,8 +33,8 @@ def test_a_whole_run_leaves_nothing_to_do(augmented: tuple[Project, str]) -> Non
     assert project.document("08_reporting/augment/run_log.json")["times"] == log["times"]
 
 
-def test_status_names_what_is_downstream_of_an_edit(augmented: tuple[Project, str]) -> None:
-    project, _ = augmented
+def test_status_names_what_is_downstream_of_an_edit(whole: tuple[Project, str]) -> None:
+    project, _ = whole
 
     lines = project.kedro(
         "status", "-p", "augment", "--all", "--params=augment.filters.novel.near_copy=0.5"
@@ -41,10 +47,9 @@ def test_status_names_what_is_downstream_of_an_edit(augmented: tuple[Project, st
 
 
 def test_the_next_run_follows_what_a_person_decided(
-    augmented: tuple[Project, str], monkeypatch: pytest.MonkeyPatch
+    whole: tuple[Project, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, _ = augmented
-    project.kedro(*COMMAND)
+    project, _ = whole
     before = _added(project)
     monkeypatch.chdir(project.path)
     texts = views.texts_of("augment")
@@ -85,7 +90,7 @@ def test_the_next_run_follows_what_a_person_decided(
     # Without decisions all is as it was.
     (project.path / "data/07_synthetic/augment/reviews.parquet").unlink()
     assert "reviews: its content has changed" in project.kedro("status", "-p", "augment")
-    project.kedro(*COMMAND)
+    project.kedro(*COMMAND, "--to-nodes=classifier.augmented.compose_rows")
     pd.testing.assert_frame_equal(_added(project), before)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +54,12 @@ class ReportProject(Project):
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "HF_HOME": str(self.hub), "HF_HUB_CACHE": str(self.hub / "hub")}
+
+    def python(self, *words: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program in an interpreter of its own: where the cache is, is read when the library is loaded."""
+        how: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 600}
+        command = [sys.executable, *words]
+        return subprocess.run(command, cwd=self.path, env=self.environment(), check=False, **how)
 
 
 def sample_texts(*names: str) -> list[str]:

@@ -45,6 +45,13 @@ def _prepared(source: Project, new_project: Callable[[], Project]) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def undisturbed(augmented: tuple[Project, str], new_project: Callable[[], Project]) -> Project:
+    project = _prepared(augmented[0], new_project)
+    project.kedro("run", "--namespaces=generator.per_label,classifier.real")
+    return project
+
+
 @pytest.mark.parametrize(
     ("namespace", "work", "result"),
     [
@@ -53,11 +60,14 @@ def _prepared(source: Project, new_project: Callable[[], Project]) -> Project:
     ],
 )
 def test_a_killed_training_goes_on_and_ends_the_same(
-    namespace: str, work: str, result: str, augmented: tuple[Project, str], new_project: Callable[[], Project]
+    namespace: str,
+    work: str,
+    result: str,
+    augmented: tuple[Project, str],
+    undisturbed: Project,
+    new_project: Callable[[], Project],
 ) -> None:
-    undisturbed, disturbed = (_prepared(augmented[0], new_project) for _ in range(2))
-    undisturbed.kedro("run", f"--namespaces={namespace}")
-
+    disturbed = _prepared(augmented[0], new_project)
     cache = disturbed.path / "data/06_models/cache"
     _kill_after_checkpoint(disturbed.start("run", f"--namespaces={namespace}"), cache, work)
     assert not disturbed.versions(result)

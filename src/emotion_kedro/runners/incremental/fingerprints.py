@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -273,7 +274,7 @@ def version_of(package: str) -> str:
     try:
         return metadata.version(DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
-        names = _distributions().get(package, [])
+        names = _distributions().get(package, []) if find_spec(package) else []  # of an extra that is not installed
         return ", ".join(metadata.version(name) for name in sorted(set(names)))
 
 
