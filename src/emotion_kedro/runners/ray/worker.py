@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -109,6 +110,9 @@ def _enter(setting: Setting) -> Any:
         Task._bootstrap_subprocess(setting.package, setting.logging)
         _KNOWN.append(setting.package)
     os.environ[RETRIES] = str(setting.retries)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell lets what it starts in the background ignore this; and by it Ray tells a node to stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
     if torch is not None and threads.isdigit():
         torch.set_num_threads(int(threads))  # Ray says it for each task, but torch reads it once
