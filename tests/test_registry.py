@@ -26,7 +26,6 @@ EXPERIMENTS = {
     ),
     *("study_dair", "study_edft", "study_edft_thirteen", "study_goemotions", "study_stress"),
     *("study_chnsenticorp", "study_ocemotion", "study_amounts_stress", "study_amounts_edft"),
-    *("study_back_translation_stress", "study_back_translation_edft"),
     *("few_rows", "few_rows_all"),
 }
 

@@ -83,6 +83,8 @@ def test_an_explanation_names_the_words_that_a_label_rests_on(model: EmotionMode
     assert list(falls) == JOY.split()
     assert min(falls["laughing"], falls["dancing"]) > max(falls["we"], falls["were"], falls["and"])
     assert model.explain("laughing").words == (("laughing", 0.0),)
+    long = model.explain("laughing " * 400)
+    assert (len(long.words), long.left) == (300, 100)
     assert [word for word, _ in model.explain("很好 ok").words] == ["很", "好", "ok"]  # no spaces part Chinese words
 
 

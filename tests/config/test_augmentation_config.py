@@ -24,8 +24,7 @@ def test_every_kind_is_built_from_its_raw_form_and_back(kind: str) -> None:
     assert generator_config(config.model_dump(mode="json")) == config
     assert generator_config(config) is config
     assert config.needs_training == (kind in {"fine_tuned", "conditional"})
-    others = {"back_translation": ("package:portuguese",)}
-    assert config.models() == (("gpt2",) if kind in {"fine_tuned", "conditional", "prompted"} else others.get(kind, ()))
+    assert config.models() == (("gpt2",) if kind in {"fine_tuned", "conditional", "prompted"} else ())
     with pytest.raises(ValueError, match="misspelt"):
         generator_config({"kind": kind, **GENERATOR.get(kind, {}), "misspelt": 1})
 

@@ -110,10 +110,13 @@ def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.Da
     assert "there are no validation rows" in answers(none, EVALUATION)
     near = recommendation.assign(validation_loss=[0.41, 0.4], chosen=[True, False])
     assert "mixed is not better by more than a standard error" in reason(near)
+    assert "; real, named first, is worse by more than a standard error)." in reason(recommendation)
     assert reason(recommendation[recommendation["chosen"]]) == "mixed, words: the only arm that may be recommended."
     assert "fewer than 90 % of its answers" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
     never = recommendation.assign(threshold=0.99, answered=0.0, answered_accuracy=float("nan"))
-    assert answers(never, EVALUATION).endswith("reach it, so nothing is known of such answers there.")
+    assert answers(never, EVALUATION).endswith(
+        "reach it, which is 0 of 64: too few to tell how many such answers are right."
+    )
 
 
 def test_a_metric_without_a_name_for_pages_keeps_its_own() -> None:

@@ -170,8 +170,10 @@ def explain(text: str, model: Path | None) -> None:
     heaviest = explanation.heaviest(SHOWN_WORDS)
     for word, fall in heaviest:
         click.echo(f"  {fall * PERCENT:+6.1f}  {word}".replace("-0.0", " 0.0").replace("+0.0", " 0.0"))
-    if left := len(explanation.words) - len(heaviest):
-        click.echo(f"  and {left} more that weigh less")
+    if lighter := len(explanation.words) - len(heaviest):
+        click.echo(f"  and {lighter} more that weigh less")
+    if explanation.left:
+        click.echo(f"  The last {explanation.left:,} words were not looked at.")
 
 
 def _coloured(word: str, fall: float) -> str:

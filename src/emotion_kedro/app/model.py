@@ -45,6 +45,10 @@ class Prediction:
     """Whether the text is longer than the model reads: the rest of it was left out."""
 
 
+EXPLAINED = 300
+"""Words of a text that are left out one by one, at most."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """The words that a prediction rests on."""
@@ -52,6 +56,8 @@ class Explanation:
     prediction: Prediction
     words: tuple[tuple[str, float], ...]
     """Each word of the text, and how much the label's probability falls without it, from -1 to 1."""
+    left: int = 0
+    """Words at the end of a long text that were not looked at."""
 
     def heaviest(self, most: int) -> list[tuple[str, float]]:
         """Return the words that weigh most; one that the text has several times says which it is: ``not (2nd)``."""
@@ -115,27 +121,39 @@ class EmotionModel:
         row = [round(value, DIGITS) for value in row]
         return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
 
+    @property
+    def _reader(self) -> Any:
+        return getattr(self._classifier, "features", self._classifier)
+
+    @property
+    def _most_tokens(self) -> int | None:
+        """Tokens of a text that are read; None: characters or words are counted, all of them."""
+        return getattr(self._reader, "max_tokens", None)
+
     def _is_cut(self, text: str) -> bool:
-        reader: Any = getattr(self._classifier, "features", self._classifier)
-        most = getattr(reader, "max_tokens", None)  # None: characters or words are counted, all of them
+        most = self._most_tokens
         # A token is a character at least: most texts need not be counted.
         if most is None or len(text) < most - 2:
             return False
-        return len(reader.tokenizer([text])["input_ids"][0]) > most
+        return len(self._reader.tokenizer([text])["input_ids"][0]) > most
 
     def explain(self, text: str) -> Explanation:
         """Say which words the prediction rests on, of Chinese which characters: each is left out once.
 
+        Of a long text the first :data:`EXPLAINED` words, and none that the model does not read.
         Erasure: Li et al. 2016, arXiv 1612.08220.
         """
-        found = list(_WORD.finditer(text))
+        every = list(_WORD.finditer(text))
+        found = every[: min(EXPLAINED, self._most_tokens or EXPLAINED)]
         words = [match.group() for match in found]
-        without = [" ".join(f"{text[: match.start()]} {text[match.end() :]}".split()) for match in found]
+        # What a model of so many tokens reads when a word is gone; each word is one at least.
+        read = text if self._most_tokens is None else text[: every[: 2 * self._most_tokens][-1].end()] if every else ""
+        without = [" ".join(f"{read[: match.start()]} {read[match.end() :]}".split()) for match in found]
         whole, *others = self.predict([text, *without] if len(words) > 1 else [text])
         label = whole.label
         assert label is not None
         falls = [whole.probability - other.probabilities[label] for other in others] or [0.0]
-        return Explanation(whole, tuple(zip(words, falls, strict=True)))
+        return Explanation(whole, tuple(zip(words, falls, strict=True)), len(every) - len(found))
 
 
 _WORD = re.compile(rf"[{HAN}]|[^\s{HAN}]+")

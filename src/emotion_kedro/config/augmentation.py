@@ -249,16 +249,6 @@ class EDAConfig(GeneratorConfig):
         return strength
 
 
-class BackTranslationConfig(GeneratorConfig):
-    """English train rows put into Portuguese and back, each once (Sennrich et al. 2016, arXiv 1511.06709)."""
-
-    kind: Literal["back_translation"] = "back_translation"
-
-    def models(self) -> tuple[str, ...]:
-        """Return the package with the two models."""
-        return ("package:portuguese",)
-
-
 class TemplateConfig(GeneratorConfig):
     """A sentence that says the label, once for each of its words."""
 
@@ -332,7 +322,6 @@ GENERATORS = {
     "prompted": Kind(PromptedConfig, "emotion_kedro.augmentation.generators.prompted:Prompted"),
     "oversampling": Kind(OversamplingConfig, "emotion_kedro.augmentation.baselines:Oversampling"),
     "eda": Kind(EDAConfig, "emotion_kedro.augmentation.baselines:EDA"),
-    "back_translation": Kind(BackTranslationConfig, "emotion_kedro.augmentation.baselines:BackTranslation"),
     "template": Kind(TemplateConfig, "emotion_kedro.augmentation.baselines:Template"),
     "self_training": Kind(SelfTrainingConfig, "emotion_kedro.augmentation.baselines:SelfTraining"),
     "more_real": Kind(MoreRealConfig, "emotion_kedro.augmentation.baselines:MoreReal"),

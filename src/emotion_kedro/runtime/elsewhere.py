@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,6 +134,8 @@ def _answer(function: Callable[[Any], Any], item: Any, retries: int) -> Any:
     tries = _ray().get_runtime_context().worker.core_worker.get_current_task_attempt_number()
     if tries > retries:  # kills by Ray's memory monitor it counts apart, without an end
         raise LostError(_died(tries))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for a node: Ray tells a part to stop by it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
     if torch is not None and threads.isdigit():
         torch.set_num_threads(int(threads))  # of this call: the process may have done another with more

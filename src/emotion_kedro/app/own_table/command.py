@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOLDER = Path("conf/local/experiments")
 WIDTH = 80
 REAL = "real"
-"""The simplest arm: it is what the others have to better."""
+"""The arm that the others have to better."""
 FEW_ROWS = 20
 """Of a label, train and test together: where eight are learned from, words help (docs/results/study.md)."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
@@ -218,11 +218,12 @@ def results(name: str) -> list[str]:
 
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        scores, comparisons, recommendation, runs = (
-            catalog.load(f"{name}.{table}") for table in ("scores", "comparisons", "recommendation", "runs")
-        )
+        tables = [
+            catalog.load(f"{name}.{table}")
+            for table in ("scores", "comparisons", "recommendation", "runs", "label_scores")
+        ]
         model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
-    return lines_of(scores, comparisons, recommendation, runs, model, page)
+    return lines_of(*tables, model=model, page=page)
 
 
 def _path(catalog: Any, name: str) -> str:
@@ -230,8 +231,10 @@ def _path(catalog: Any, name: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, model: str, page: str) -> list[str]:
-    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``)."""
+def lines_of(
+    scores: Any, comparisons: Any, recommendation: Any, runs: Any, label_scores: Any, *, model: str, page: str
+) -> list[str]:
+    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``, ...)."""
     every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
     against = every[every["second"] == REAL]
     chosen = recommendation[recommendation["chosen"]].iloc[0]
@@ -241,17 +244,21 @@ def lines_of(scores: Any, comparisons: Any, recommendation: Any, runs: Any, mode
     first = recommendation.iloc[0]
     rows = {chosen["arm"]: model_run, first["arm"]: (first["arm"], first["learner"])}
     rows |= {what: run for what, run in OTHERS.items() if run != model_run}
-    # One model is kept, whose own figures stand on its card.
-    lines.append(f"{f'mean of {chosen.runs}' if chosen['runs'] > 1 else '':14}{'accuracy':22}macro-F1")
+    lines.append(f"{'':14}{'accuracy':22}macro-F1")
     for what, run in rows.items():
         if run in table.index.droplevel("metric"):
             told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
-            lines.append(f"{what:<13} {told[0]:22}{told[1]}")
+            # One model is kept, whose own figures stand on its card.
+            count = table.loc[(*run, "accuracy")]["runs"].max()
+            lines.append(f"{what:<13} {told[0]:22}{told[1]}" + f"  mean of {count}" * bool(count > 1))
     if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     else:
         accuracy = table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max()
         lines += _as_good(accuracy, model_run, Path(model).parent)
+    own = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
+    if never := sorted(own.loc[own["recall"] == 0, "label"]):
+        lines.append(f"{'':12}never right: {', '.join(never)}")
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
@@ -265,14 +272,13 @@ def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
     there = accuracy.to_dict()
     own = there.get(model, 2)
-    better = {what: run for what, run in simple.items() if there.get(run, -1) >= own and run != model}
-    if not better:
+    as_good = {there[run]: (what, run[0]) for what, run in simple.items() if there.get(run, -1) >= own and run != model}
+    if not as_good:
         return []
-    as_good = " or ".join(f"{what} ({there[run]:.3f})" for what, run in better.items())
-    places = " and ".join(str(folder / arm) for arm, _ in better.values())
+    what, arm = as_good[best := max(as_good)]
     return [
-        f"{'':12}the model ({own:.3f}) is no better than {as_good}, on these test rows",
-        f"{'':12}to read with that: --model {places}",
+        f"{'':12}the model ({own:.3f}) is no better than {what} ({best:.3f}), on these test rows",
+        f"{'':12}to read with that: --model {folder / arm}",
     ]
 
 

@@ -71,6 +71,8 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     """
     config, names, notes = _opened(path, _layout(path), text, label)
     columns = list(_columns(path, config, names))
+    if not columns:
+        raise SourceError(f"{path}: the table has no rows")
     texts = [text] if text else _texts(columns, label)
     labels = [label] if label else _labels(columns, (texts or [""])[0])
     for what, candidates in (("text", texts), ("label", labels)):

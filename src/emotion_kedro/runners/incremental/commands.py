@@ -43,7 +43,7 @@ def status(name: str, env: str | None, params: dict[str, object], all_outputs: b
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
         states = states_of(pipelines[name], catalog)
     if name == "__default__" and any(state.kind != "fresh" for state in states):
-        click.echo("Of the default pipeline; of another: --pipelines NAME")
+        click.echo("Of the default pipeline; of what you have run yourself: --pipelines NAME")
     for line in described(states, all_outputs=all_outputs):
         click.echo(line)
 

@@ -274,7 +274,9 @@ def version_of(package: str) -> str:
     try:
         return metadata.version(DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
-        names = _distributions().get(package, []) if find_spec(package) else []  # of an extra that is not installed
+        # Of an extra that is not installed there is none: no need to look through all that is.
+        there = package in sys.modules or find_spec(package) is not None
+        names = _distributions().get(package, []) if there else []
         return ", ".join(metadata.version(name) for name in sorted(set(names)))
 
 
