@@ -369,7 +369,10 @@ def test_results_are_those_of_the_saved_tables() -> None:
         {"arm": ["real", "counted"], "learner": ["encoder", "counting"], "chosen": [False, True], "runs": [3, 1]}
     )
     counted = lines_of(
-        scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)), comparisons, choice, runs, "m", "p"
+        scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)),
+        *(comparisons, choice, runs, right),
+        model="m",
+        page="p",
     )
     assert [line.split("  ")[0] for line in counted[2:6]] == [
         "counted",
