@@ -20,6 +20,8 @@ LEARNER = "learner:"
 COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
 COMPARED = ("accuracy", "macro_f1")
+SIGNS = 6
+"""Rows that differ, at least, for a sign test to show anything at the 5 % level: all of them in one direction."""
 POWER_ERRORS = 2.8
 """Standard errors of the smallest difference that is seen with 80 % power at the 5 % level, 1.96 + .84."""
 Pair = tuple[str, str]
@@ -183,8 +185,8 @@ def _compare(
             "difference": gain.estimate,
             "low": gain.low,
             "high": gain.high,
-            # Where no row differs, nothing says how much the difference could vary.
-            "detectable": POWER_ERRORS * gain.error if gain.error else np.nan,
+            # Where hardly a row differs, nothing says how much the difference could vary.
+            "detectable": POWER_ERRORS * gain.error if gain.error and differing >= SIGNS else np.nan,
             "p_value": p_value_of(gain, differing) if name == "accuracy" else np.nan,
         }
         for name, gain in gains.items()

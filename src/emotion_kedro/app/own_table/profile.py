@@ -116,7 +116,10 @@ class Profile:
         if self.test_rows is not None:
             lines[1:1] = self._test_lines()
         if self.unfit:
-            why = "too few different texts" + (", or none in the test file" if self.test_rows is not None else "")
+            least = max(LEAST_GROUPS.values()) if self.test_rows is None else LEAST_OWN_GROUPS
+            why = f"too few different texts ({least} are enough)" + (
+                ", or none in the test file" if self.test_rows is not None else ""
+            )
             lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
         return lines
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from emotion_kedro.app.own_table.experiment_file import said_minutes
 from emotion_kedro.app.own_table.guessing import guess_source
 from emotion_kedro.app.own_table.profile import profile_source
+from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.storage.whole_files import written_whole
 
 DROPPED = Path("data/01_raw/dropped")
@@ -38,8 +39,15 @@ def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = 
         ValueError: if there is none, or it cannot be read; the message names file, row and fix.
     """
     file = _kept_table(dropped)
-    guess = guess_source(file.resolve(), text=text or None, label=label or None)
-    known = profile_source(guess.source)
+    try:
+        guess = guess_source(file.resolve(), text=text or None, label=label or None)
+        known = profile_source(guess.source)
+    except SourceError as error:
+        # The page has no parameters and no options, and where it keeps the table is nobody's concern.
+        said = str(error).replace(str(file.resolve()), file.name).partition(" Correct `text_column`")[0]
+        raise SourceError(
+            said.replace("--text COLUMN", "Text column").replace("--label COLUMN", "Label column")
+        ) from None
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
     notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
     time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
