@@ -238,9 +238,8 @@ def _cell(name: str, value: object) -> str:
 
 def missing(what: str) -> str:
     """Return that there are no models, generators, results or texts yet, and what makes some."""
-    return (
-        f"<p class='note'>There are no {what} here yet: make augment, or try a table of your own (tab Your table).</p>"
-    )
+    table = "try a table of your own (tab Your table; quick runs tune no generator)"
+    return f"<p class='note'>There are no {what} here yet: make augment, or {table}.</p>"
 
 
 # --- review ---------------------------------------------------------------------------------------------------------
