@@ -162,7 +162,9 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 print(*sys.argv[1:], "\\nstep 1 …", flush=True)
 while not here.joinpath("code").exists():
-    time.sleep(0.02)
+    time.sleep(0.005)
+    if here.joinpath("talks").exists():
+        print("still", flush=True)
 print("x" * {said}, "step 2", flush=True)
 sys.exit(int(here.joinpath("code").read_text()))
 """
@@ -178,7 +180,7 @@ def _ends_with(code: str, slow_run: Path) -> None:
 def slow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let runs say a step, then another once ``code`` lies in this folder, and end with what stands there.
 
-    One that is stopped leaves the file ``ended``.
+    While there is a file ``talks`` they say a line after the other. One that is stopped leaves the file ``ended``.
     """
     program = tmp_path / "python"
     program.write_text(RUN.format(python=sys.executable, here=str(tmp_path), said=tab.SAID), encoding="utf-8")
@@ -206,6 +208,15 @@ def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path
     assert any("step 1" in said for said in run)
     run.close()
     assert (slow_run / "ended").exists()
+
+    run = tab.tried(str(table), "", "", False, "one window")
+    assert any("step 1" in said for said in run)
+    tab.left("another window")
+    next(run)
+    tab.left("one window")
+    *_, last = run
+    assert last.endswith("It ended with code 143.")
+    tab.left("one window")
 
 
 def test_decisions_are_kept_one_for_each_text() -> None:
@@ -357,7 +368,7 @@ def test_a_browser_checks_a_table_runs_on_it_and_stops(opened: Opened, table: Pa
     with page.expect_file_chooser() as chooser:
         page.get_by_text("Click to Upload").click()
     chooser.value.set_files(table)
-    opened.wait_for("mine.csv")
+    page.get_by_label("mine.csv").wait_for()  # its text is there for a moment only, while it goes up
     opened.button("Check the table").click()
     opened.wait_for("2: sad 20")
     said = page.get_by_label("Progress")
@@ -378,8 +389,9 @@ def test_a_browser_checks_a_table_runs_on_it_and_stops(opened: Opened, table: Pa
     assert _comes(ended)
 
     ended.unlink()
+    (slow_run / "talks").touch()  # with lines on their way at any moment
     opened.button("Run it here").click()
-    opened.says(said).to_have_value(re.compile("step 1 …\n$"))
+    opened.says(said).to_have_value(re.compile("still\n$"))
     page.close()
     assert _comes(ended)  # a run that nobody sees any more
 

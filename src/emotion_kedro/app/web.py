@@ -143,6 +143,8 @@ def _blocks(gr: Any) -> Any:
         for name, make in TABS.items():
             with gr.Tab(name):
                 made.append(make(gr))
+        # Where lines are on their way when a window is closed, gradio does not stop what sends them.
+        blocks.unload(_plainly(gr, tab.left, by_window=True))
         # What runs have left is looked up whenever the page is opened, and when a run on it has ended.
         for refresh, outputs, own in made:
             calling = [blocks.load, *(ended for *_, ended in made if ended and not own)]
@@ -151,16 +153,20 @@ def _blocks(gr: Any) -> Any:
     return blocks
 
 
-def _plainly(gr: Any, work: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
-    """Return the work as steps to show; of an error the message is shown alone."""
+def _plainly(gr: Any, work: Callable[..., Any], by_window: bool = False) -> Callable[..., Iterator[Any]]:
+    """Return the work as steps to show; of an error the message is shown alone.
 
-    def steps(*given: Any) -> Iterator[Any]:
+    ``by_window``: before all that it is given, the work gets the name of the browser's window.
+    """
+
+    def steps(request: Any, *given: Any) -> Iterator[Any]:
         try:
-            result = work(*given)
+            result = work(*[request.session_hash] * by_window, *given)
             yield from result if isinstance(result, Iterator) else (result,)
         except (ValueError, OSError) as error:
             raise gr.Error(views.escape(str(error)), duration=SHOWN, print_exception=False) from None
 
+    steps.__annotations__["request"] = gr.Request  # by which gradio knows that it is to give one
     return steps
 
 
@@ -235,9 +241,9 @@ def _table(gr: Any) -> Refresh:
     def profiled(*given: Any) -> Any:
         return tab.profile(*given), gr.update(visible=True)
 
-    def tried(*given: Any) -> Iterator[Any]:
+    def tried(window: str, *given: Any) -> Iterator[Any]:
         lines = ""
-        for lines in tab.tried(*given):
+        for lines in tab.tried(*given, window=window):
             yield gr.update(value=lines, visible=True), gr.update(visible=False), gr.update(visible=True)
         # With the lines once more: of two updates that come at once the page follows the last alone.
         yield gr.update(value=lines), gr.update(visible=True), gr.update(visible=False)
@@ -248,7 +254,7 @@ def _table(gr: Any) -> Refresh:
 
     given, while_running = [file, text, label, quick], [said, run, stop]
     look.click(_plainly(gr, profiled), given, [shown, run], api_visibility="private")
-    running = run.click(_plainly(gr, tried), given, while_running, api_visibility="private")
+    running = run.click(_plainly(gr, tried, by_window=True), given, while_running, api_visibility="private")
     stop.click(stopped, said, while_running, cancels=running, api_visibility="private")
     return lambda: gr.update(visible=False), [run], running.then
 

@@ -72,13 +72,17 @@ def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
     return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
 
 
-def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
-    """Run ``emotion try`` on a table, and yield again and again the end of what it has said; closing ends the run."""
+def tried(dropped: str | None, text: str, label: str, quick: bool, window: str = "") -> Iterator[str]:
+    """Run ``emotion try`` on a table, and yield again and again the end of what it has said.
+
+    Closing ends the run; so does `left` with the name of the same window.
+    """
     words = _try_words(_kept_table(dropped), text, label, quick)[1:]
     command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
+        _runs[window] = process
         try:
             while True:
                 if select.select([process.stdout], [], [], SILENCE)[0]:
@@ -90,4 +94,15 @@ def tried(dropped: str | None, text: str, label: str, quick: bool) -> Iterator[s
             code = process.wait()
         finally:
             process.terminate()
+            _runs.pop(window, None)
     yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
+
+
+_runs: dict[str, subprocess.Popen[bytes]] = {}
+"""What runs for each window of the page."""
+
+
+def left(window: str) -> None:
+    """End the run of a window that was closed."""
+    if process := _runs.get(window):
+        process.terminate()
