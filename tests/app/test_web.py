@@ -190,7 +190,7 @@ def slow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path, slow_run: Path) -> None:
-    run = tab.tried(str(table), "said", "", True)
+    run = tab.tried("a window", str(table), "said", "", True)
     first = next(said for said in run if said.endswith("…\n"))  # a line may come in pieces
     words = "-m emotion_kedro try data/01_raw/dropped/mine.csv --text said --quick --yes"
     assert first == next(run) == f"{words} \nstep 1 …\n"
@@ -199,17 +199,17 @@ def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path
     assert last.endswith("x step 2\n\nDone.")
     assert len(last) == tab.SAID + len("\nDone.")
     _ends_with("3", slow_run)
-    *_, last = tab.tried(str(table), "", "", False)
+    *_, last = tab.tried("a window", str(table), "", "", False)
     assert last.endswith("step 2\n\nIt ended with code 3.")
     assert not (slow_run / "ended").exists()
 
     (slow_run / "code").unlink()
-    run = tab.tried(str(table), "", "", False)
+    run = tab.tried("a window", str(table), "", "", False)
     assert any("step 1" in said for said in run)
     run.close()
     assert (slow_run / "ended").exists()
 
-    run = tab.tried(str(table), "", "", False, "one window")
+    run = tab.tried("one window", str(table), "", "", False)
     assert any("step 1" in said for said in run)
     tab.left("another window")
     next(run)

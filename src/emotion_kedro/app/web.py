@@ -241,9 +241,9 @@ def _table(gr: Any) -> Refresh:
     def profiled(*given: Any) -> Any:
         return tab.profile(*given), gr.update(visible=True)
 
-    def tried(window: str, *given: Any) -> Iterator[Any]:
+    def tried(*given: Any) -> Iterator[Any]:
         lines = ""
-        for lines in tab.tried(*given, window=window):
+        for lines in tab.tried(*given):
             yield gr.update(value=lines, visible=True), gr.update(visible=False), gr.update(visible=True)
         # With the lines once more: of two updates that come at once the page follows the last alone.
         yield gr.update(value=lines), gr.update(visible=True), gr.update(visible=False)

@@ -72,7 +72,7 @@ def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
     return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
 
 
-def tried(dropped: str | None, text: str, label: str, quick: bool, window: str = "") -> Iterator[str]:
+def tried(window: str, dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
     """Run ``emotion try`` on a table, and yield again and again the end of what it has said.
 
     Closing ends the run; so does `left` with the name of the same window.
