@@ -10,7 +10,8 @@ SYSTEMS := augment causal_prompt cross_dataset tstr rounds masked_prompt lexicon
 	chnsenticorp chnsenticorp_report_rows ocemotion ocemotion_report_rows out_of_domain \
 	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
 STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_thirteen study_goemotions study_stress \
-	study_chnsenticorp study_ocemotion study_amounts_stress study_amounts_edft overview
+	study_chnsenticorp study_ocemotion study_amounts_stress study_amounts_edft \
+	study_unlabelled_stress study_unlabelled_edft study_unlabelled_goemotions overview
 
 # Large tensors come and go in every step: memory is kept instead of given back to the system and asked for again.
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.

@@ -99,6 +99,27 @@ def test_self_training_takes_the_surest_unlabelled_texts_of_each_label(
     }
 
 
+def test_self_training_learns_from_sentences_too_but_for_held_out_ones(
+    context: GenerationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[pd.DataFrame] = []
+
+    def fit(rows: pd.DataFrame, *_: Any, **__: Any) -> Reading:
+        seen.append(rows)
+        return Reading({"a text": [1.0, 0, 0, 0]})
+
+    monkeypatch.setattr(baselines, "fit_agreement_classifier", fit)
+    heldout = pd.DataFrame({"record_id": ["r"], "text": ["I feel sadness!"], "group": [-5]})
+    context = replace(context, guard=LeakGuard(heldout), unlabelled=pd.DataFrame({"text": ["a text"]}))
+    for sentences in ([], ["i feel {label}"]):
+        drawn("self_training", context, learner=LINEAR, sentences=sentences)
+    without, with_them = seen[0], seen[-1]
+    assert without[["text", "label"]].equals(context.rows[["text", "label"]].reset_index(drop=True))
+    said = with_them.iloc[len(without) :]
+    assert said["text"].tolist() == [f"i feel {label}" for label in ("anger", "fear", "joy")]
+    assert said["label"].tolist() == ["anger", "fear", "joy"]
+
+
 def test_self_training_fits_its_learner_on_the_rows_of_the_draw(context: GenerationContext) -> None:
     table = drawn("self_training", context, learner=LINEAR)
     assert 0 < len(table) <= TEXTS * 4

@@ -76,7 +76,7 @@ class MoreReal(Baseline):
 
 
 class SelfTraining(Baseline):
-    """Unlabelled texts under the label that a classifier of the draw's rows reads in them."""
+    """Unlabelled texts under the label that a classifier of the draw's rows, and of sentences, reads in them."""
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return the texts that are read as the label, the surest first."""
@@ -89,7 +89,7 @@ class SelfTraining(Baseline):
 
         draw = self._draw
         classifier = fit_agreement_classifier(
-            draw.rows,
+            pd.concat([draw.rows, self._sentences()], ignore_index=True),
             draw.validation,
             draw.taxonomy,
             learner_config(self.config.learner),
@@ -105,3 +105,15 @@ class SelfTraining(Baseline):
         table = pd.DataFrame({"text": texts, "label": labels, "probability": probabilities.max(axis=1)})
         table = table[~table["text"].isin(draw.rows["text"])]
         return table.sort_values("probability", ascending=False, kind="stable").drop_duplicates("text")
+
+    def _sentences(self) -> pd.DataFrame:
+        """Return the sentences that say a label; one that a held-out row says, too, is left out."""
+        taxonomy = self._draw.taxonomy
+        said = [
+            (sentence, label)
+            for label in taxonomy.names
+            for template in self.config.sentences
+            for sentence in taxonomy.sentences(label, template)
+        ]
+        table = pd.DataFrame(said, columns=["text", "label"], dtype="str")
+        return table[~self._draw.guard.same(table["text"].tolist())]

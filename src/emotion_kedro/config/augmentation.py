@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
 from emotion_kedro.config.filters import config_of
@@ -249,25 +249,28 @@ class EDAConfig(GeneratorConfig):
         return strength
 
 
+def _with_a_place(sentence: str) -> str:
+    field = DESCRIPTION if DESCRIPTION in sentence else LABEL
+    if field not in sentence:
+        raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
+    check_fields(sentence, [field])
+    return sentence
+
+
+Sentence = Annotated[str, AfterValidator(_with_a_place)]
+"""With ``{label}``, or ``{description}``."""
+
+
 class TemplateConfig(GeneratorConfig):
     """A sentence that says the label, once for each of its words."""
 
     right_by_making: ClassVar[bool] = True
 
     kind: Literal["template"] = "template"
-    sentence: str | None = None
+    sentence: Sentence | None = None
     """With ``{label}``, or ``{description}``; None: the taxonomy's ``prompt.template``."""
     words: Positive | Literal["all"] = 1
     """Words of each label, the label's own first, that get a sentence; of a description all texts do."""
-
-    @field_validator("sentence")
-    @classmethod
-    def _has_a_place(cls, sentence: str | None) -> str | None:
-        field = DESCRIPTION if DESCRIPTION in (sentence or "") else LABEL
-        if sentence is not None and field not in sentence:
-            raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
-        check_fields(sentence or "", [field])
-        return sentence
 
 
 class SelfTrainingConfig(GeneratorConfig):
@@ -281,6 +284,8 @@ class SelfTrainingConfig(GeneratorConfig):
     kind: Literal["self_training"] = "self_training"
     learner: dict[str, Any]
     """A learner of kind ``linear``."""
+    sentences: tuple[Sentence, ...] = ()
+    """Templates: the classifier learns from their sentences for each label's words, or description, as well."""
 
     @field_validator("learner")
     @classmethod
