@@ -255,6 +255,41 @@ def test_what_is_said_of_labels_goes_into_the_experiment() -> None:
     assert {chinese.arms[each].filters for each in ("template", "eda")} == {("reviewed",)}
 
 
+@pytest.mark.parametrize("script", ["latin", "chinese"])
+@pytest.mark.parametrize("quick", [True, False])
+def test_texts_without_labels_make_an_arm(script: str, quick: bool) -> None:
+    source = SourceConfig(file="/mine.csv", text_column="a", label_column="b")
+    texts, profile = SourceConfig(file="/more.txt", format="csv", text_column="text"), profile_of(3, 60, script=script)
+    without, mine = (
+        experiment_for(source, profile, name="mine", quick=quick, unlabelled=each) for each in (None, texts)
+    )
+    experiment = resolved(mine)
+    assert experiment.unlabelled.sources == {"mine_unlabelled": texts}
+    assert experiment.recommend == (*without["recommend"][:-1], "self_trained", "counted")
+    assert experiment.arms["self_trained"].add == ("template", "self_training")
+    assert experiment.generators["self_training"]["sentences"] == [experiment.generators["template"]["sentence"]]
+    [reads] = [name for name, learner in mine["learners"].items() if "self_trained" in learner["only"]["arms"]]
+    assert "real" in mine["learners"][reads]["only"]["arms"]
+    assert estimated_seconds(mine, profile) > estimated_seconds(without, profile)
+
+
+def test_a_file_without_labels_is_read_by_the_column_of_the_other(tmp_path: Path) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    source = guess_source(tmp_path / "mine.csv").source
+    more = pd.DataFrame({"said": table()["entry"] + " and more", "entry": table()["entry"]})
+    more.to_csv(tmp_path / "more.csv", index=False)
+    (tmp_path / "lines.txt").write_text("a first text, with a comma\nand a second one\n")
+    read = {name: command._without_labels(tmp_path / name, source) for name in ("mine.csv", "more.csv", "lines.txt")}
+    assert {name: each.text_column for name, each in read.items()} == {
+        "mine.csv": "entry",
+        "more.csv": "entry",
+        "lines.txt": "text",
+    }
+    assert {each.label_column for each in read.values()} == {None}
+    with pytest.raises(SourceError, match=r"none\.csv"):
+        command._without_labels(tmp_path / "none.csv", source)
+
+
 def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
     assert name_for(Path("/a/2nd Posts (new).csv"), quick=True) == "table_2nd_posts_new_quick"
     first = write_experiment(tmp_path, "mine", {"question": "a"}, {"augment"})

@@ -90,7 +90,11 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     ]
     (project.path / "my diary.csv").write_text("\n".join([*rows, '"one day alone",rare']), encoding="utf-8")
 
-    printed = project.kedro("try", "my diary.csv", "--quick", "--describe", "low=sad, down")
+    more = [f"{words} on the {n}th of may" for words in moods.values() for n in range(12)]
+    (project.path / "more.txt").write_text("\n".join(more), encoding="utf-8")
+
+    words = ["--quick", "--describe", "low=sad, down", "--unlabelled", "more.txt"]
+    printed = project.kedro("try", "my diary.csv", *words)
 
     written = yaml.safe_load((project.path / "conf/local/experiments/my_diary_quick.yml").read_text(encoding="utf-8"))
     labels = written["my_diary_quick"]["records"]["taxonomy"]["labels"]
@@ -102,6 +106,9 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     scores = project.csv("08_reporting/results/my_diary_quick.csv").set_index(["arm", "metric"])
     assert f" {scores.loc[(chosen, 'accuracy'), 'value']:.3f} [" in best  # of its one learner
     assert "hand-written sample" not in printed
+    texts = project.table("07_synthetic/my_diary_quick/candidates.parquet").set_index("generator").loc["self_training"]
+    assert set(texts["text"]) <= set(more)
+    assert re.search(r"^Added text  self_trained, \d+ texts: ", printed, re.MULTILINE)
     folder = model.split()[1]
     assert f'emotion predict --model {folder} "..."' in printed
     assert (project.path / folder / "classifier.json").is_file()

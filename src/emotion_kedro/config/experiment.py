@@ -108,9 +108,10 @@ class EvaluatorConfig(Config):
 
 
 class UnlabelledSpec(Config):
-    """Texts without labels of the taxonomy, by the names of their sources."""
+    """Texts without labels of the taxonomy."""
 
-    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    sources: Annotated[tuple[str, ...] | dict[str, SourceConfig], Field(min_length=1)]
+    """Names of ``ingestion.sources``, or sources written out here, which need no ``label_column``."""
     cap: Positive | None = 300
     train_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     seed: Seed = 0

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from emotion_kedro.app.own_table.guessing import Guess
     from emotion_kedro.app.own_table.profile import Profile
     from emotion_kedro.config.data import SourceConfig
 
@@ -35,6 +34,11 @@ ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-param
 @click.option("--text", help="The column of the texts; else it is guessed.")
 @click.option("--label", help="The column of the labels; else it is guessed.")
 @click.option("--test", type=click.Path(path_type=Path), help="A file of test rows; else some of FILE are held out.")
+@click.option(
+    "--unlabelled",
+    type=click.Path(path_type=Path),
+    help="A file of texts without labels, to learn from as well; may be FILE itself.",
+)
 @click.option("--quick", is_flag=True, help="A minute or two: no language model is tuned.")
 @click.option(
     "--describe", multiple=True, metavar='LABEL="WORDS"', help="Words that say a label, commas between; repeatable."
@@ -47,6 +51,7 @@ def try_table(
     text: str | None,
     label: str | None,
     test: Path | None,
+    unlabelled: Path | None,
     quick: bool,
     describe: tuple[str, ...],
     yes: bool,
@@ -62,6 +67,7 @@ def try_table(
     emotion try mails.xlsx
     emotion try posts.csv --text body --label mood --quick
     emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
+    emotion try posts.csv --unlabelled more.txt
     """  # noqa: D301 - click wants the character itself
     from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
     from emotion_kedro.app.own_table.guessing import with_test_file
@@ -77,6 +83,7 @@ def try_table(
         )
         if test is not None:
             source = with_test_file(source, (start / test.expanduser()).resolve())
+        texts = _without_labels((start / unlabelled.expanduser()).resolve(), source) if unlabelled else None
         loader = current_loader()
         with alone_in(Path(loader["globals"]["data_root"])):  # before anything is written
             click.echo("Looking at its rows ...")
@@ -84,7 +91,7 @@ def try_table(
             click.echo("\n".join(_wrapped(line) for line in profile.lines()))
             words = _described(describe, profile)
             wanted = name or name_for(file, quick=quick)
-            experiment = _checked(source, profile, wanted, quick, words)
+            experiment = _checked(source, profile, name=wanted, quick=quick, words=words, unlabelled=texts)
             written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
@@ -120,13 +127,28 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
                 f"Which column holds the {what}s?", type=click.Choice(candidates), default=candidates[0]
             )
             guess = guess_source(file, **columns)
-    _say(file, guess)
+    _say(file, guess.notes)
     return guess.source
 
 
-def _say(file: Path, guess: Guess) -> None:
+def _without_labels(file: Path, source: SourceConfig) -> SourceConfig:
+    """Return how a file of texts without labels is read: by the column of the labelled ones, if it has such a one."""
+    from emotion_kedro.app.own_table.guessing import guess_texts
+
+    if str(file) == source.file:
+        taken = {"label_column", "test_file", "label_map", "unknown_labels"}
+        return type(source).model_validate(source.model_dump(exclude_defaults=True, exclude=taken))
+    try:
+        texts, _, notes = guess_texts(file, source.text_column)
+    except ValueError:
+        texts, _, notes = guess_texts(file)
+    _say(file, notes or [f"text: {texts.text_column!r}"])
+    return texts
+
+
+def _say(file: Path, notes: Sequence[str]) -> None:
     click.echo(f"{file.name}")
-    for note in guess.notes:
+    for note in notes:
         click.echo(_wrapped(note))
 
 
@@ -149,10 +171,8 @@ def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]
     return words
 
 
-def _checked(
-    source: SourceConfig, profile: Profile, name: str, quick: bool, words: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """Return the experiment.
+def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any) -> dict[str, Any]:
+    """Return the experiment, with what else is ``given`` for it.
 
     Raises:
         ValueError: if there is nothing to tell apart, or the words do not fit.
@@ -165,7 +185,7 @@ def _checked(
         raise ValueError(
             f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
         )
-    experiment = experiment_for(source, profile, name=name, quick=quick, words=words)
+    experiment = experiment_for(source, profile, name=name, **given)
     try:
         ExperimentFile.model_validate(experiment)
     except ValueError as error:

@@ -46,13 +46,23 @@ SENTENCES = {
     "chinese": "这段文字表达的是{label}",
     "other": "{label}",
 }
+UNLABELLED = {"cap": 2000, "train_share": 0.9}
+"""Of unlabelled texts: how many are taken, at most, and how many of those may be learned from."""
+PENALTIES = [3e-3]
+"""Of the classifier that reads them, as in the studies (docs/study.md)."""
 QUESTION = "Does added text help here, and how well are the labels read?"
 SHAPES = Path(__file__).with_name("experiments.yml")
 HEADER = "# Written by emotion try. Change what you like; run it again: kedro run --pipelines={name}\n"
 
 
 def experiment_for(
-    source: SourceConfig, profile: Profile, *, name: str, quick: bool = False, words: Mapping[str, Sequence[str]] = {}
+    source: SourceConfig,
+    profile: Profile,
+    *,
+    name: str,
+    quick: bool = False,
+    words: Mapping[str, Sequence[str]] = {},
+    unlabelled: SourceConfig | None = None,
 ) -> dict[str, Any]:
     """Return an experiment on a table, as its file holds it.
 
@@ -62,9 +72,10 @@ def experiment_for(
         name: of the source.
         quick: no language model is tuned.
         words: label -> words that say it.
+        unlabelled: a table of texts without labels.
     """
     for seeds, share in SIZES:
-        experiment = _experiment(source, profile, name, words, quick=quick, seeds=seeds, share=share)
+        experiment = _experiment(source, profile, name, words, unlabelled, quick=quick, seeds=seeds, share=share)
         if estimated_seconds(experiment, profile) <= BUDGET:
             break
     return experiment
@@ -75,6 +86,7 @@ def _experiment(
     profile: Profile,
     name: str,
     words: Mapping[str, Sequence[str]],
+    unlabelled: SourceConfig | None,
     *,
     quick: bool,
     seeds: int,
@@ -82,7 +94,9 @@ def _experiment(
 ) -> dict[str, Any]:
     shapes = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))
     experiment = shapes["characters" if profile.script != "latin" else "quick" if quick else "whole"]
-    experiment["generators"]["template"]["sentence"] = SENTENCES[profile.script]
+    sentence = experiment["generators"]["template"]["sentence"] = SENTENCES[profile.script]
+    if unlabelled is not None:
+        _self_train(experiment, shapes["self_trained"], sentence)
     cap = max(20, min(800, (4000 if quick else 6000) // len(profile.fit) // 10 * 10))
     if "encoder" in experiment["learners"]:
         _fit_time(experiment, shapes["conditional"], profile, cap, share)
@@ -95,7 +109,26 @@ def _experiment(
         "cap": cap,
         "split": profile.split.model_dump(include={"validation", "test"}),
     }
+    if unlabelled is not None:
+        texts = unlabelled.model_dump(mode="json", exclude_defaults=True)
+        records["unlabelled"] = {"sources": {f"{name}_unlabelled": texts}, **UNLABELLED}
     return {"question": QUESTION, "records": records, **experiment}
+
+
+def _self_train(experiment: dict[str, Any], arm: dict[str, Any], sentence: str) -> None:
+    """Add an arm of unlabelled texts, read by a classifier of the real rows and of the template's sentences."""
+    main = next(iter(experiment["learners"].values()))
+    # Whatever is tuned otherwise, frozen features read them: those of the labels' names.
+    features = experiment["learners"]["names"]["features"]
+    experiment["generators"]["self_training"] = {
+        "kind": "self_training",
+        "learner": {"kind": "linear", "features": features, "penalties": PENALTIES},
+        "sentences": [sentence],
+    }
+    experiment["arms"]["self_trained"] = arm
+    main["only"]["arms"].append("self_trained")
+    experiment["recommend"].insert(-1, "self_trained")  # what counts words comes last
+    experiment["compare"].append(["self_trained", "real"])
 
 
 def _fit_time(
@@ -141,6 +174,8 @@ def node_seconds(experiment: Mapping[str, Any], profile: Profile) -> dict[str, f
             seconds[f"generator.{name}.train_{name}"] = tuning / CORES
             seconds[f"generator.{name}.draw_{name}"] = writing / CORES
         read += generator.get("texts", 0) * len(profile.fit)
+    if "unlabelled" in experiment["records"]:
+        read += UNLABELLED["cap"]
     if "encoder" in experiment["learners"]:
         encoder, seeds = experiment["learners"]["encoder"], len(experiment["design"]["seeds"])
         training = encoder["training"]
