@@ -267,6 +267,35 @@ def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) 
     assert (tmp_path / "tries.txt").read_text() == "xx"
 
 
+def pair() -> tuple[dict[str, int], dict[str, int]]:
+    return {"x": os.getpid()}, {"x": 2}
+
+
+class DyingDataset(JSONDataset):
+    """One whose first save kills the process."""
+
+    def save(self, data: Any) -> None:
+        if not Path(self._filepath).exists():
+            Path(self._filepath).mkdir(parents=True)
+            os.kill(os.getpid(), 9)
+        super().save(data)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_node_whose_worker_died_after_it_saved_a_version_saves_it_again(tmp_path: Path) -> None:
+    version = Version(None, "2026-01-01T00.00.00.000Z")
+    catalog = DataCatalog(
+        {
+            "a": JSONDataset(filepath=str(tmp_path / "a.json"), version=version),
+            "b": DyingDataset(filepath=str(tmp_path / "b.json"), version=version),
+        }
+    )
+    RayRunner(retries=1).run(Pipeline([node(pair, None, ["a", "b"])]), catalog)
+    assert catalog.load("a")["x"] > 0
+    assert catalog.load("b") == {"x": 2}
+    assert len(list(tmp_path.glob("a.json/*/a.json"))) == 1
+
+
 @pytest.mark.usefixtures("ray_cluster")
 def test_retries_are_counted_by_the_worker_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray tries again without an end what its memory monitor killed: here it does so whatever killed a worker."""

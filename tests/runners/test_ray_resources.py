@@ -28,9 +28,9 @@ SECONDS_TO_MEET = 60.0
 def cluster() -> Iterator[None]:
     import ray
 
-    from emotion_kedro.runners.ray.cluster import handlers_kept, path_handed_on
+    from emotion_kedro.runners.ray.cluster import handlers_kept, path_handed_on, set_defaults
 
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    set_defaults()
     claimed = {"num_cpus": 3, "num_gpus": 1, "_memory": 10**9, "include_dashboard": False}
     quiet = {"logging_level": "error", "log_to_driver": False}
     ray.shutdown()
@@ -56,7 +56,11 @@ def visits(folder: Path, name: str) -> tuple[bool, str]:
     for other in "ab" if met else "":
         (folder / f"{other}.met").touch()  # the other may look when this one has gone
     (folder / f"{name}.here").unlink()
-    return met, os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return met, os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+
+
+def process(before: object = None) -> int:
+    return os.getpid()
 
 
 def leaves(folder: Path) -> str:
@@ -79,3 +83,14 @@ def test_nodes_share_what_they_ask_half_of_and_wait_for_what_they_ask_all_of(
     visitors = [results[name].load() for name in "ab"]
     assert [met for met, _ in visitors] == [meet] * 2
     assert {gpus for _, gpus in visitors} == ({"0"} if "gpu" in asked else {""})
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_node_with_a_gpu_has_a_process_of_its_own() -> None:
+    """Else it would take the device that the process has met before."""
+    chain = [node(process, None, "a"), node(process, "a", "b"), node(process, "b", "c"), node(process, "c", "d")]
+    kept = [each.tag("gpu") if each.outputs[0] in "bc" else each for each in chain]
+    pipeline = Pipeline([*kept, node(lambda *each: each, list("abcd"), "all")])
+    a, b, c, d = RayRunner(resources_of={"gpu": {"gpu": 1}}).run(pipeline, DataCatalog())["all"].load()
+    assert len({a, b, c}) == 3
+    assert d not in {b, c}

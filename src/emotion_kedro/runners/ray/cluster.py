@@ -35,10 +35,7 @@ def connected(
     if ray.is_initialized():
         yield
         return
-    # No word to its makers; errors of what nobody waits for any more are no news; and a worker that has loaded torch is
-    # kept until another node needs it: by default it ends after a second.
-    settings = {"USAGE_STATS_ENABLED": 0, "IGNORE_UNHANDLED_ERRORS": 1, "idle_worker_killing_time_threshold_ms": 10_000}
-    os.environ.update({**{f"RAY_{name}": str(value) for name, value in settings.items()}, **os.environ})
+    set_defaults()
     options: dict[str, Any] = {} if address else {"num_cpus": cpus, "include_dashboard": False}
     options |= {"log_to_driver": shows_logs, "logging_level": logging.ERROR}
     check_listening(address)
@@ -56,6 +53,19 @@ def connected(
             ray.shutdown()
 
 
+def set_defaults() -> None:
+    """Set what Ray is to read from the environment, where nothing else stands there."""
+    # No word to its makers; errors of what nobody waits for any more are no news; and a worker that has loaded torch is
+    # kept until another node needs it: by default it ends after a second.
+    settings = {"USAGE_STATS_ENABLED": 0, "IGNORE_UNHANDLED_ERRORS": 1, "idle_worker_killing_time_threshold_ms": 10_000}
+    named = {f"RAY_{name}": str(value) for name, value in settings.items()}
+    os.environ.update({**named, **GPUS_HIDDEN, **os.environ})
+
+
+GPUS_HIDDEN = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+"""From nodes that ask for none: else each of them would take one that was given to others."""
+
+
 def check_listening(address: str | None) -> None:
     """Stop where nobody answers at HOST:PORT, which Ray itself would try for minutes.
 
@@ -71,8 +81,8 @@ def check_listening(address: str | None) -> None:
 
 
 def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
-    """Let workers import what this process can."""
-    return {**runtime_env, "env_vars": {"PYTHONPATH": _path(), **runtime_env.get("env_vars", {})}}
+    """Let workers import what this process can, and see the GPUs that they were given."""
+    return {**runtime_env, "env_vars": {"PYTHONPATH": _path(), **GPUS_HIDDEN, **runtime_env.get("env_vars", {})}}
 
 
 def _path() -> str:

@@ -28,13 +28,18 @@ class Tasks:
         self.catalog, self.demands, self.retries = catalog, demands, retries
         self.sent = ray.put(setting), _put(catalog)
         self.run_node = ray.remote(run_node)
+        # A process knows the GPU that it has met first, or that there was none, for good; and it keeps the memory that
+        # it has taken there. So these nodes have processes of their own, each for one of them.
+        variables = {"env_vars": {"RAY_RUNNER_GPU": "1"}}
+        self.run_on_gpu = ray.remote(max_calls=1, runtime_env=variables)(run_node)
 
     def start(self, node: Node, held: Mapping[str, Any]) -> list[Any]:
         """Hand a node over; return references to how it ended, and to its outputs that are kept in memory."""
         inputs = [name for name in dict.fromkeys(node.inputs) if name in held]
         outputs = [name for name in node.outputs if in_memory(name, self.catalog)]
         options = {**self.demands[node].options(), "max_retries": self.retries, "name": node.name}
-        task = self.run_node.options(**options, num_returns=1 + len(outputs))
+        function = self.run_on_gpu if self.demands[node].gpu else self.run_node
+        task = function.options(**options, num_returns=1 + len(outputs))
         sent = task.remote(*self.sent, node, inputs + outputs, *(held[name] for name in inputs))
         return sent if outputs else [sent]
 

@@ -11,9 +11,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import ray
 from kedro.framework import project
-from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
+from kedro.io import AbstractVersionedDataset, CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline.node import Node
 from kedro.runner.task import Task
 
@@ -93,6 +94,8 @@ def run_node(
     for name in set(node.inputs) - setting.given:
         if not isinstance(catalog.get(name), MemoryDataset):
             catalog.release(name)  # which version is the newest is asked again
+    if tries:
+        _discard(node, catalog)
     failure = None
     try:
         Task(node, catalog, setting.is_async, hooks, setting.run_id).execute()
@@ -120,6 +123,18 @@ def _enter(setting: Setting) -> Any:
     for plugin in setting.hooks:
         hooks.register(plugin)
     return hooks
+
+
+def _discard(node: Node, catalog: CatalogProtocol) -> None:
+    """Remove the versions that a try before this one has saved: Kedro saves a version once, and stops at a second."""
+    for name in node.outputs:
+        dataset = catalog.get(name)
+        if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
+            path = str(dataset._get_versioned_path(str(dataset.resolve_save_version())))
+            files = getattr(dataset, "_fs", None) or fsspec.filesystem("file")
+            if files.exists(path):
+                files.rm(path, recursive=True)
+            dataset.release()  # what is known of the files
 
 
 def _take(place: Any, dataset: Any) -> None:
