@@ -20,19 +20,34 @@ head=${nodes[0]} # where this script runs, too
 others=$((${#nodes[@]} - 1))
 trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT
 
+# Ray counts the memory of the whole machine, of which this job has a part (in MB): what nodes may ask for, and what
+# goes from one to the other.
+memory=()
+if [[ -n ${SLURM_MEM_PER_NODE:-} ]]; then
+  memory=(--memory=$((SLURM_MEM_PER_NODE * 600000)) --object-store-memory=$((SLURM_MEM_PER_NODE * 200000)))
+fi
+
 # srun takes no --cpus-per-task from sbatch: without one a step would have one processor.
 srun --nodes=1 --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --nodelist="$head" \
-  .venv/bin/ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
+  .venv/bin/ray start --head --port="$port" --num-cpus="$SLURM_CPUS_PER_TASK" "${memory[@]}" --block &
 for _ in {1..120}; do # until it listens
   (: > "/dev/tcp/$head/$port") 2> /dev/null && break
   sleep 1
 done
 if ((others > 0)); then
   srun --nodes="$others" --ntasks="$others" --cpus-per-task="$SLURM_CPUS_PER_TASK" --exclude="$head" \
-    .venv/bin/ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
+    .venv/bin/ray start --address="$head:$port" --num-cpus="$SLURM_CPUS_PER_TASK" "${memory[@]}" --block &
+  # Until all have joined: those that join later are not asked whether they see the tables.
+  .venv/bin/python -c '
+import sys, time, ray
+ray.init(sys.argv[1], logging_level="error")
+end = time.monotonic() + 120
+while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]) and time.monotonic() < end:
+    time.sleep(1)
+' "$head:$port" "${#nodes[@]}"
 fi
 
-# Nodes of the job join while it runs. One that ran out of time goes on with the same command: what is made is skipped,
+# A job that ran out of time goes on with the same command: what is made is skipped,
 # checkpoints are taken up.
 .venv/bin/kedro run --env=cluster --pipelines="$experiment" \
   --runner=emotion_kedro.runners.RayIncrementalRunner --runner-params="address=$head:$port"

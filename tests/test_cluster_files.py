@@ -123,7 +123,7 @@ def in_slurm(folder: Path, *arguments: str, nodes: int = 1) -> dict[str, Any]:
     settings = {
         **{**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "CALLED": str(folder / "called")},
         **{"SLURM_JOB_ID": str(os.getpid()), "SLURM_JOB_NODELIST": f"node[0-{nodes - 1}]"},
-        "SLURM_CPUS_PER_TASK": "2",
+        **{"SLURM_CPUS_PER_TASK": "2", "SLURM_MEM_PER_NODE": "16000"},
     }
     command = ["bash", str(FOLDER / "slurm.sh"), *arguments]
     return {"args": command, "cwd": folder, "env": settings, "capture_output": True, "text": True, "check": False}
@@ -142,6 +142,7 @@ def test_a_job_of_slurm_starts_its_cluster_and_ends_it_with_the_run(tmp_path: Pa
     assert "which experiment?" in without_name.stderr
 
     program(tmp_path / ".venv/bin/ray", LISTENING)
+    program(tmp_path / ".venv/bin/python", 'echo "python ${*: -2}" >> "$CALLED"')
     # What the script started is still there, and a run that failed is a job that failed.
     program(tmp_path / ".venv/bin/kedro", 'sleep 0.5; echo "kedro $*" >> "$CALLED"; exit 3')
     done = subprocess.run(**in_slurm(tmp_path, "augment_thirteen", nodes=3), timeout=30)
@@ -155,7 +156,11 @@ def test_a_job_of_slurm_starts_its_cluster_and_ends_it_with_the_run(tmp_path: Pa
     run = f"kedro run --env=cluster --pipelines=augment_thirteen {runner} --runner-params=address=localhost:{port}"
     assert [line for line in called if not line.startswith("ray")] == [
         "scontrol show hostnames node[0-2]",
-        *(f"{line} --num-cpus=2 --block" for line in (head, others)),
+        *(
+            f"{line} --num-cpus=2 --memory=9600000000 --object-store-memory=3200000000 --block"
+            for line in (head, others)
+        ),
+        f"python localhost:{port} 3",
         run,
     ]
     assert [line.split()[1] for line in called if line.startswith("ray")] == ["start"] * 2

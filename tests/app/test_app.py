@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import fsspec
@@ -199,7 +200,7 @@ def test_a_folder_of_predictions_goes_on_after_a_kill_and_has_each_row_once(
     assert counts == predict_file(model, source, whole)
     assert counts == {"rows": 2990, "empty": 997, "abstained": 0, "cut": 0, "bad": 0}
     assert json.loads((target / files.COMPLETE).read_text()) == {"parts": 40, **counts}
-    assert not list(target.glob(".*"))
+    assert [path.name for path in target.glob(".*")] == [files.LOCK]
     pd.testing.assert_frame_equal(pd.read_parquet(target), pd.read_parquet(whole))
     asked.clear()
     assert predict_file(model, source, target) == counts
@@ -259,6 +260,22 @@ def test_workers_of_a_cluster_write_what_one_process_writes_and_go_on_by_part(
         predict_file(model, "memory://gone", tmp_path / "out")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_parts_that_are_not_seen_here_and_another_model_on_a_worker_stop_the_command(
+    model: EmotionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.csv").write_text(f"text\n{JOY}\n")
+    monkeypatch.setattr(files, "SECONDS_TO_SEE", 0.0)
+    monkeypatch.setattr(files, "find_spec", lambda _: True)
+    monkeypatch.setattr("emotion_kedro.runners.ray.cluster.connected", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(files, "each_elsewhere", lambda _, parts: ((number, {"rows": 1}) for number, _ in parts))
+    with pytest.raises(ValueError, match=r"read: part 0 was written by a worker, and is not seen here"):
+        predict_file(model, tmp_path / "in.csv", tmp_path / "read", cluster="local")
+    assert not (tmp_path / "read" / files.COMPLETE).exists()
+    with pytest.raises(ValueError, match="holds another model, on a worker, than the command was given"):
+        files._opened(model.path, "0" * 64)
+
+
 def test_messages_hold_no_password_and_no_signature(model: EmotionModel, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9/texts\.csv: it cannot be fetched") as caught:
         predict_file(model, "http://me:hidden@127.0.0.1:9/texts.csv?sig=hidden", tmp_path / "out")
@@ -277,6 +294,20 @@ def test_files_of_a_folder_are_one_table_in_the_order_of_their_names(model: Emot
     assert (counts["rows"], counts["bad"]) == (4, 1)
     assert table["row"].tolist() == [1, 3, 4, 5]  # the row that cannot be read counts
     assert table["predicted"].tolist() == ["joy", "fear", "fear", "joy"]
+
+
+def test_nothing_of_a_folder_is_left_out_without_a_word(model: EmotionModel, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": ["x"]}\n')
+    (folder / "b.jsonl").write_text(f'{{"text": "{JOY}"}}\n')
+    told: list[str] = []
+    counts = predict_file(model, folder, tmp_path / "out.csv", say=told.append)
+    assert (counts["rows"], counts["bad"]) == (1, 1)
+    assert [note.count("a.jsonl") for note in told if note.startswith("left out")] == [1]
+    (folder / "label=joy").mkdir()
+    with pytest.raises(SourceError, match=r"folders in it are not read \('?label=joy"):
+        predict_file(model, folder, tmp_path / "out.csv")
 
 
 def test_the_file_that_is_read_is_never_written_over(model: EmotionModel, tmp_path: Path) -> None:

@@ -211,6 +211,16 @@ def test_what_is_fresh_is_skipped_and_what_it_needs_in_memory_is_made(tmp_path: 
     assert ran(RayIncrementalRunner(), 3) == {"weigh", "scale", "total"}
 
 
+def test_on_which_device_a_node_computes_is_no_matter_of_the_machine_of_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tuned, read = node(len, "a", "b", tags="tuned"), node(len, "a", "c")
+    ray = RayIncrementalRunner(address="there:1", resources_of={"tuned": {"gpu": 0.5}})
+    for here in ("cpu", "cuda"):
+        monkeypatch.setattr("emotion_kedro.runners.ray.runner.device_kind", lambda here=here: here)
+        assert [ray._device_of(each) for each in (tuned, read)] == ["cuda", "cpu"]
+
+
 def dies_once(folder: str) -> dict[str, int]:
     tries = Path(folder, "tries.txt")
     with tries.open("a") as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -108,6 +109,8 @@ def _predict_file(source: str, target: Path, model: Path | None, **options: Any)
         if shown:
             click.echo(f"\r{rows:,} rows", nl=False, err=True)
 
+    # What was fetched goes when the command is told to end, as by Slurm.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         counts = predict_file(ready, source, target, progress=progress, say=say, **options)
     except (ValueError, OSError) as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import functools
 import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ import pandas as pd
 
 from emotion_kedro.app.model import EmotionModel, load_model
 from emotion_kedro.app.own_table.reading import Reading, files_at, slices
+from emotion_kedro.app.writers import writer_for
 from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
 from emotion_kedro.runtime.elsewhere import each_elsewhere
 from emotion_kedro.storage.chunks import write_parquet
@@ -31,10 +32,11 @@ ROWS = 1024
 """Texts that are read at a time: sorted by length among themselves, so that few are padded far."""
 PART_ROWS = 10 * ROWS
 """Rows, at most, of a file of a folder of predictions: what a kill costs."""
+LOCK = ".lock"
+SECONDS_TO_SEE = 60.0
+"""A network disk may show late what another machine has written."""
 MADE_OF, COMPLETE = "_made_of.json", "_complete.json"
 COUNTED = ("rows", "empty", "abstained", "cut", "bad")
-SHEET_ROWS, CELL = 2**20 - 1, 2**15 - 1
-"""Rows that a sheet of Excel has below its header, and characters that a cell holds."""
 
 
 def predict_file(
@@ -79,7 +81,7 @@ def predict_file(
         SourceError: if the file cannot be read; the message names file, row and fix.
         ValueError: for a format that is not written, if the target is the source, or a folder of other predictions.
     """
-    write = None if _is_folder(target) else _writer_for(target)
+    write = None if _is_folder(target) else writer_for(target)
     if cluster and write:
         raise ValueError(f"{target}: the workers of a cluster write a folder; give --out a name without an ending")
     with files_at(source) as files, nullcontext() if write else _alone_in(target):
@@ -98,11 +100,12 @@ def predict_file(
                 parts = reading.parts(PART_ROWS)
                 write(staging, (table for part in parts for table in _tables(model, *given, part, told)))
         else:
-            made_of = {"model": digest_of_model(model.path), "column": reading.column, "abstain": abstain}
+            digest = digest_of_model(model.path)
+            made_of = {"model": digest, "column": reading.column, "abstain": abstain}
             _claim(target, files, made_of, say)
             left = _unmarked(target, reading.parts(PART_ROWS), told)
             if cluster:
-                _write_by_workers(cluster, model.path, (target.absolute(), *given), left, told)
+                _write_by_workers(cluster, (model.path, digest), (target.absolute(), *given), left, told)
             else:
                 for numbered in left:
                     _write_part(model, (target, *given), told, numbered)
@@ -187,25 +190,56 @@ def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told,
 
 
 def _write_by_workers(
-    cluster: str, model: Path, given: tuple[Path, str, float], parts: Iterator[Part], told: Told
+    cluster: str, model: tuple[Path, str], given: tuple[Path, str, float], parts: Iterator[Part], told: Told
 ) -> None:
+    """Let workers write the parts; the model is its folder and its digest.
+
+    Raises:
+        ValueError: if a part is not seen here, or a worker finds another model.
+    """
     if find_spec("ray") is None:
         raise ValueError("--cluster needs Ray: pip install 'ray>=2.50'")
     from emotion_kedro.runners.ray.cluster import connected
 
     with connected(None if cluster == "local" else cluster, None, {}, shows_logs=False):
-        for counts in each_elsewhere(functools.partial(_write_part_there, model.absolute(), given), parts):
+        path, digest = model
+        work = functools.partial(_write_part_there, (path.absolute(), digest), given)
+        for number, counts in each_elsewhere(work, parts):
+            _assert_seen(given[0], number)
             told(counts)
 
 
-def _write_part_there(model: Path, given: tuple[Path, str, float], numbered: Part) -> dict[str, int]:
-    return _write_part(_opened(model), given, lambda numbers: None, numbered)
+def _assert_seen(folder: Path, number: int) -> None:
+    end = time.monotonic() + SECONDS_TO_SEE
+    while not (_file(folder, number).is_file() and _mark(folder, number).is_file()):
+        if time.monotonic() > end:
+            raise ValueError(
+                f"{folder}: part {number} was written by a worker, and is not seen here; give --out a folder on a disk "
+                "that all machines of the cluster see under the same path"
+            )
+        time.sleep(0.1)
+
+
+def _write_part_there(
+    model: tuple[Path, str], given: tuple[Path, str, float], numbered: Part
+) -> tuple[int, dict[str, int]]:
+    return numbered[0], _write_part(_opened(*model), given, lambda numbers: None, numbered)
 
 
 @functools.cache
-def _opened(model: Path) -> EmotionModel:
-    """Open a model once in each process of a worker."""
-    return load_model(model)
+def _opened(path: Path, digest: str) -> EmotionModel:
+    """Open a model once in each process of a worker.
+
+    Raises:
+        ValueError: if it is not the one that the command was given.
+    """
+    model = load_model(path)
+    if digest_of_model(path) != digest:
+        raise ValueError(
+            f"{path} holds another model, on a worker, than the command was given; name one that stays as it is "
+            "(--model), on a disk that all machines see, and a new folder (--out)"
+        )
+    return model
 
 
 def _tables(model: EmotionModel, column: str, abstain: float, part: pd.DataFrame, told: Told) -> Iterator[pd.DataFrame]:
@@ -222,9 +256,15 @@ def _write_note(file: Path, content: dict[str, Any]) -> None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder for one command; the kernel lets go of it however the command ends."""
+    """Hold a folder for one command, by a file in it: on network disks folders cannot be locked.
+
+    The kernel lets go of it however the command ends.
+
+    Raises:
+        ValueError: if another command holds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder, os.O_RDONLY)
+    held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -237,13 +277,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _assert_apart(target: Path, files: Sequence[Path]) -> None:
     if target.exists() and any(target.samefile(file) for file in files):
         raise ValueError(f"{target} is the file that is read, and would be lost; give --out another name")
-
-
-def _writer_for(target: Path) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
-    write = _WRITERS.get(target.suffix.lower())
-    if write is None:
-        raise ValueError(f"{target}: predictions are written as {', '.join(_WRITERS)}, by the file's ending")
-    return write
 
 
 def _predicted(
@@ -283,64 +316,3 @@ def _spread(values: list[Any], places: list[int], length: int, missing: Any) -> 
     for place, value in zip(places, values, strict=True):
         spread[place] = value
     return spread
-
-
-def _write_delimited(separator: str) -> Callable[[Path, Iterator[pd.DataFrame]], None]:
-    def write(file: Path, tables: Iterator[pd.DataFrame]) -> None:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            for number, table in enumerate(tables):
-                table.to_csv(
-                    stream,
-                    sep=separator,
-                    header=number == 0,
-                    index=False,
-                    quoting=csv.QUOTE_MINIMAL,
-                    lineterminator="\n",
-                )
-
-    return write
-
-
-def _write_lines(file: Path, tables: Iterator[pd.DataFrame]) -> None:
-    with file.open("w", encoding="utf-8") as stream:
-        for table in tables:
-            for row in table.astype(object).where(table.notna(), None).to_dict(orient="records"):
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _write_sheet(file: Path, tables: Iterator[pd.DataFrame]) -> None:
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("predictions")
-    rows = 0
-    for table in tables:
-        if rows == 0:
-            sheet.append([_cell(sheet, name) for name in table.columns])
-        rows += len(table)
-        if rows > SHEET_ROWS:
-            raise ValueError(f"a sheet of Excel ends after {SHEET_ROWS:,} rows; give --out a file that ends in .csv")
-        for values in table.astype(object).where(table.notna(), None).itertuples(index=False, name=None):
-            sheet.append([_cell(sheet, value) for value in values])
-    book.save(file)
-
-
-def _cell(sheet: Any, value: Any) -> Any:
-    """Return what a cell is to show: of a text, never a formula, nor characters that Excel refuses."""
-    if not isinstance(value, str):
-        return value
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub(" ", value)[:CELL])
-    cell.data_type = "s"
-    return cell
-
-
-_WRITERS: dict[str, Callable[[Path, Iterator[pd.DataFrame]], None]] = {
-    ".csv": _write_delimited(","),
-    ".tsv": _write_delimited("\t"),
-    ".jsonl": _write_lines,
-    ".parquet": write_parquet,
-    ".xlsx": _write_sheet,
-}

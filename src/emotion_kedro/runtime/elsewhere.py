@@ -65,7 +65,8 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
     """Yield what the function returns for each item, as workers of the cluster that this process uses end with it.
 
     Each call has a processor, and where the cluster has GPUs one of these. Items are taken when there is room: two for
-    each worker are under way at most. A call whose worker died is made again; one that fails is not.
+    each worker are under way at most, and those that join meanwhile get some, too. A call whose worker died is made
+    again; one that fails is not.
 
     Raises:
         Exception: what the function raised.
@@ -73,16 +74,15 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
     """
     import ray
 
-    there = ray.cluster_resources()
-    gpus = int(there.get("GPU", 0))
-    options = {"num_cpus": 1, "num_gpus": min(gpus, 1), "max_retries": retries, "name": "part of a command"}
-    call, sent = ray.remote(_answer).options(**options), ray.put(function)
-    most = 2 * max(1, gpus or int(there.get("CPU", 1)))
+    call, sent = ray.remote(_answer), ray.put(function)
     waiting: list[Any] = []
     try:
         for item in items:
-            waiting.append(call.remote(sent, item, retries))
-            if len(waiting) >= most:
+            there = ray.cluster_resources()
+            gpus = int(there.get("GPU", 0))
+            options = {"num_cpus": 1, "num_gpus": min(gpus, 1), "max_retries": retries, "name": "part of a command"}
+            waiting.append(call.options(**options).remote(sent, item, retries))
+            while len(waiting) >= 2 * max(1, gpus or int(there.get("CPU", 1))):
                 yield _first(ray, waiting, retries)
         while waiting:
             yield _first(ray, waiting, retries)
@@ -126,7 +126,8 @@ def _ray() -> Any:
 
 
 def _call(function: Callable[[Any], object], item: Any, retries: int, folder: str) -> None:
-    os.chdir(folder)
+    if Path(folder).is_dir():  # the project may be installed as a package there, and have no folder
+        os.chdir(folder)
     _answer(function, item, retries)
 
 

@@ -138,11 +138,14 @@ def _shown(path: Path) -> Path:
 
 @contextlib.contextmanager
 def in_turn(dataset: Any) -> Iterator[None]:
-    """Let the processes of a run change the file of a data set one after another, where its folder can be locked."""
+    """Let the processes of a run change the file of a data set one after another, where a file beside it can be locked.
+
+    On network disks neither folders nor files that are only read can be.
+    """
     with contextlib.ExitStack() as closing:
         for path in places_of([dataset]):
             with contextlib.suppress(OSError):
-                descriptor = os.open(path.parent, os.O_RDONLY)
+                descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
                 closing.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

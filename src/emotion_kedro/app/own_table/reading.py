@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from emotion_kedro.app.own_table.guessing import guess_texts
-from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows, missing_file
+from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows, listed, missing_file
 from emotion_kedro.data.tables import read_columns
 
 
@@ -54,10 +54,14 @@ def _without_secrets(address: str) -> str:
 def _files_in(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source]
-    files = [path for path in sorted(source.iterdir()) if path.is_file() and path.name[0] not in "._"]
-    if not files:
+    inside = [path for path in sorted(source.iterdir()) if path.name[0] not in "._"]
+    if folders := [path.name for path in inside if path.is_dir()]:
+        raise SourceError(
+            f"{source}: folders in it are not read ({listed(folders)}); give one of them, or move the files"
+        )
+    if not inside:
         raise missing_file(source / "*")
-    return files
+    return inside
 
 
 class Reading:
@@ -82,6 +86,7 @@ class Reading:
     def parts(self, most: int) -> Iterator[pd.DataFrame]:
         """Yield at most so many rows at a time; index: row of the whole table - 1."""
         before = good = 0
+        said: list[str] = []
         for file, (config, columns, _) in self._guesses.items():
             bad: list[BadRow] = []
             rows = 0
@@ -91,10 +96,13 @@ class Reading:
             good += rows
             self.bad += len(bad)
             before += rows + len(bad)
-            if bad and good:
-                self._say(f"left out: {counted_rows(file, bad)}")
+            said += [counted_rows(file, bad)] if bad else []
+            if good:
+                for each in said:
+                    self._say(f"left out: {each}")
+                said.clear()
         if not good:
-            raise SourceError(counted_rows(file, bad) if bad else f"{file}: there is no row below the header")
+            raise SourceError("; ".join(said) if said else f"{file}: there is no row below the header")
 
 
 def slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:

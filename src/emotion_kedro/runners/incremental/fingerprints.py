@@ -50,7 +50,9 @@ class MadeFrom:
     device: str
 
     @classmethod
-    def now(cls, node: Node, catalog: CatalogProtocol, sources: Sources, contents: dict[str, str]) -> MadeFrom:
+    def now(
+        cls, node: Node, catalog: CatalogProtocol, sources: Sources, contents: dict[str, str], device: str = ""
+    ) -> MadeFrom:
         """Return what the node would be made from now.
 
         Args:
@@ -58,6 +60,7 @@ class MadeFrom:
             catalog: where its inputs lie.
             sources: the project's source.
             contents: of inputs that are kept nowhere, and stand for what they are made from.
+            device: that the node computes on, if that is not this machine's.
 
         Raises:
             UnknownError: if an input or a parameter cannot be compared.
@@ -79,7 +82,7 @@ class MadeFrom:
             dict(sorted(inputs.items())),
             {**code.modules, **{name: digest_of(file) for name, file in code.data.items()}},
             {"python": platform.python_version(), **libraries},
-            device_kind() if COMPUTING & code.libraries else "",
+            (device or device_kind()) if COMPUTING & code.libraries else "",
         )
 
     @property

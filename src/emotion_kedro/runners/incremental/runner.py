@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from kedro.io import CatalogProtocol
@@ -38,10 +39,19 @@ class IncrementalRunner(SequentialRunner):
 
 
 class Reasons:
-    """Why nodes have to run: asked of each node when those before it have ended."""
+    """Why nodes have to run: asked of each node when those before it have ended.
 
-    def __init__(self, pipeline: Pipeline, catalog: CatalogProtocol, logger: Any) -> None:
-        self.pipeline, self.catalog, self.logger = pipeline, catalog, logger
+    ``device_of`` says on which device a node computes that runs on another machine.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        logger: Any,
+        device_of: Callable[[Node], str] = lambda node: "",
+    ) -> None:
+        self.pipeline, self.catalog, self.logger, self.device_of = pipeline, catalog, logger, device_of
         self.sources = Sources()
         self.contents: dict[str, str] = {}
 
@@ -59,7 +69,7 @@ class Reasons:
     def _reason(self, node: Node) -> str:
         """Say why a node has to run; empty if it need not."""
         try:
-            made_from = MadeFrom.now(node, self.catalog, self.sources, self.contents)
+            made_from = MadeFrom.now(node, self.catalog, self.sources, self.contents, self.device_of(node))
         except UnknownError as error:
             return str(error)
         self.contents.update(contents_kept_nowhere(node, self.catalog, made_from))

@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner
 
+from emotion_kedro.runners.incremental.fingerprints import device_kind
 from emotion_kedro.runners.incremental.runner import Reasons
 from emotion_kedro.runners.ray.resources import Demands
 
@@ -108,4 +109,9 @@ class RayIncrementalRunner(RayRunner):
     """
 
     def _reason(self, pipeline: Pipeline, catalog: CatalogProtocol) -> Reason:
-        return Reasons(pipeline, catalog, self._logger).log
+        return Reasons(pipeline, catalog, self._logger, self._device_of).log
+
+    def _device_of(self, node: Node) -> str:
+        # From nodes that ask for no GPU they are hidden; which this machine has does not matter.
+        here = device_kind()
+        return "cuda" if self.demands.of_node(node).gpu else "cpu" if here == "cuda" else here
