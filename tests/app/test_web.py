@@ -145,6 +145,10 @@ def test_a_table_that_is_dropped_is_kept_and_profiled(table: Path) -> None:
     assert "--quick --yes" in tab.profile(str(table), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
     assert "--text said --label mood --yes" in tab.profile(str(table), "said", "mood")
+    more = table.with_name("more.txt")
+    more.write_text("a text without a label\n")
+    assert "--unlabelled data/01_raw/dropped/more.txt --yes" in tab.profile(str(table), unlabelled=str(more))
+    assert Path("data/01_raw/dropped/more.txt").is_file()
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
     with pytest.raises(SourceError, match=r"^mine.csv: there is no column 'text'; .*'mood'.*") as wrong:
         tab.profile(str(table), "text", "label")
@@ -190,7 +194,7 @@ def slow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path, slow_run: Path) -> None:
-    run = tab.tried("a window", str(table), "said", "", True)
+    run = tab.tried("a window", str(table), "said", "", True, None)
     first = next(said for said in run if said.endswith("…\n"))  # a line may come in pieces
     words = "-m emotion_kedro try data/01_raw/dropped/mine.csv --text said --quick --yes"
     assert first == next(run) == f"{words} \nstep 1 …\n"
@@ -199,17 +203,17 @@ def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path
     assert last.endswith("x step 2\n\nDone.")
     assert len(last) == tab.SAID + len("\nDone.")
     _ends_with("3", slow_run)
-    *_, last = tab.tried("a window", str(table), "", "", False)
+    *_, last = tab.tried("a window", str(table), "", "", False, None)
     assert last.endswith("step 2\n\nIt ended with code 3.")
     assert not (slow_run / "ended").exists()
 
     (slow_run / "code").unlink()
-    run = tab.tried("a window", str(table), "", "", False)
+    run = tab.tried("a window", str(table), "", "", False, None)
     assert any("step 1" in said for said in run)
     run.close()
     assert (slow_run / "ended").exists()
 
-    run = tab.tried("one window", str(table), "", "", False)
+    run = tab.tried("one window", str(table), "", "", False, None)
     assert any("step 1" in said for said in run)
     tab.left("another window")
     next(run)

@@ -233,6 +233,8 @@ def _table(gr: Any) -> Refresh:
         text = gr.Textbox("", label="Text column", placeholder="guessed")
         label = gr.Textbox("", label="Label column", placeholder="guessed")
     quick = gr.Checkbox(label="Quick: no language model is tuned")
+    with gr.Accordion("More texts, without labels", open=False):
+        more = gr.File(label="Texts to learn from as well", height=140)
     look = gr.Button("Check the table", variant="primary")
     shown = gr.HTML()
     run, stop = gr.Button("Run it here", visible=False), gr.Button("Stop", variant="stop", visible=False)
@@ -252,7 +254,7 @@ def _table(gr: Any) -> Refresh:
         gr.Info("Stopped. Run it again, and it goes on from there.")
         return f"{lines}\nStopped.", gr.update(visible=True), gr.update(visible=False)
 
-    given, while_running = [file, text, label, quick], [said, run, stop]
+    given, while_running = [file, text, label, quick, more], [said, run, stop]
     look.click(_plainly(gr, profiled), given, [shown, run], api_visibility="private")
     running = run.click(_plainly(gr, tried, by_window=True), given, while_running, api_visibility="private")
     stop.click(stopped, said, while_running, cancels=running, api_visibility="private")

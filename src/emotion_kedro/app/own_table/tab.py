@@ -26,7 +26,9 @@ SILENCE = 0.5
 """Seconds, at most, between two looks at whether anybody still waits for a run."""
 
 
-def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = False) -> str:
+def profile(
+    dropped: str | None, text: str = "", label: str = "", quick: bool = False, unlabelled: str | None = None
+) -> str:
     """Return what a table is like that was dropped on the page, how long a run takes, and the command for it.
 
     Args:
@@ -34,6 +36,7 @@ def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = 
         text: the column of the texts; empty: it is guessed.
         label: that of the labels, likewise.
         quick: no language model is tuned.
+        unlabelled: where it has put a table of texts without labels.
 
     Raises:
         ValueError: if there is none, or it cannot be read; the message names file, row and fix.
@@ -53,7 +56,7 @@ def profile(dropped: str | None, text: str = "", label: str = "", quick: bool = 
     time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
     lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
-    words = shlex.join(_try_words(file, text, label, quick))
+    words = shlex.join(_try_words(file, text, label, quick, unlabelled))
     return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
 
 
@@ -67,17 +70,21 @@ def _kept_table(dropped: str | None) -> Path:
     return place
 
 
-def _try_words(file: Path, text: str, label: str, quick: bool) -> list[str]:
-    named = [word for pair in (("--text", text), ("--label", label)) if pair[1] for word in pair]
+def _try_words(file: Path, text: str, label: str, quick: bool, unlabelled: str | None) -> list[str]:
+    more = str(_kept_table(unlabelled)) if unlabelled else ""
+    options = {"--text": text, "--label": label, "--unlabelled": more}
+    named = [word for name, value in options.items() if value for word in (name, value)]
     return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
 
 
-def tried(window: str, dropped: str | None, text: str, label: str, quick: bool) -> Iterator[str]:
+def tried(
+    window: str, dropped: str | None, text: str, label: str, quick: bool, unlabelled: str | None
+) -> Iterator[str]:
     """Run ``emotion try`` on a table, and yield again and again the end of what it has said.
 
     Closing ends the run; so does `left` with the name of the same window.
     """
-    words = _try_words(_kept_table(dropped), text, label, quick)[1:]
+    words = _try_words(_kept_table(dropped), text, label, quick, unlabelled)[1:]
     command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
