@@ -343,6 +343,9 @@ def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, mon
     assert f"Again       {' '.join(ran)}\n" in ended.output
 
 
+NOTES = {"Chosen": "by its looks, " * 9, "Sure": "of nothing."}
+
+
 def test_results_are_those_of_the_saved_tables() -> None:
     figures = {
         ("real", "encoder"): 0.8,
@@ -378,9 +381,11 @@ def test_results_are_those_of_the_saved_tables() -> None:
     labels = pd.DataFrame({"arm": "real", "learner": "encoder", "label": ["joy", "rage"], "recall": [0.9, 0.0]})
     right = labels.assign(recall=0.5)
 
-    lines = lines_of(scores, comparisons, recommendation, runs, labels, model="models/mine", page="mine.html")
+    lines = lines_of(scores, comparisons, recommendation, runs, labels, notes={}, model="models/mine", page="mine.html")
 
-    none = lines_of(scores, comparisons, recommendation, runs.assign(added_rows=0), right, model="m", page="p")
+    none = lines_of(
+        scores, comparisons, recommendation, runs.assign(added_rows=0), right, notes=NOTES, model="m", page="p"
+    )
     assert "Added text  augmented, 0 texts: none passed the filters" in none
     assert lines[1:] == [
         "              accuracy              macro-F1",
@@ -395,7 +400,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     ]
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
-    said = lines_of(named, comparisons, recommendation, runs, right, model="models/recommended", page="p")
+    said = lines_of(named, comparisons, recommendation, runs, right, notes=NOTES, model="models/recommended", page="p")
     assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
     assert "            to read with that: --model models/names" in said
 
@@ -406,6 +411,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     counted = lines_of(
         scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)),
         *(comparisons, choice, runs, right),
+        notes={},
         model="m",
         page="p",
     )
@@ -420,6 +426,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     beaten = lines_of(
         scores.assign(value=scores["value"].mask(scores["arm"] == "counted", 0.85)),
         *(comparisons, recommendation, runs, right),
+        notes={},
         model="models/recommended",
         page="p",
     )
@@ -428,11 +435,15 @@ def test_results_are_those_of_the_saved_tables() -> None:
     # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)
     other = recommendation.assign(chosen=[False, True])
-    tied = lines_of(scores, equal, other, runs, right, model="models/recommended", page="p")
+    tied = lines_of(scores, equal, other, runs, right, notes=NOTES, model="models/recommended", page="p")
     assert tied[0] == "Model       models/recommended (augmented)"
+    place = next(number for number, line in enumerate(tied) if line.startswith("Chosen      by its looks"))
+    assert tied[place + 1].startswith("            ")
+    assert tied[place + 2] == "Sure        of nothing."
+    assert max(map(len, tied[place : place + 3])) <= 80
     assert tied[-1] == 'Next        emotion predict --model models/recommended "..."'
     assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
-    ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, right, model="m", page="p")
+    ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, right, notes=NOTES, model="m", page="p")
     assert any("leaves nothing to gain" in line for line in ceiling)
     assert not any("leaves nothing to gain" in line for line in tied)
 

@@ -212,6 +212,8 @@ def test_what_came_out_is_shown_with_what_to_do_next(
     model.save("weights")
     told = '{}Try         emotion predict "a text" -m latest/recommended\n            emotion status -p diary\n\n'
     assert printed() == told.format(head)
+    monkeypatch.setenv("EMOTION_FORECAST", "{}")  # by emotion try, which says it itself
+    assert printed() == ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from kedro.pipeline.node import Node
 
 from emotion_kedro.config.loader import DEFAULT
 from emotion_kedro.hooks.project import is_incremental, shown_path
-from emotion_kedro.hooks.remaining import Remaining, expected_seconds
+from emotion_kedro.hooks.remaining import FORECAST, Remaining, expected_seconds
 from emotion_kedro.runners.incremental import states_of
 from emotion_kedro.runners.incremental.fingerprints import path_of
 from emotion_kedro.runners.incremental.manifest import Manifest
@@ -119,6 +120,8 @@ class ProgressHooks:
         self.stop.set()
         if self.done is not None and not is_incremental(run_params):  # whose runner says so itself
             logger.info("ran %d nodes in %s", self.done.value, duration(time.perf_counter() - self.began))
+        if FORECAST in os.environ:
+            return  # emotion try tells it in its own words
         for name in sorted(pipeline.all_outputs()):
             if name.rpartition(".")[2] == SUMMARY and name in catalog:
                 lines = next_steps(name.removesuffix(SUMMARY), catalog)

@@ -236,14 +236,19 @@ def results(name: str) -> list[str]:
     """Return what a run of an experiment has found, from the tables that it saved."""
     from kedro.framework.session import KedroSession
 
+    from emotion_kedro.report.recommended import answers, reason
+
     with KedroSession.create(project_path=Path.cwd()) as session:
         catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
         tables = [
             catalog.load(f"{name}.{table}")
             for table in ("scores", "comparisons", "recommendation", "runs", "label_scores")
         ]
+        evaluation = catalog.load(f"params:{name}.evaluation")
         model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
-    return lines_of(*tables, model=model, page=page)
+    recommendation = tables[2]
+    notes = {"Chosen": reason(recommendation), "Sure": answers(recommendation, evaluation)}
+    return lines_of(*tables, notes=notes, model=model, page=page)
 
 
 def _path(catalog: Any, name: str) -> str:
@@ -252,9 +257,20 @@ def _path(catalog: Any, name: str) -> str:
 
 
 def lines_of(
-    scores: Any, comparisons: Any, recommendation: Any, runs: Any, label_scores: Any, *, model: str, page: str
+    scores: Any,
+    comparisons: Any,
+    recommendation: Any,
+    runs: Any,
+    label_scores: Any,
+    *,
+    notes: Mapping[str, str],
+    model: str,
+    page: str,
 ) -> list[str]:
-    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``, ...)."""
+    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``, ...).
+
+    ``notes`` are what else is said of the model, by its heading.
+    """
     every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
     against = every[every["second"] == REAL]
     chosen = recommendation[recommendation["chosen"]].iloc[0]
@@ -279,6 +295,8 @@ def lines_of(
     own = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
     if never := sorted(own.loc[own["recall"] == 0, "label"]):
         lines.append(f"{'':12}never right: {', '.join(never)}")
+    for head, text in notes.items():
+        lines += textwrap.wrap(text, WIDTH, initial_indent=f"{head:<12}", subsequent_indent=" " * 12)
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
         said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
