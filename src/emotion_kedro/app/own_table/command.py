@@ -103,7 +103,7 @@ def try_table(
         raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
     if ended:
         raise SystemExit(ended)
-    click.echo("\n".join(results(written.stem)))
+    click.echo("\n".join(["", *results(written.stem)]))
 
 
 def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best: bool) -> SourceConfig:
