@@ -370,6 +370,10 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     (folder / "data/06_models/latest/real/README.md").write_text("| accuracy | 0.714 (0.500 to 0.929) |\n")
     listed = run(cli, ["models"]).output
     assert "latest/recommended\n    made 20" in listed
+    assert "beside it: real (--all)" in listed
+    assert "latest/real" not in listed
+    listed = run(cli, ["models", "--all"]).output
+    assert "beside it" not in listed
     assert "latest/real\n    accuracy 0.714 (0.500 to 0.929); made 20" in listed
     assert max(map(len, listed.replace(str(folder), "").splitlines())) <= 80
     (tmp_path / "in.txt").write_text(JOY)

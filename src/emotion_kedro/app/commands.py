@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from emotion_kedro.app.model import Prediction, load_model, models_in
+from emotion_kedro.config.base import RECOMMENDED
 
 COLUMNS = 80
 WIDTH = 24
@@ -223,7 +224,8 @@ def _share(probability: float) -> str:
 
 
 @click.command()
-def models() -> None:
+@click.option("--all", "every", is_flag=True, help="Tell as much of those that were not chosen.")
+def models(every: bool) -> None:
     """List the models that runs have left: how good they are, when they were made, what they learned from.
 
     \b
@@ -233,12 +235,24 @@ def models() -> None:
     known = models_in()
     if not known:
         raise click.ClickException("no model was trained here yet: make augment")
+    chosen = {model.path.parent for model in known if model.path.name == RECOMMENDED}
     for model in known:
+        if model.path.parent in chosen and model.path.name != RECOMMENDED and not every:
+            continue
         rows = ", ".join(f"{number:,} {origin}" for origin, number in model.rows.items())
-        click.echo(model.path)
-        for line in (
+        others = [] if every else _beside(model.path, known)
+        lines = [
             f"{f'accuracy {model.accuracy}; ' if model.accuracy else ''}made {model.made:%Y-%m-%d %H:%M}",
             f"{model.kind} on {model.base or 'words'}; {rows} texts",
             f"{len(model.labels)} labels: {', '.join(model.labels)}",
-        ):
+            *([f"beside it: {', '.join(others)} (--all)"] if others else []),
+        ]
+        click.echo(model.path)
+        for line in lines:
             click.echo(textwrap.fill(line, COLUMNS, initial_indent=" " * 4, subsequent_indent=" " * 6))
+
+
+def _beside(path: Path, known: list[Any]) -> list[str]:
+    """Return the names of the models that a recommended one was chosen from."""
+    inside = [model.path.name for model in known if model.path.parent == path.parent and model.path != path]
+    return inside if path.name == RECOMMENDED else []
