@@ -25,12 +25,15 @@ from emotion_kedro.app.own_table.experiment_file import (
 )
 from emotion_kedro.app.own_table.guessing import guess_source, with_test_file
 from emotion_kedro.app.own_table.profile import Profile, language_of, profile_source
+from emotion_kedro.app.own_table.reading import without_labels
 from emotion_kedro.cli import cli
-from emotion_kedro.config.data import SourceConfig, SplitConfig
+from emotion_kedro.config.data import SourceConfig, SplitConfig, UnlabelledConfig
 from emotion_kedro.config.resolution import resolve
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import sample_and_split
+from emotion_kedro.data.tables import read_columns
+from emotion_kedro.data.unlabelled import read_unlabelled
 from emotion_kedro.runtime import guards
 from emotion_kedro.storage.chunks import frame_of
 
@@ -279,15 +282,45 @@ def test_a_file_without_labels_is_read_by_the_column_of_the_other(tmp_path: Path
     more = pd.DataFrame({"said": table()["entry"] + " and more", "entry": table()["entry"]})
     more.to_csv(tmp_path / "more.csv", index=False)
     (tmp_path / "lines.txt").write_text("a first text, with a comma\nand a second one\n")
-    read = {name: command._without_labels(tmp_path / name, source) for name in ("mine.csv", "more.csv", "lines.txt")}
-    assert {name: each.text_column for name, each in read.items()} == {
-        "mine.csv": "entry",
-        "more.csv": "entry",
-        "lines.txt": "text",
+    more.rename(columns={"entry": "told"}).to_csv(tmp_path / "doubt.csv", index=False)
+    names = ("mine.csv", "more.csv", "lines.txt")
+    read = {name: without_labels(tmp_path / name, source)[0] for name in names}
+    columns = {name: (each.text_column, each.empty_column, each.label_column) for name, each in read.items()}
+    assert columns == {
+        "mine.csv": ("entry", "mood", None),  # its rows without a label
+        "more.csv": ("entry", None, None),
+        "lines.txt": ("text", None, None),
     }
-    assert {each.label_column for each in read.values()} == {None}
+    assert {each.bad_rows for each in read.values()} == {"drop"}
+    # Columns that got names, since they had none, are those of one file.
+    bare = source.model_copy(update={"column_names": ("no", "entry", "mood"), "text_column": "entry"})
+    texts, _ = without_labels(tmp_path / "lines.txt", bare)
+    assert next(read_columns(tmp_path / "lines.txt", texts, ["text"], []))["text"].tolist() == [
+        "a first text, with a comma",
+        "and a second one",
+    ]
     with pytest.raises(SourceError, match=r"none\.csv"):
-        command._without_labels(tmp_path / "none.csv", source)
+        without_labels(tmp_path / "none.csv", source)
+    with pytest.raises(SourceError, match=r"the text may be .*\. Call it 'entry', as mine\.csv does$"):
+        without_labels(tmp_path / "doubt.csv", source)
+    frame = table()
+    frame.loc[:9, "mood"] = ""
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    spec = UnlabelledConfig(cleaning=(), sources={"mine": read["mine.csv"]}, cap=None, train_share=1.0)
+    unlabelled, _ = read_unlabelled(tmp_path, spec)
+    assert sorted(unlabelled["text"]) == sorted(frame["entry"].head(10))
+    assert set(unlabelled["split"]) == {"train"}
+
+
+def test_a_file_each_of_whose_rows_has_a_label_gives_no_unlabelled_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(guards, "alone_in", nullcontext)
+    file = str(tmp_path / "mine.csv")
+    said = CliRunner().invoke(cli, ["try", file, "--yes", "--unlabelled", file]).output
+    assert "each of its rows has a label; name another file" in said
 
 
 def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:

@@ -145,10 +145,16 @@ def test_a_table_that_is_dropped_is_kept_and_profiled(table: Path) -> None:
     assert "--quick --yes" in tab.profile(str(table), quick=True)
     assert "emotion try data/01_raw/dropped/mine.csv --yes" in html
     assert "--text said --label mood --yes" in tab.profile(str(table), "said", "mood")
-    more = table.with_name("more.txt")
-    more.write_text("a text without a label\n")
-    assert "--unlabelled data/01_raw/dropped/more.txt --yes" in tab.profile(str(table), unlabelled=str(more))
-    assert Path("data/01_raw/dropped/more.txt").is_file()
+    more = table.parent / "others" / "mine.csv"  # of the same name
+    more.parent.mkdir()
+    more.write_text("said\na text without a label\n")
+    html = tab.profile(str(table), unlabelled=str(more))
+    assert "--unlabelled data/01_raw/dropped/unlabelled/mine.csv --yes" in html
+    assert "without labels: text: &#x27;said&#x27;" in html
+    assert Path("data/01_raw/dropped/mine.csv").read_bytes() == table.read_bytes()
+    more.write_text("a,b\n1,2\n")
+    with pytest.raises(SourceError, match=r"^unlabelled/mine.csv: no column looks like a text"):
+        tab.profile(str(table), unlabelled=str(more))
     assert (Path("data/01_raw/dropped/mine.csv")).is_file()
     with pytest.raises(SourceError, match=r"^mine.csv: there is no column 'text'; .*'mood'.*") as wrong:
         tab.profile(str(table), "text", "label")

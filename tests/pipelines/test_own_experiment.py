@@ -90,7 +90,7 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     ]
     (project.path / "my diary.csv").write_text("\n".join([*rows, '"one day alone",rare']), encoding="utf-8")
 
-    more = [f"{words} on the {n}th of may" for words in moods.values() for n in range(12)]
+    more = [f"{words}, on the {n}th of may" for words in moods.values() for n in range(12)]
     (project.path / "more.txt").write_text("\n".join(more), encoding="utf-8")
 
     words = ["--quick", "--describe", "low=sad, down", "--unlabelled", "more.txt"]
@@ -108,6 +108,7 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     assert "hand-written sample" not in printed
     texts = project.table("07_synthetic/my_diary_quick/candidates.parquet").set_index("generator").loc["self_training"]
     assert set(texts["text"]) <= set(more)
+    assert len(texts) > 12
     assert re.search(r"^Added text  self_trained, \d+ texts: ", printed, re.MULTILINE)
     folder = model.split()[1]
     assert f'emotion predict --model {folder} "..."' in printed

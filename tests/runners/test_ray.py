@@ -8,11 +8,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ import pandas as pd
 import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog, MemoryDataset, Version
+from kedro.io import CachedDataset, DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Pipeline, node
 from kedro.runner import AbstractRunner, SequentialRunner
 from kedro_datasets.json import JSONDataset
@@ -29,7 +31,7 @@ from kedro_datasets.pandas import CSVDataset
 from emotion_kedro.runners import RayIncrementalRunner, RayRunner
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
 from emotion_kedro.runners.ray.resources import Demands, ResourcesError
-from emotion_kedro.runtime.elsewhere import elsewhere
+from emotion_kedro.runtime.elsewhere import each_elsewhere, elsewhere
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
@@ -277,8 +279,8 @@ def test_a_node_whose_worker_died_is_run_again_but_not_for_ever(tmp_path: Path) 
     assert (tmp_path / "tries.txt").read_text() == "xx"
 
 
-def pair() -> tuple[dict[str, int], dict[str, int]]:
-    return {"x": os.getpid()}, {"x": 2}
+def three() -> tuple[dict[str, int], ...]:
+    return {"x": os.getpid()}, {"x": 3}, {"x": 2}
 
 
 class DyingDataset(JSONDataset):
@@ -298,12 +300,14 @@ def test_a_node_whose_worker_died_after_it_saved_a_version_saves_it_again(tmp_pa
         {
             "a": JSONDataset(filepath=str(tmp_path / "a.json"), version=version),
             "b": DyingDataset(filepath=str(tmp_path / "b.json"), version=version),
+            "c": CachedDataset(JSONDataset(filepath=str(tmp_path / "c.json"), version=version)),
         }
     )
-    RayRunner(retries=1).run(Pipeline([node(pair, None, ["a", "b"])]), catalog)
+    RayRunner(retries=1).run(Pipeline([node(three, None, ["a", "c", "b"])]), catalog)
     assert catalog.load("a")["x"] > 0
     assert catalog.load("b") == {"x": 2}
-    assert len(list(tmp_path.glob("a.json/*/a.json"))) == 1
+    assert catalog.load("c") == {"x": 3}
+    assert len(list(tmp_path.glob("[ac].json/*/[ac].json"))) == 2
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -332,6 +336,33 @@ def test_a_node_that_fails_by_its_own_fault_is_named_and_run_once(
     assert "node the_node failed" in caplog.text
     assert "raise OddError(3" in caplog.text
     assert (tmp_path / "tries.txt").read_text() == "x"
+
+
+def test_workers_that_join_while_parts_are_handed_out_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    most: list[int] = []
+
+    class Part:
+        options = lambda self, **_: self  # noqa: E731
+
+        def remote(self, sent: Any, item: int, retries: int) -> int:
+            most.append(item - done[0] + 1)
+            return item
+
+    done = [0]
+
+    def ended(tasks: list[int]) -> tuple[list[int], list[int]]:
+        done[0] += 1
+        return tasks[:1], tasks[1:]
+
+    stand_in = SimpleNamespace(
+        cluster_resources=lambda: {"CPU": 1 if done[0] < 4 else 3},
+        **{"put": lambda each: each, "get": lambda each: each, "cancel": lambda task: None},
+        **{"remote": lambda function: Part(), "wait": ended},
+    )
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    assert list(each_elsewhere(lambda item: item, range(20))) == list(range(20))
+    assert max(most[:4]) == 2
+    assert max(most) == 6
 
 
 def spread(folder: str) -> list[str]:

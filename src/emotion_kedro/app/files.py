@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
@@ -23,6 +22,7 @@ from emotion_kedro.app.own_table.reading import Reading, files_at, slices
 from emotion_kedro.app.writers import writer_for
 from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
 from emotion_kedro.runtime.elsewhere import each_elsewhere
+from emotion_kedro.runtime.guards import opened_to_lock
 from emotion_kedro.storage.chunks import write_parquet
 from emotion_kedro.storage.whole_files import sweep, written_whole
 
@@ -170,6 +170,7 @@ def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterat
         if held and held.pop("sha256") == _digest(file):
             told(held)
         else:
+            mark.unlink(missing_ok=True)
             yield number, part
 
 
@@ -200,24 +201,18 @@ def _write_by_workers(
     if find_spec("ray") is None:
         raise ValueError("--cluster needs Ray: pip install 'ray>=2.50'")
     from emotion_kedro.runners.ray.cluster import connected
+    from emotion_kedro.runners.ray.storage import unseen
 
     with connected(None if cluster == "local" else cluster, None, {}, shows_logs=False):
         path, digest = model
         work = functools.partial(_write_part_there, (path.absolute(), digest), given)
         for number, counts in each_elsewhere(work, parts):
-            _assert_seen(given[0], number)
+            if unseen([_file(given[0], number), _mark(given[0], number)], SECONDS_TO_SEE):
+                raise ValueError(
+                    f"{given[0]}: part {number} was written by a worker, and is not seen here; give --out a folder on "
+                    "a disk that all machines of the cluster see under the same path"
+                )
             told(counts)
-
-
-def _assert_seen(folder: Path, number: int) -> None:
-    end = time.monotonic() + SECONDS_TO_SEE
-    while not (_file(folder, number).is_file() and _mark(folder, number).is_file()):
-        if time.monotonic() > end:
-            raise ValueError(
-                f"{folder}: part {number} was written by a worker, and is not seen here; give --out a folder on a disk "
-                "that all machines of the cluster see under the same path"
-            )
-        time.sleep(0.1)
 
 
 def _write_part_there(
@@ -256,15 +251,13 @@ def _write_note(file: Path, content: dict[str, Any]) -> None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder for one command, by a file in it: on network disks folders cannot be locked.
-
-    The kernel lets go of it however the command ends.
+    """Hold a folder for one command; the kernel lets go of it however the command ends.
 
     Raises:
         ValueError: if another command holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    held = opened_to_lock(folder / LOCK)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -29,7 +29,10 @@ FORMATS: dict[str, Format] = {
 """Ending of a file -> its format, where a source names none. A .txt is a table if the source has a text column."""
 
 MAX_LOST = 0.2
-_OF_UNLABELLED = ("other_label_column", "group_column", "drop_address", "pieces", "min_words", "max_words", "unwanted")
+_OF_UNLABELLED = (
+    *("other_label_column", "empty_column", "group_column", "drop_address"),
+    *("pieces", "min_words", "max_words", "unwanted"),
+)
 
 
 class SourceConfig(Config):
@@ -73,6 +76,8 @@ class SourceConfig(Config):
     """Steps for this source alone, instead of the shared ones."""
     other_label_column: str | None = None
     """Without labels: the source's label of another kind, which is kept beside the text and never trained on."""
+    empty_column: str | None = None
+    """Without labels: only rows in which this column is empty, of a table where some have a label."""
     group_column: str | None = None
     """Rows with the same value belong together (parts of a post); None: near-duplicates do, or pieces of a file."""
     drop_address: bool = False
@@ -337,7 +342,7 @@ class UnlabelledConfig(Config):
     """The labels of a source that has some are not read."""
     cap: Positive | None = 300
     """At most so many texts of a source; None takes all."""
-    train_share: Annotated[Share, Field(lt=1.0)] = 0.5
+    train_share: Share = 0.5
     """Share of the texts that models may learn from; the others are only read."""
     near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
     seed: Seed = 0

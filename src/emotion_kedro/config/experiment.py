@@ -113,7 +113,8 @@ class UnlabelledSpec(Config):
     sources: Annotated[tuple[str, ...] | dict[str, SourceConfig], Field(min_length=1)]
     """Names of ``ingestion.sources``, or sources written out here, which need no ``label_column``."""
     cap: Positive | None = 300
-    train_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    train_share: Share = 0.5
+    """Of the texts that models may learn from; an analysis that reads texts needs others."""
     seed: Seed = 0
 
 

@@ -192,6 +192,8 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
         plain = [name for name, arm in experiment.arms.items() if not arm.add]
         _known("evaluator.arm", [experiment.evaluator.arm], plain)
     _check_learners(experiment, analyses)
+    if "out_of_domain" in analyses and experiment.unlabelled and experiment.unlabelled.train_share == 1:
+        raise ValueError("records.unlabelled.train_share is 1, and out_of_domain would have no text to read; lower it")
     if experiment.arms and not experiment.learners:
         raise ValueError("there are arms, but no learners")
     if not experiment.arms and not experiment.analyses:

@@ -91,11 +91,14 @@ def _letter(path: Path, name: str, source: SourceConfig) -> pd.DataFrame:
 
 
 def _table(path: Path, prefix: str, source: SourceConfig, bad: list[BadRow]) -> pd.DataFrame:
-    columns = [column for column in (source.text_column, source.other_label_column, source.group_column) if column]
+    named = (source.text_column, source.other_label_column, source.group_column, source.empty_column)
+    columns = [column for column in named if column]
     chunks = list(read_columns(path, source, columns, bad))
     if not any(len(chunk) for chunk in chunks):
         raise SourceError(f"{path}: there is no row below the header")
     table = pd.concat(chunks)
+    if source.empty_column:
+        table = table[table[source.empty_column].str.strip() == ""]
     rows = [f"{prefix}:{row + 1}" for row in table.index.tolist()]
     blank = [NO_LABEL] * len(table)
     labels = table[source.other_label_column].str.strip().tolist() if source.other_label_column else blank
@@ -164,7 +167,7 @@ def _divided(table: pd.DataFrame, name: str, config: UnlabelledConfig) -> pd.Dat
     middle = sizes.cumsum() - sizes / 2
     train = set(sizes.index[middle < config.train_share * len(table)])
     table = table.assign(split=["train" if group in train else "test" for group in table["group"]])
-    if table.loc[table["split"] == "test", "group"].nunique() < 2:
+    if config.train_share < 1 and table.loc[table["split"] == "test", "group"].nunique() < 2:
         raise SourceError(
             f"source {name}: fewer than two groups of texts are left to test on; lower `train_share` or raise `cap`"
         )

@@ -85,10 +85,21 @@ def _opened(file: Path) -> list[int]:
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         opened.append(os.open(file.parent, os.O_RDONLY))
-    for mode in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # the file of another user can be locked, but not written to
-        with contextlib.suppress(OSError):
-            return [*opened, os.open(file, mode, 0o666)]
+    with contextlib.suppress(OSError):
+        opened.append(opened_to_lock(file))
     return opened
+
+
+def opened_to_lock(file: Path) -> int:
+    """Open a file that stands for what is locked: on network disks folders cannot be, nor files that are only read.
+
+    Raises:
+        OSError: if there is none, and none can be made.
+    """
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        return os.open(file, os.O_RDONLY)  # another user's, which can be locked here, but not written to
 
 
 def _locked(opened: Sequence[int], folder: Path) -> bool:
@@ -138,14 +149,11 @@ def _shown(path: Path) -> Path:
 
 @contextlib.contextmanager
 def in_turn(dataset: Any) -> Iterator[None]:
-    """Let the processes of a run change the file of a data set one after another, where a file beside it can be locked.
-
-    On network disks neither folders nor files that are only read can be.
-    """
+    """Let the processes of a run change a data set's file one after another, where a file beside it can be locked."""
     with contextlib.ExitStack() as closing:
         for path in places_of([dataset]):
             with contextlib.suppress(OSError):
-                descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = opened_to_lock(path.with_name(f".{path.name}.lock"))
                 closing.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

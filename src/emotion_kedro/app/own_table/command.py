@@ -72,6 +72,7 @@ def try_table(
     from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
     from emotion_kedro.app.own_table.guessing import with_test_file
     from emotion_kedro.app.own_table.profile import profile_source
+    from emotion_kedro.app.own_table.reading import without_labels
     from emotion_kedro.config.loader import PAGES, STAGES, current_loader
     from emotion_kedro.data.reader_errors import without_keys
     from emotion_kedro.runtime.guards import alone_in
@@ -83,12 +84,17 @@ def try_table(
         )
         if test is not None:
             source = with_test_file(source, (start / test.expanduser()).resolve())
-        texts = _without_labels((start / unlabelled.expanduser()).resolve(), source) if unlabelled else None
+        texts = None
+        if unlabelled is not None:
+            texts, notes = without_labels((start / unlabelled.expanduser()).resolve(), source)
+            _say(unlabelled, notes)
         loader = current_loader()
         with alone_in(Path(loader["globals"]["data_root"])):  # before anything is written
             click.echo("Looking at its rows ...")
             profile = profile_source(source, loader["settings"]["ingestion"]["cleaning"])
             click.echo("\n".join(_wrapped(line) for line in profile.lines()))
+            if texts is not None and texts.empty_column and "no label" not in profile.left_out:
+                raise ValueError(f"--unlabelled {unlabelled}: each of its rows has a label; name another file")
             words = _described(describe, profile)
             wanted = name or name_for(file, quick=quick)
             experiment = _checked(source, profile, name=wanted, quick=quick, words=words, unlabelled=texts)
@@ -129,21 +135,6 @@ def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best:
             guess = guess_source(file, **columns)
     _say(file, guess.notes)
     return guess.source
-
-
-def _without_labels(file: Path, source: SourceConfig) -> SourceConfig:
-    """Return how a file of texts without labels is read: by the column of the labelled ones, if it has such a one."""
-    from emotion_kedro.app.own_table.guessing import guess_texts
-
-    if str(file) == source.file:
-        taken = {"label_column", "test_file", "label_map", "unknown_labels"}
-        return type(source).model_validate(source.model_dump(exclude_defaults=True, exclude=taken))
-    try:
-        texts, _, notes = guess_texts(file, source.text_column)
-    except ValueError:
-        texts, _, notes = guess_texts(file)
-    _say(file, notes or [f"text: {texts.text_column!r}"])
-    return texts
 
 
 def _say(file: Path, notes: Sequence[str]) -> None:

@@ -46,8 +46,8 @@ SENTENCES = {
     "chinese": "这段文字表达的是{label}",
     "other": "{label}",
 }
-UNLABELLED = {"cap": 2000, "train_share": 0.9}
-"""Of unlabelled texts: how many are taken, at most, and how many of those may be learned from."""
+UNLABELLED = {"cap": 2000, "train_share": 1.0}
+"""Of unlabelled texts: how many are taken, at most, and the share of those that may be learned from."""
 PENALTIES = [3e-3]
 """Of the classifier that reads them, as in the studies (docs/study.md)."""
 QUESTION = "Does added text help here, and how well are the labels read?"
@@ -210,13 +210,11 @@ def minutes(seconds: float) -> int:
     return math.ceil(seconds / 60)
 
 
-def said_minutes(source: SourceConfig, profile: Profile) -> str:
+def said_minutes(source: SourceConfig, profile: Profile, unlabelled: SourceConfig | None) -> str:
     """Return in words what a whole run and a quick one take; profiled labels are two at least."""
     slow = slowness()
-    whole, quick = (
-        minutes(slow * estimated_seconds(experiment_for(source, profile, name="table", quick=each), profile))
-        for each in (False, True)
-    )
+    both = (experiment_for(source, profile, name="table", quick=each, unlabelled=unlabelled) for each in (False, True))
+    whole, quick = (minutes(slow * estimated_seconds(experiment, profile)) for experiment in both)
     return f"about {whole} min on this machine; quick: {quick}"
 
 

@@ -6,11 +6,13 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 
 from emotion_kedro.app.own_table.guessing import guess_texts
+from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data.reader_errors import BadRow, SourceError, counted_rows, listed, missing_file
 from emotion_kedro.data.tables import read_columns
 
@@ -62,6 +64,35 @@ def _files_in(source: Path) -> list[Path]:
     if not inside:
         raise missing_file(source / "*")
     return inside
+
+
+def without_labels(file: Path, source: SourceConfig) -> tuple[SourceConfig, list[str]]:
+    """Return how a file of texts without labels is read, and what is to be said of that.
+
+    By the column of the labelled ones, if it has such a one; of that very file the rows without a label are taken.
+
+    Args:
+        file: absolute.
+        source: the table with labels.
+
+    Raises:
+        SourceError: if it cannot be read, or no column can be told to hold the texts.
+    """
+    if str(file) == source.file:
+        columns: dict[str, Any] = {"label_column": None, "test_file": None, "label_map": {}, "unknown_labels": "error"}
+        taken = {**source.model_dump(), **columns, "empty_column": source.label_column, "bad_rows": "drop"}
+        return SourceConfig.model_validate(taken), [f"rows without a label: their {source.text_column!r}"]
+    # Columns without names have got some: those of another file are others.
+    named = None if source.column_names else source.text_column
+    with contextlib.suppress(SourceError):
+        texts, _, notes = guess_texts(file, named)
+        return texts, notes or [f"text: {texts.text_column!r}"]
+    try:
+        texts, _, notes = guess_texts(file)
+    except SourceError as error:
+        wanted = f"Call it {named!r}, as {Path(str(source.file)).name} does" if named else "Give it columns with names"
+        raise SourceError(str(error).replace("Name it: --text COLUMN", wanted)) from None
+    return texts, notes
 
 
 class Reading:

@@ -16,6 +16,7 @@ from pathlib import Path
 from emotion_kedro.app.own_table.experiment_file import said_minutes
 from emotion_kedro.app.own_table.guessing import guess_source
 from emotion_kedro.app.own_table.profile import profile_source
+from emotion_kedro.app.own_table.reading import without_labels
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.storage.whole_files import written_whole
 
@@ -45,33 +46,42 @@ def profile(
     try:
         guess = guess_source(file.resolve(), text=text or None, label=label or None)
         known = profile_source(guess.source)
+        more, said_of_more = None, list[str]()
+        if unlabelled:
+            more, said_of_more = without_labels(_kept_texts(unlabelled).resolve(), guess.source)
     except SourceError as error:
         # The page has no parameters and no options, and where it keeps the table is nobody's concern.
-        said = str(error).replace(str(file.resolve()), file.name).partition(" Correct `text_column`")[0]
+        said = str(error).replace(f"{DROPPED.resolve()}/", "").partition(" Correct `text_column`")[0]
         raise SourceError(
             said.replace("--text COLUMN", "Text column").replace("--label COLUMN", "Label column")
         ) from None
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
-    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts))
-    time = [f"it takes  {said_minutes(guess.source, known)}"] if len(known.fit) > 1 else []
+    beside = [f"without labels: {note}" for note in said_of_more]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts, *beside))
+    time = [f"it takes  {said_minutes(guess.source, known, more)}"] if len(known.fit) > 1 else []
     lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
     words = shlex.join(_try_words(file, text, label, quick, unlabelled))
     return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
 
 
-def _kept_table(dropped: str | None) -> Path:
+def _kept_texts(dropped: str) -> Path:
+    """Do so with a table of texts without labels, whose name may be the same."""
+    return _kept_table(dropped, DROPPED / "unlabelled")
+
+
+def _kept_table(dropped: str | None, folder: Path = DROPPED) -> Path:
     """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
     if dropped is None:
         raise ValueError("drop a table first")
-    place = DROPPED / Path(dropped).name
+    place = folder / Path(dropped).name
     with written_whole(place) as staging:
         shutil.copyfile(dropped, staging)
     return place
 
 
 def _try_words(file: Path, text: str, label: str, quick: bool, unlabelled: str | None) -> list[str]:
-    more = str(_kept_table(unlabelled)) if unlabelled else ""
+    more = str(_kept_texts(unlabelled)) if unlabelled else ""
     options = {"--text": text, "--label": label, "--unlabelled": more}
     named = [word for name, value in options.items() if value for word in (name, value)]
     return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]

@@ -128,7 +128,7 @@ def _enter(setting: Setting) -> Any:
 def _discard(node: Node, catalog: CatalogProtocol) -> None:
     """Remove the versions that a try before this one has saved: Kedro saves a version once, and stops at a second."""
     for name in node.outputs:
-        dataset = catalog.get(name)
+        dataset = getattr(catalog.get(name), "_dataset", catalog.get(name))  # inside of a CachedDataset
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None:
             path = str(dataset._get_versioned_path(str(dataset.resolve_save_version())))
             files = getattr(dataset, "_fs", None) or fsspec.filesystem("file")
