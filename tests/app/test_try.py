@@ -351,15 +351,18 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
     said = capsys.readouterr().out
     assert "mine is taken by another, or its file was changed: this one is mine_2" in said
     assert "--describe" not in said
+    assert "--unlabelled" not in said
 
 
 def test_words_are_asked_for_where_a_label_has_few_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, profile = SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 12)
     words = {label: ["word"] for label in profile.fit}
-    for given in ({}, words):
-        experiment = experiment_for(source, profile, name="mine", words=given)
+    for given, more in (({}, None), (words, source)):
+        experiment = experiment_for(source, profile, name="mine", words=given, unlabelled=more)
         command._announce(tmp_path / "mine.yml", "mine", experiment, profile, quick=True)
-        assert ("--describe LABEL=" in capsys.readouterr().out) is not bool(given)
+        said = capsys.readouterr().out
+        assert ("--describe" in said) is not bool(given)
+        assert ("--unlabelled" in said) is (more is None)
 
 
 def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

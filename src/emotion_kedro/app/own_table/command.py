@@ -23,7 +23,8 @@ WIDTH = 80
 REAL = "real"
 """The arm that the others have to better."""
 FEW_ROWS = 20
-"""Of a label, train and test together: where eight are learned from, words help (docs/results/study.md)."""
+"""Of a label, train and test together: where eight are learned from, words help, and unlabelled texts
+(docs/results/study.md)."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
 RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
 ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
@@ -198,9 +199,17 @@ def _announce(
         click.echo("            simple ways to add text only; for models from a hub see docs/hub.md")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
-    if min(profile.fit.values()) <= FEW_ROWS and experiment["records"]["taxonomy"] == "from_data":
-        click.echo("            some labels have few rows: words for them may help there as much as text that a model")
-        click.echo('            writes, at no cost; give some to each: --describe LABEL="word, word, word"')
+    if min(profile.fit.values()) <= FEW_ROWS:
+        hints = []
+        if experiment["records"]["taxonomy"] == "from_data":
+            hints.append(
+                "some labels have few rows: words for them may help there as much as text that a model writes, at no "
+                'cost; give some to each: --describe LABEL="word, word, word"'
+            )
+        if "unlabelled" not in experiment["records"]:
+            hints.append("with few rows, texts of the same kind help even without labels: --unlabelled FILE")
+        for hint in hints:
+            click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
     click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, as fast as this machine is now")
