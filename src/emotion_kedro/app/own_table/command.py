@@ -23,7 +23,7 @@ WIDTH = 80
 REAL = "real"
 """The arm that the others have to better."""
 FEW_ROWS = 20
-"""Of a label, train and test together: where eight are learned from, words help, and unlabelled texts
+"""Of a label, train and test together: where eight are learned from, words help, and unlabelled texts may
 (docs/results/study.md)."""
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
 RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
@@ -207,7 +207,7 @@ def _announce(
                 'cost; give some to each: --describe LABEL="word, word, word"'
             )
         if "unlabelled" not in experiment["records"]:
-            hints.append("with few rows, texts of the same kind help even without labels: --unlabelled FILE")
+            hints.append("with few rows, texts of the same kind may help even without labels: --unlabelled FILE")
         for hint in hints:
             click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
     slow, prefix = slowness(), f"{file.stem}."
