@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from kedro.pipeline.node import Node
 
-from emotion_kedro.runners.ray.resources import Resources, ResourcesError
+from emotion_kedro.runners.ray.resources import GPUS_HIDDEN, Resources, ResourcesError
 
 SECONDS_TO_ANSWER = 10.0
 
@@ -59,11 +59,7 @@ def set_defaults() -> None:
     # kept until another node needs it: by default it ends after a second.
     settings = {"USAGE_STATS_ENABLED": 0, "IGNORE_UNHANDLED_ERRORS": 1, "idle_worker_killing_time_threshold_ms": 10_000}
     named = {f"RAY_{name}": str(value) for name, value in settings.items()}
-    os.environ.update({**named, **GPUS_HIDDEN, **os.environ})
-
-
-GPUS_HIDDEN = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-"""From nodes that ask for none: else each of them would take one that was given to others."""
+    os.environ.update({**named, GPUS_HIDDEN: "1", **os.environ})
 
 
 def check_listening(address: str | None) -> None:
@@ -82,7 +78,10 @@ def check_listening(address: str | None) -> None:
 
 def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     """Let workers import what this process can, and see the GPUs that they were given."""
-    return {**runtime_env, "env_vars": {"PYTHONPATH": _path(), **GPUS_HIDDEN, **runtime_env.get("env_vars", {})}}
+    return {
+        **runtime_env,
+        "env_vars": {"PYTHONPATH": _path(), GPUS_HIDDEN: os.environ[GPUS_HIDDEN], **runtime_env.get("env_vars", {})},
+    }
 
 
 def _path() -> str:

@@ -16,6 +16,9 @@ UNITS |= {f"{unit[0]}iB": 1024**power for power, unit in enumerate(["KB", "MB", 
 TAG = "ray."
 """Tags of a node that say what it asks for: ``ray.cpu-2``, ``ray.gpu-0.5``, ``ray.memory-4GB``."""
 
+GPUS_HIDDEN = "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"
+"""Ray's variable: 1, as here by default, hides GPUs from nodes that ask for none, which would take those of others."""
+
 
 class ResourcesError(ClickException):
     """Resources that cannot be read or had; the command line shows the message alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from kedro.runner import AbstractRunner
 
 from emotion_kedro.runners.incremental.fingerprints import device_kind
 from emotion_kedro.runners.incremental.runner import Reasons
-from emotion_kedro.runners.ray.resources import Demands
+from emotion_kedro.runners.ray.resources import GPUS_HIDDEN, Demands
 
 Reason = Callable[[Node], str]
 """Says why a node has to run; empty if it need not."""
@@ -114,4 +115,5 @@ class RayIncrementalRunner(RayRunner):
     def _device_of(self, node: Node) -> str:
         # From nodes that ask for no GPU they are hidden; which this machine has does not matter.
         here = device_kind()
-        return "cuda" if self.demands.of_node(node).gpu else "cpu" if here == "cuda" else here
+        hidden = os.environ.get(GPUS_HIDDEN, "1") == "1" and here == "cuda"
+        return "cuda" if self.demands.of_node(node).gpu else "cpu" if hidden else here
