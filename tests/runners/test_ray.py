@@ -221,6 +221,8 @@ def test_on_which_device_a_node_computes_is_no_matter_of_the_machine_of_the_comm
     for here in ("cpu", "cuda"):
         monkeypatch.setattr("emotion_kedro.runners.ray.runner.device_kind", lambda here=here: here)
         assert [ray._device_of(each) for each in (tuned, read)] == ["cuda", "cpu"]
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    assert ray._device_of(read) == "cuda"
 
 
 def dies_once(folder: str) -> dict[str, int]:

@@ -78,10 +78,8 @@ def check_listening(address: str | None) -> None:
 
 def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     """Let workers import what this process can, and see the GPUs that they were given."""
-    return {
-        **runtime_env,
-        "env_vars": {"PYTHONPATH": _path(), GPUS_HIDDEN: os.environ[GPUS_HIDDEN], **runtime_env.get("env_vars", {})},
-    }
+    variables = {"PYTHONPATH": _path(), GPUS_HIDDEN: os.environ[GPUS_HIDDEN]}
+    return {**runtime_env, "env_vars": {**variables, **runtime_env.get("env_vars", {})}}
 
 
 def _path() -> str:
