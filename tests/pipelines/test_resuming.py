@@ -115,6 +115,8 @@ def test_a_run_of_several_processes_keeps_others_out_and_stops_with_a_line_when_
         os.killpg(process.pid, 0)
     hidden = [path.name for path in (project.path / "data").rglob(".*")]
     assert not [
-        name for name in hidden if not name.endswith((".manifest.json", ".sha256")) or name.startswith(".partial")
+        name
+        for name in hidden
+        if not name.endswith((".manifest.json", ".sha256", ".json.lock")) or name.startswith(".partial")
     ]
     project.kedro(*command)

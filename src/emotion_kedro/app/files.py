@@ -19,7 +19,7 @@ import pandas as pd
 
 from emotion_kedro.app.model import EmotionModel, load_model
 from emotion_kedro.app.own_table.reading import Reading, files_at, slices
-from emotion_kedro.app.writers import writer_for
+from emotion_kedro.app.own_table.writing import writer_for
 from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
 from emotion_kedro.runtime.elsewhere import each_elsewhere
 from emotion_kedro.runtime.guards import opened_to_lock
