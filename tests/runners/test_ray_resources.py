@@ -94,3 +94,11 @@ def test_a_node_with_a_gpu_has_a_process_of_its_own() -> None:
     a, b, c, d = RayRunner(resources_of={"gpu": {"gpu": 1}}).run(pipeline, DataCatalog())["all"].load()
     assert len({a, b, c}) == 3
     assert d not in {b, c}
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("asked", [0, 1])
+def test_gpus_that_no_node_asks_for_are_told_of(asked: int, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = Pipeline([node(process, None, "a", tags="tuned")])
+    RayRunner(resources_of={"tuned": {"gpu": asked}}).run(pipeline, DataCatalog())
+    assert ("no node asks for one" in caplog.text) is (asked == 0)

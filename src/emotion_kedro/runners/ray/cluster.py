@@ -17,6 +17,7 @@ from kedro.pipeline.node import Node
 
 from emotion_kedro.runners.ray.resources import GPUS_HIDDEN, Resources, ResourcesError
 
+logger = logging.getLogger(__name__)
 SECONDS_TO_ANSWER = 10.0
 
 
@@ -130,6 +131,15 @@ def check_room(demands: Mapping[Node, Resources]) -> list[dict[str, Any]]:
             )
         useful |= fitting
     return list(useful.values())
+
+
+def tell_of_idle_gpus(demands: Iterable[Resources]) -> None:
+    """Warn where the cluster has GPUs and no node asks for one: they are hidden from all then."""
+    if ray.cluster_resources().get("GPU") and not any(resources.gpu for resources in demands):
+        logger.warning(
+            "the cluster has GPUs, and no node asks for one: all compute on processors. Give nodes a share, as "
+            "--runner-params=resources_of.TAG.gpu=1 (tags are names of stages)"
+        )
 
 
 def _fits(resources: Resources, machine: Mapping[str, float]) -> bool:

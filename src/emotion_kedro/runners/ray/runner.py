@@ -77,7 +77,7 @@ class RayRunner(AbstractRunner):
     def _run(
         self, pipeline: Pipeline, catalog: CatalogProtocol, hook_manager: Any = None, run_id: str | None = None
     ) -> None:
-        from emotion_kedro.runners.ray.cluster import check_room, connected
+        from emotion_kedro.runners.ray.cluster import check_room, connected, tell_of_idle_gpus
         from emotion_kedro.runners.ray.schedule import Schedule, Tasks
         from emotion_kedro.runners.ray.storage import check_storage
         from emotion_kedro.runners.ray.worker import Setting
@@ -90,6 +90,7 @@ class RayRunner(AbstractRunner):
         def tasks() -> Tasks:
             cluster.enter_context(connected(self.address, self.cpus, self.runtime_env))
             check_storage(pipeline, catalog, check_room(demands))
+            tell_of_idle_gpus(demands.values())
             return Tasks(catalog, setting, demands, self.retries)
 
         with ExitStack() as cluster:
