@@ -193,6 +193,7 @@ TRAININGS = {
     "study*.learners.encoder_longer": ("240 steps", 16, 5e-5),
     "study*.generators.opened": ("10 steps", 16, 1e-3),
     "study*.generators.opened.unlabelled": ("400 steps", 16, 2e-3),
+    "study*.generators.adapted.unlabelled": ("1 epochs", 8, 1e-4),
 }
 
 CHINESE_SETS = ("chnsenticorp*", "ocemotion*")
