@@ -241,6 +241,7 @@ SETTINGS = {
     "rounds.generators.per_label.validation_texts": 64,
     **dict.fromkeys(("study*.opened*.request", "study*.rest.request"), "What someone says who feels {label}: "),
     **dict.fromkeys(("study*.opened*.neutral", "study*.rest.neutral"), "What someone says: "),
+    "study*.adapted.tuning": "full",
     "augment*.filters.label_agreement.learner": "encoder",
     **{f"{name}.filters": CUT_OFF for name in ("*.arms.widened", "*.analyses.rounds")},
     **{f"{name}.filters": ["reviewed", *CUT_OFF] for name in ("*.arms.augmented", "*.arms.synthetic")},
