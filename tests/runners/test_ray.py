@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -28,10 +29,14 @@ from kedro.runner import AbstractRunner, SequentialRunner
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset
 
+from emotion_kedro.config.models import FeatureConfig
+from emotion_kedro.models.device import Device
+from emotion_kedro.models.features import PART, open_features
 from emotion_kedro.runners import RayIncrementalRunner, RayRunner
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
 from emotion_kedro.runners.ray.resources import Demands, ResourcesError
 from emotion_kedro.runtime.elsewhere import each_elsewhere, elsewhere
+from emotion_kedro.storage.cache import Cache
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
@@ -387,6 +392,32 @@ def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None
     assert single(spread, kept, RayRunner(resources={"cpu": 2, "memory": "1MB"})) == []
     with elsewhere(fails, [str(tmp_path)]):
         pass  # in a process that does no task of Ray nothing is called
+
+
+TEXTS = [f"i feel {word} today, {number}" for number in range(PART // 2 + 50) for word in ("joy", "grief")]
+
+
+def features_alone(folder: str) -> Any:
+    """Return the features of more texts than are saved together, of a node that can compute none itself."""
+    from emotion_kedro.models.features import MeanEncoder, open_features
+
+    compute = MeanEncoder.vectors
+    MeanEncoder.vectors = None  # type: ignore[assignment, method-assign]
+    try:
+        device = Device("cpu", "test", half=False)
+        return open_features(FeatureConfig(base=folder, max_tokens=32), Cache(Path(folder, "cache")), device)(TEXTS)
+    finally:
+        MeanEncoder.vectors = compute  # type: ignore[method-assign]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_features_are_computed_by_other_workers_and_are_the_same(
+    tmp_path: Path, tiny_encoder: Path, cpu: Device
+) -> None:
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    there = single(features_alone, tmp_path / "encoder", RayRunner())
+    here = open_features(FeatureConfig(base=str(tiny_encoder), max_tokens=32), Cache(tmp_path / "here"), cpu)(TEXTS)
+    np.testing.assert_array_equal(there, here)
 
 
 def spoiled(folder: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer
 from emotion_kedro.models.training import by_length, pad
+from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import Cache
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
@@ -138,6 +140,7 @@ class EncoderFeatures:
 
     def __init__(self, config: FeatureConfig, *, cache: Cache | None, device: Device) -> None:
         self.config = config
+        self.cache = cache
         self.device = device
         self.name = open_name(config.base)
         self.store = None
@@ -176,11 +179,18 @@ class EncoderFeatures:
 
     def _compute(self, missing: dict[bytes, str]) -> None:
         encoder = self._opened()
-        keys = list(missing)
-        encoded = encoder.encode(list(missing.values()))
+        keys, texts = list(missing), list(missing.values())
+        encoded = encoder.encode(texts)
+        parts = by_length(np.array([len(ids) for ids in encoded]), PART)
+        if self.cache is not None and self.store is not None and len(parts) > 1:
+            keep = partial(_keep_features, self.config, self.cache, self.device)
+            with elsewhere(keep, [[texts[row] for row in rows] for rows in parts]):
+                pass
+            self.known.update(self.store.load())
+            parts = [rows for rows in parts if keys[rows[0]] not in self.known]  # a part is kept whole or not at all
         began = reported = time.perf_counter()
         done = 0
-        for rows in by_length(np.array([len(ids) for ids in encoded]), PART):
+        for rows in parts:
             vectors = encoder.vectors([encoded[row] for row in rows])
             chosen = [keys[row] for row in rows]
             if self.store is not None:
@@ -191,6 +201,11 @@ class EncoderFeatures:
                 reported = now
                 # The longest come first: it gets faster.
                 logger.info("features of %d of %d texts, %.0f texts/s", done, len(keys), done / (now - began))
+
+
+def _keep_features(config: FeatureConfig, cache: Cache, device: Device, texts: Sequence[str]) -> None:
+    """Compute the features of texts for the cache."""
+    EncoderFeatures(config, cache=cache, device=device)(texts)
 
 
 class MeanEncoder:
