@@ -383,6 +383,27 @@ def spread(folder: str) -> list[str]:
     return sorted(file.name for file in Path(folder).iterdir() if file.read_text() != str(os.getpid()))
 
 
+def said_by_parts(folder: str) -> list[str]:
+    """Return what the log of each part would show, and which task of Ray it is."""
+    import ray
+    from kedro.framework import project
+
+    project.configure_logging({"version": 1, "loggers": {"emotion_kedro": {"level": "WARNING"}}})
+
+    def note(name: str) -> None:
+        level = logging.getLogger("emotion_kedro").level
+        Path(folder, name).write_text(f"{level} {ray.get_runtime_context().get_task_name()}")
+
+    with elsewhere(note, ["a", "b"]):
+        pass
+    return [Path(folder, name).read_text() for name in ("a", "b")]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_parts_log_as_their_node_does_and_under_its_name(tmp_path: Path) -> None:
+    assert single(said_by_parts, tmp_path, RayRunner()) == [f"{logging.WARNING} a part of the_node"] * 2
+
+
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_node_gives_parts_of_its_work_to_other_workers(tmp_path: Path) -> None:
     assert single(spread, tmp_path, RayRunner(resources={"cpu": 2})) == ["a", "b"]

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kedro.framework import project
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,9 +43,11 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
         yield
         return
     cpus, retries = given.get("CPU", 0), int(os.environ.get(RETRIES, 0))
-    options = {"num_cpus": max(min(cpus, 1), cpus // len(items)), "max_retries": retries, "name": "part of a node"}
+    name = f"a part of {ray.get_runtime_context().get_task_name()}"
+    options = {"num_cpus": max(min(cpus, 1), cpus // len(items)), "max_retries": retries, "name": name}
     sent, call = ray.put(function), ray.remote(_call).options(**options)
-    waiting = [call.remote(sent, item, retries, str(Path.cwd())) for item in items]
+    setting = (str(Path.cwd()), dict(project.LOGGING.data))
+    waiting = [call.remote(sent, item, retries, *setting) for item in items]
     left, lost = list(waiting), 0
     try:
         yield
@@ -125,9 +129,11 @@ def _ray() -> Any:
     return ray if is_task else None
 
 
-def _call(function: Callable[[Any], object], item: Any, retries: int, folder: str) -> None:
+def _call(function: Callable[[Any], object], item: Any, retries: int, folder: str, log: dict[str, Any]) -> None:
     if Path(folder).is_dir():  # the project may be installed as a package there, and have no folder
         os.chdir(folder)
+    if project.LOGGING.data != log:  # a process that has done no node says nothing of how far it is
+        project.configure_logging(log)
     _answer(function, item, retries)
 
 
