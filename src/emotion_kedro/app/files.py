@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import json
 import logging
 import os
@@ -24,7 +23,7 @@ from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
 from emotion_kedro.runtime.elsewhere import each_elsewhere
 from emotion_kedro.runtime.guards import opened_to_lock
 from emotion_kedro.storage.chunks import write_parquet
-from emotion_kedro.storage.whole_files import sweep, written_whole
+from emotion_kedro.storage.whole_files import sha256_of, sweep, written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Ca
         ValueError: if it holds others, or anything else.
     """
     # File by file: a part ends where its file does.
-    made_of = {"file": [f"{_digest(file)}{file.suffix}" for file in files], **made_of, "rows": PART_ROWS}
+    made_of = {"file": [f"{sha256_of(file)}{file.suffix}" for file in files], **made_of, "rows": PART_ROWS}
     note = folder / MADE_OF
     there = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     if there in ([], [MADE_OF]):  # what claimed it has left nothing
@@ -157,17 +156,12 @@ def _file(folder: Path, number: int) -> Path:
     return folder / f"part-{number:06}.parquet"
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterator[Part]:
     """Yield the parts that have no mark yet, or are not as it says; of the others, tell what was counted in them."""
     for number, part in enumerate(parts):
         mark, file = _mark(folder, number), _file(folder, number)
         held = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and file.is_file() else {}
-        if held and held.pop("sha256") == _digest(file):
+        if held and held.pop("sha256") == sha256_of(file):
             told(held)
         else:
             mark.unlink(missing_ok=True)
@@ -186,7 +180,7 @@ def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told,
     file = _file(folder, number)
     with written_whole(file) as staging:
         write_parquet(staging, _tables(model, column, abstain, part, count))
-    _write_note(_mark(folder, number), {**counts, "sha256": _digest(file)})
+    _write_note(_mark(folder, number), {**counts, "sha256": sha256_of(file)})
     return counts
 
 

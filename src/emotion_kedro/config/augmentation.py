@@ -7,8 +7,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, reasons
-from emotion_kedro.config.filters import config_of
+from emotion_kedro.config.base import (
+    Config,
+    Kind,
+    Positive,
+    Pretrained,
+    Rate,
+    Seed,
+    Share,
+    check_heads,
+    config_of,
+    reasons,
+)
 from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
 from emotion_kedro.config.training import TrainingConfig
 

@@ -115,6 +115,16 @@ class Kind:
         return getattr(importlib.import_module(module), name)
 
 
+def config_of(raw: Mapping[str, Any] | Config, kinds: Mapping[str, Kind], what: str) -> Any:
+    """Return the parameters of the kind that ``raw`` names; ``what`` is what there are kinds of, for the message."""
+    if isinstance(raw, Config):
+        return raw
+    kind = str(raw.get("kind") if isinstance(raw, Mapping) else None)
+    if kind not in kinds:
+        raise ValueError(f"there is no {what} of kind {kind!r}; there are: {', '.join(kinds)}")
+    return kinds[kind].config.model_validate(raw)
+
+
 def check_heads(width: int, heads: int) -> None:
     """Raise a ``ValueError`` if the heads of a transformer cannot share its width evenly."""
     if width % heads:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from emotion_kedro.config.base import Config, Kind, Positive, Seed, Share
+from emotion_kedro.config.base import Config, Kind, Positive, Seed, Share, config_of
 
 Similarity = Annotated[float, Field(gt=0.0, le=1.0)]
 
@@ -137,13 +137,3 @@ def default_filters() -> dict[str, Any]:
 def filter_configs(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the default filters and, instead of them or beside them, those that are given, by name."""
     return {**default_filters(), **{name: filter_config(name, value) for name, value in raw.items()}}
-
-
-def config_of(raw: Mapping[str, Any] | Config, kinds: Mapping[str, Kind], what: str) -> Any:
-    """Return the parameters of the kind that ``raw`` names; ``what`` is what there are kinds of, for the message."""
-    if isinstance(raw, Config):
-        return raw
-    kind = str(raw.get("kind"))
-    if kind not in kinds:
-        raise ValueError(f"there is no {what} of kind {kind!r}; there are: {', '.join(kinds)}")
-    return kinds[kind].config.model_validate(raw)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads
+from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, config_of
 from emotion_kedro.config.training import TrainingConfig
 
 Penalty = Annotated[float, Field(gt=0.0)]
@@ -219,20 +219,13 @@ LEARNERS: dict[str, Kind] = {
 """The kinds of classifiers. An implementation has the class methods ``fit`` and ``load``."""
 
 
-def learner_config(raw: Mapping[str, Any] | LearnerConfig) -> LearnerConfig:
+def learner_config(raw: Mapping[str, Any] | Config) -> Any:
     """Return the parameters of a learner, of the class that its ``kind`` asks for.
 
     Raises:
         ValueError: if there is no such kind, or the parameters do not fit it (a pydantic ``ValidationError``).
     """
-    if isinstance(raw, LearnerConfig):
-        return raw
-    kind = raw.get("kind") if isinstance(raw, Mapping) else None
-    if kind not in LEARNERS:
-        raise ValueError(f"there is no learner of kind {kind!r}; the kinds are {', '.join(LEARNERS)}")
-    config = LEARNERS[kind].config.model_validate(raw)
-    assert isinstance(config, LearnerConfig)
-    return config
+    return config_of(raw, LEARNERS, "learner")
 
 
 class SmallEncoderConfig(Config):

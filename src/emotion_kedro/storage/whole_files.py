@@ -209,10 +209,11 @@ def assert_whole(directory: Path) -> None:
 
 def _check_sums(directory: Path) -> dict[str, str]:
     files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name not in (CHECK_SUMS, CARD))
-    return {str(file.relative_to(directory)): _sha256(file) for file in files}
+    return {str(file.relative_to(directory)): sha256_of(file) for file in files}
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -236,6 +236,7 @@ def results(name: str) -> list[str]:
     """Return what a run of an experiment has found, from the tables that it saved."""
     from kedro.framework.session import KedroSession
 
+    from emotion_kedro.hooks.project import shown_path
     from emotion_kedro.report.recommended import answers, reason
 
     with KedroSession.create(project_path=Path.cwd()) as session:
@@ -245,15 +246,10 @@ def results(name: str) -> list[str]:
             for table in ("scores", "comparisons", "recommendation", "runs", "label_scores")
         ]
         evaluation = catalog.load(f"params:{name}.evaluation")
-        model, page = (_path(catalog, f"{name}.{part}") for part in ("recommended_model", "report_page"))
+        model, page = (shown_path(catalog.get(f"{name}.{part}")) for part in ("recommended_model", "report_page"))
     recommendation = tables[2]
     notes = {"Chosen": reason(recommendation), "Sure": answers(recommendation, evaluation)}
     return lines_of(*tables, notes=notes, model=model, page=page)
-
-
-def _path(catalog: Any, name: str) -> str:
-    path = Path(catalog.get(name)._filepath)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def lines_of(
