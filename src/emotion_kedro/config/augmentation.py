@@ -15,7 +15,7 @@ from emotion_kedro.config.base import (
     Rate,
     Seed,
     Share,
-    check_heads,
+    SmallTransformerConfig,
     config_of,
     reasons,
 )
@@ -27,7 +27,7 @@ SCRATCH = "scratch"
 EXAMPLES = "{examples}"
 
 
-class ScratchConfig(Config):
+class ScratchConfig(SmallTransformerConfig):
     """A small GPT-2 with its own byte-level BPE, trained on texts of the experiment before any label is learned."""
 
     layers: Positive = 3
@@ -35,11 +35,6 @@ class ScratchConfig(Config):
     heads: Positive = 6
     vocabulary: Annotated[int, Field(ge=300)] = 4096
     training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> ScratchConfig:
-        check_heads(self.width, self.heads)
-        return self
 
 
 class LoraConfig(Config):

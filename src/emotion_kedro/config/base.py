@@ -125,10 +125,20 @@ def config_of(raw: Mapping[str, Any] | Config, kinds: Mapping[str, Kind], what: 
     return kinds[kind].config.model_validate(raw)
 
 
-def check_heads(width: int, heads: int) -> None:
-    """Raise a ``ValueError`` if the heads of a transformer cannot share its width evenly."""
-    if width % heads:
-        raise ValueError(f"the width, {width}, is no multiple of the heads, {heads}; each of them takes an equal part")
+class SmallTransformerConfig(Config):
+    """The size of a transformer that is trained from nothing."""
+
+    layers: Positive
+    width: Positive
+    heads: Positive
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> SmallTransformerConfig:
+        if self.width % self.heads:
+            raise ValueError(
+                f"the width, {self.width}, is no multiple of the heads, {self.heads}; each of them takes an equal part"
+            )
+        return self
 
 
 # --- what is said of parameters that do not fit ---------------------------------------------------------------------

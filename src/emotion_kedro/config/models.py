@@ -7,7 +7,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Pretrained, Rate, Seed, Share, check_heads, config_of
+from emotion_kedro.config.base import (
+    Config,
+    Kind,
+    Positive,
+    Pretrained,
+    Rate,
+    Seed,
+    Share,
+    SmallTransformerConfig,
+    config_of,
+)
 from emotion_kedro.config.training import TrainingConfig
 
 Penalty = Annotated[float, Field(gt=0.0)]
@@ -228,18 +238,13 @@ def learner_config(raw: Mapping[str, Any] | Config) -> Any:
     return config_of(raw, LEARNERS, "learner")
 
 
-class SmallEncoderConfig(Config):
+class SmallEncoderConfig(SmallTransformerConfig):
     """A small BERT with its own vocabulary of characters and pieces, for text that no packaged encoder reads."""
 
     layers: Positive = 4
     width: Positive = 256
     heads: Positive = 4
     vocabulary: Annotated[int, Field(ge=100)] = 6000
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> SmallEncoderConfig:
-        check_heads(self.width, self.heads)
-        return self
 
 
 class MaskedLanguageModelConfig(Pretrained):

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kedro.framework import project
-
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +40,8 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     if ray is None or not items or given.get("GPU") or given.get("memory"):
         yield
         return
+    from kedro.framework import project
+
     cpus, retries = given.get("CPU", 0), int(os.environ.get(RETRIES, 0))
     name = f"a part of {ray.get_runtime_context().get_task_name()}"
     options = {"num_cpus": max(min(cpus, 1), cpus // len(items)), "max_retries": retries, "name": name}
@@ -130,6 +130,8 @@ def _ray() -> Any:
 
 
 def _call(function: Callable[[Any], object], item: Any, retries: int, folder: str, log: dict[str, Any]) -> None:
+    from kedro.framework import project
+
     if Path(folder).is_dir():  # the project may be installed as a package there, and have no folder
         os.chdir(folder)
     if project.LOGGING.data != log:  # a process that has done no node says nothing of how far it is
