@@ -3,7 +3,8 @@
     python benchmarks/ray_runner.py --write docs/benchmarks/ray_runner.md
 
 The default job for thirteen labels, and a small study, both on the sample that ships with the project, each time in an
-empty data folder. It takes half an hour, and the machine should have nothing else to do.
+empty data folder. Before that, what the machine itself allows: a training of one thread alone, and two of them at once.
+It takes 40 minutes, and the machine should have nothing else to do.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ STUDY = {
     "study_edft": {
         "generators": {"opened": None, "rest": None},
         "learners": {
-            "encoder": {"training": {"steps": 20, "evaluate_every": 20}},
+            "encoder": {"training": {"steps": 60, "evaluate_every": 60}},
             "encoder_longer": None,
             "contrastive": None,
             "linear": None,
@@ -86,6 +87,38 @@ def seconds_of(experiment: str, way: str) -> float:
     return took
 
 
+def train(steps: int = 40) -> float:
+    """Train an encoder of MiniLM's size with one thread, and return the seconds of its steps."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(
+        BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    ids, labels = torch.randint(1000, 30000, (16, 24)), torch.randint(0, 2, (16,))
+    started = time.perf_counter()
+    for _ in range(steps):
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    return time.perf_counter() - started
+
+
+def slowdown(rounds: int = 3) -> float:
+    """Return how many times as long a training of one thread takes where another one runs beside it."""
+    command = [sys.executable, __file__, "--train"]
+    alone: list[float] = []
+    beside: list[float] = []
+    for _ in range(rounds):
+        for times, copies in ((alone, 1), (beside, 2)):
+            running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(copies)]
+            times.append(statistics.mean(float(each.communicate()[0]) for each in running))
+    return statistics.median(beside) / statistics.median(alone)
+
+
 def rows_of(seconds: dict[str, dict[str, list[float]]]) -> list[Sequence[str]]:
     """Lay out seconds, and how many times as fast as each way in a row Ray was; medians over rounds."""
     one, two, ray = WAYS
@@ -102,10 +135,15 @@ def rows_of(seconds: dict[str, dict[str, list[float]]]) -> list[Sequence[str]]:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--train", action="store_true", help="only train once, and print the seconds")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--experiments", nargs="+", choices=list(EXPERIMENTS), default=list(EXPERIMENTS))
     parser.add_argument("--write", type=Path, metavar="PATH", help="write a Markdown page here")
     options = parser.parse_args()
+    if options.train:
+        print(train())
+        return
+    beside = slowdown()
     seconds: dict[str, dict[str, list[float]]] = {}
     for experiment in options.experiments:
         seconds[experiment] = {way: [] for way in WAYS}
@@ -127,7 +165,10 @@ each in an empty data folder.
 
 {markdown_table(head, rows_of(seconds))}
 
-`study_edft` is a study without language models: five arms, four draws of eight rows a label, twenty steps, the sample.
+`study_edft` is a study without language models: five arms, four draws of eight rows a label, sixty steps, the sample.
+
+A training of one thread takes {beside:.2f} times as long here where another one runs beside it: of two cores two
+workers can have {1 / beside:.0%} at most.
 
 Machine: {machine(("kedro", "ray", "torch"))}.
 
