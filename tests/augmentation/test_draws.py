@@ -126,13 +126,6 @@ def test_one_classifier_reads_for_all_filters() -> None:
         _ = scoring_of({"n": {"kind": "novel", "shingle": 3}}, one={"filters": ["n", "novel"]}).shingle
 
 
-def test_a_filter_that_names_no_learner_of_the_experiment_is_refused(contexts: DrawContexts) -> None:
-    table = draw_for("again", config_of("oversampling"), contexts, ALL[:1])
-    scoring = scoring_of({"label_agreement": {"learner": "forest"}}, one={"filters": ["label_agreement"]})
-    with pytest.raises(ValueError, match="names the learner forest; there are: linear"):
-        score_draws(table, contexts, scoring)
-
-
 # --- leaks --------------------------------------------------------------------------------------------------------
 
 

@@ -51,12 +51,6 @@ def test_a_blank_text_is_refused(text: str, message: str) -> None:
         draws(text, 1)
 
 
-@pytest.mark.parametrize("strength", [0.0, -0.1, 1.1])
-def test_the_strength_is_a_share(strength: float) -> None:
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        draws(TEXT, 1, strength)
-
-
 def test_chinese_is_moved_by_characters() -> None:
     text = "今天我们都很高兴，因为 hello world 下雨了"
     assert units_of(text)[:9] == ["今", "天", "我", "们", "都", "很", "高", "兴", "，"]

@@ -49,8 +49,6 @@ def test_errors_name_the_fault(predictions: pd.DataFrame) -> None:
         score_table(predictions.assign(label="grief"), None, EVALUATION)
     with pytest.raises(ValueError, match=r"arm real, learner encoder.* same rows"):
         score_table(predictions.iloc[1:], None, EVALUATION)
-    with pytest.raises(ValueError, match="score_by has"):
-        score_table(predictions, None, EVALUATION, ("label",))
 
 
 def test_where_all_rows_are_right_the_interval_still_has_a_width(predictions: pd.DataFrame) -> None:

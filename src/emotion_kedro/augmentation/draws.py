@@ -252,7 +252,8 @@ def score_draws(candidates: pd.DataFrame, contexts: DrawContexts, scoring: Scori
 def _score_draw(table: pd.DataFrame, draw: Draw, contexts: DrawContexts, scoring: Scoring) -> pd.DataFrame:
     rows, validation = contexts.rows(draw), contexts.validation_rows(draw.size)
     agreement = scoring.agreement if scoring.is_read(draw) else None
-    learner = None if agreement is None else _learner_of(agreement, scoring.learners)
+    learners = scoring.learners
+    learner = None if agreement is None else learners[agreement.learner or next(iter(learners))]
     identity = fingerprint(
         *(table, rows[["text", "label"]], contexts.taxonomy, scoring.shingle, list(scoring.unfiltered)),
         *(agreement, learner, validation[["text", "label"]] if agreement else None, contexts.device.kind),
@@ -270,13 +271,6 @@ def _score_draw(table: pd.DataFrame, draw: Draw, contexts: DrawContexts, scoring
         )
         contexts.cache.save_table(SCORED, identity, scored)
     return scored
-
-
-def _learner_of(agreement: LabelAgreementFilter, learners: Mapping[str, Any]) -> Any:
-    name = agreement.learner or next(iter(learners), "")
-    if name not in learners:
-        raise ValueError(f"the filter label_agreement names the learner {name}; there are: {', '.join(learners)}")
-    return learners[name]
 
 
 def _reader(draw: Draw, contexts: DrawContexts, agreement: LabelAgreementFilter, learner: Any, identity: str) -> Any:

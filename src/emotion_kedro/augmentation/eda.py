@@ -24,14 +24,13 @@ def eda(text: str, *, strength: float, rng: np.random.Generator) -> str:
 
     Args:
         text: with at least one word.
-        strength: share of the words that is touched; at least one is. Of a text of one word, nothing is deleted.
+        strength: share of the words that is touched, at most 1; one word is at least. Of a text of one word, nothing is
+            deleted.
         rng: decides everything.
 
     Raises:
-        ValueError: if the text is blank, or ``strength`` is not above 0 and at most 1.
+        ValueError: if the text is blank.
     """
-    if not 0 < strength <= 1:
-        raise ValueError(f"strength is {strength}; it is a share of the words, above 0 and at most 1")
     units = units_of(text)
     if not units:
         raise ValueError("a blank text has no words to move")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,8 +55,7 @@ def compare(
         ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` and for the rest, each by themselves.
 
     Raises:
-        ValueError: for an arm or learner that has no predictions, a pair that never meets, or two that were not tested
-            on the same rows or share no seeds.
+        ValueError: for a pair that never meets, or two that were not tested on the same rows or share no seeds.
     """
     by_source = [
         (source, {runs.design: runs for runs in designs})
@@ -121,27 +121,13 @@ def _label_gains(
 
 
 def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Design, Design]]:
-    of_learners = [name.startswith(LEARNER) for name in pair]
-    if len(set(of_learners)) > 1:
-        raise ValueError(f"compare has {list(pair)}; give two arms, or two learners as learner:NAME")
-    field = "learner" if of_learners[0] else "arm"
+    field, other = ("learner", "arm") if pair[0].startswith(LEARNER) else ("arm", "learner")
     first, second = (name.removeprefix(LEARNER) for name in pair)
-    known = {str(getattr(design, field)) for design in designs}
-    for name in (first, second):
-        if name not in known:
-            raise ValueError(
-                f"compare has {list(pair)}, but no predictions of {field} {name}; there are {sorted(known)}"
-            )
-    partners = {
-        design: design._replace(learner=second) if of_learners[0] else design._replace(arm=second)
-        for design in designs
-        if getattr(design, field) == first
-    }
+    change: dict[str, Any] = {field: second}
+    partners = {design: design._replace(**change) for design in designs if getattr(design, field) == first}
     both = [(design, partner) for design, partner in partners.items() if partner in designs]
     if not both:
-        raise ValueError(
-            f"compare has {list(pair)}, which share no size and no {'arm' if of_learners[0] else 'learner'}"
-        )
+        raise ValueError(f"compare has {list(pair)}, which share no size and no {other}")
     yield from both
 
 

@@ -141,14 +141,7 @@ def _name(design: Design) -> str:
 
 
 def parts_of(runs: Iterable[Runs], score_by: Iterable[str]) -> list[tuple[str, list[Runs]]]:
-    """Return ``all`` and, where scores are wanted by source, each source, with the runs on its rows.
-
-    Raises:
-        ValueError: for another column than ``source``.
-    """
-    unknown = sorted(set(score_by) - {"source"})
-    if unknown:
-        raise ValueError(f"score_by has {unknown}; scores can be given by source")
+    """Return ``all`` and, where scores are wanted by source, each source, with the runs on its rows."""
     whole = list(runs)
     if not list(score_by):
         return [("all", whole)]

@@ -77,7 +77,7 @@ def fit_classifier(
     A label without training rows (a generator that failed) is a warning: the classifier never learns to say it.
 
     Raises:
-        ValueError: if there are no rows, one has a label of another taxonomy, or a weight is not above 0.
+        ValueError: if there are no rows, or one has a label of another taxonomy.
     """
     _check(training_set)
     missing = sorted(set(training_set.labels) - set(training_set.rows["label"]))
@@ -131,6 +131,3 @@ def _check(training_set: TrainingSet) -> None:
         foreign = sorted(set(part["label"]) - set(training_set.labels))
         if foreign:
             raise ValueError(f"{name}: rows with {', '.join(foreign)}, which the taxonomy does not have")
-    bad = rows[~(rows["weight"] > 0) | ~np.isfinite(rows["weight"])]
-    if len(bad):
-        raise ValueError(f"{name}: row {bad.index[0]} has weight {bad['weight'].iloc[0]}; weights are above 0")
