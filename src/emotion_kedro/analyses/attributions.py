@@ -114,12 +114,10 @@ def _attributed(
 ) -> pd.DataFrame:
     tables = []
     for part in _parts(rows, config.rows_at_once):
-        identity = fingerprint(model, part, config.steps, config.baseline)
+        identity = fingerprint(model, part, config.steps)
         table = cache.table(WEIGHTS, identity)
         if table is None:
-            weights = attribute_words(
-                classifier, part["text"].tolist(), device=device, steps=config.steps, baseline=config.baseline
-            )
+            weights = attribute_words(classifier, part["text"].tolist(), device=device, steps=config.steps)
             records = part.itertuples(index=False)
             by_text = [_words(record, each, classifier.labels) for record, each in zip(records, weights, strict=True)]
             table = pd.concat(by_text, ignore_index=True)

@@ -26,6 +26,8 @@ from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
 from emotion_kedro.storage.chunks import Chunks, is_among
 
 SOURCES = ("doubted", "trusted")
+LEAST_SHARED = 30
+"""Shared texts below which a learned rule does not compare the two sources' labels."""
 
 
 def analyse(
@@ -209,7 +211,7 @@ def learned_rules(
     """Return how well short learned rules read each source's labels of the same texts, out of fold.
 
     Args:
-        pairs: of :func:`pair_texts`; taken if there are ``config.least_texts`` of them.
+        pairs: of :func:`pair_texts`; taken if there are :data:`LEAST_SHARED` of them.
         alone: ``key, group, label`` of the doubted source, taken otherwise; then there is nothing to compare with.
         config: the rules.
         evaluation: of the intervals.
@@ -222,7 +224,7 @@ def learned_rules(
     """
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    compared = len(pairs) >= config.least_texts
+    compared = len(pairs) >= LEAST_SHARED
     texts = (pairs if compared else alone.rename(columns={"label": "doubted"})).reset_index(drop=True)
     sources = SOURCES if compared else SOURCES[:1]
     folds = GroupKFold(config.folds, shuffle=True, random_state=config.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from emotion_kedro.models.training import by_length
 ROWS = 8
 PATH_ROWS = 64
 """Points of the paths that go through the model at once."""
-Baseline = Literal["mask", "pad"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class TextWeights:
 
 
 def attribute_words(
-    classifier: EncoderClassifier, texts: Sequence[str], *, device: Device, steps: int, baseline: Baseline = "mask"
+    classifier: EncoderClassifier, texts: Sequence[str], *, device: Device, steps: int
 ) -> list[TextWeights]:
     """Attribute the predicted label of each text to its words, and measure the attention that they get.
 
@@ -60,16 +59,16 @@ def attribute_words(
         classifier: a fitted one; its weights stay as they are.
         texts: the texts.
         device: where it runs, in fp32.
-        steps: points on the path from the baseline to the text.
-        baseline: the token in the place of every other that is not special.
+        steps: points on the path to the text from the baseline, in which the mask token takes the place of every other
+            that is not special.
 
     Raises:
-        ValueError: if the tokenizer has no such token, or cannot say which characters a token stands for.
+        ValueError: if the tokenizer has no mask token, or cannot say which characters a token stands for.
     """
     tokenizer = classifier.tokenizer
-    empty = tokenizer.mask_token_id if baseline == "mask" else tokenizer.pad_token_id
+    empty = tokenizer.mask_token_id
     if empty is None or not tokenizer.is_fast:
-        raise ValueError(f"attribution needs a fast tokenizer with a {baseline} token; this one has none")
+        raise ValueError("attribution needs a fast tokenizer with a mask token; this one has none")
     encoded = _encode(classifier, texts)
     weights_of: dict[int, TextWeights] = {}
     classifier.model.eval()

@@ -53,8 +53,6 @@ class AttributionsConfig(AnalysisConfig):
     """Test rows, at most, drawn at random."""
     steps: Annotated[int, Field(ge=2)] = 24
     """Points on the path of integrated gradients."""
-    baseline: Literal["mask", "pad"] = "mask"
-    """The token that stands for no word."""
     word_counts: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2, 3, 5)
     """So many words are masked, or kept alone."""
     draws: Positive = 5
@@ -106,8 +104,6 @@ class LearnedRuleConfig(Config):
     least_count: Positive = 2
     """Train texts that a piece has to stand in."""
     folds: Annotated[int, Field(ge=2)] = 5
-    least_texts: Positive = 30
-    """Shared texts below which the two sources' labels are not compared by it."""
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -215,9 +211,8 @@ class RoundsConfig(AnalysisConfig):
     rounds: Positive = 2
     """Rounds, at most, after round 0, which has real rows alone."""
     uncertain_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.3
-    """Share of each label's train texts that goes back to its generator: those that are read least surely."""
-    certainty: Literal["margin", "entropy"] = "margin"
-    """``margin``: between the two likeliest labels. ``entropy``: of all of them."""
+    """Share of each label's train texts that goes back to its generator: those with the least margin between the
+    two likeliest labels."""
     folds: Annotated[int, Field(ge=2)] = 2
     """Parts of the train rows; each is read by a classifier fitted on the others: none is honest about its own."""
     reader_steps: Positive | None = None

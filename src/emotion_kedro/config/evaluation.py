@@ -23,13 +23,9 @@ class EvaluationConfig(Config):
     """A model keeps its answer to itself below the probability from which on it is right so often."""
     examples: Positive = 5
     """Texts shown per label that an arm kept."""
-    refused_examples: Positive = 3
-    """Texts shown per label that no arm kept."""
     embeddings: FeatureConfig | None = None
     """By what the nearest train text of a candidate is found; None: it is not looked for, which saves much time where
     an experiment has many draws."""
-    neighbours: Positive = 4000
-    """Train texts, at most, that are looked through; drawn at random where there are more."""
     seed: Seed = 0
 
     @field_validator("embeddings")

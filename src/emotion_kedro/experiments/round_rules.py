@@ -7,27 +7,19 @@ fitted on the other parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
-def certainty(probabilities: ArrayLike, how: Literal["margin", "entropy"]) -> NDArray[np.float64]:
-    """Return how sure each reading is, (texts,); more is surer.
+def margins(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return how far each reading's likeliest label is ahead of the next, (texts,) (Scheffer et al. 2001).
 
     Args:
         probabilities: (texts, labels), at least two labels.
-        how: ``margin``, the likeliest label's probability less that of the next (Scheffer et al. 2001); or
-            ``entropy``, with its sign turned, in nats.
     """
-    from scipy.stats import entropy
-
-    given = np.asarray(probabilities, dtype=np.float64)
-    if how == "entropy":
-        return np.asarray(-entropy(given, axis=1))
-    ordered = np.sort(given, axis=1)
+    ordered = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)
     return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 

@@ -29,7 +29,7 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
-from emotion_kedro.experiments.round_rules import best_round, certainty, fidelity, has_stalled, least_certain
+from emotion_kedro.experiments.round_rules import best_round, fidelity, has_stalled, least_certain, margins
 from emotion_kedro.experiments.run import RunContext, chosen, fit_arm
 from emotion_kedro.metrics.bootstrap import clusters_of
 from emotion_kedro.metrics.scores import validation_score
@@ -188,7 +188,7 @@ class Loop:
             classifier, _ = fit_classifier(training_set, self._reader, self.contexts.device, cache)
             texts = self._train["text"].iloc[read].tolist()
             given = classifier.probabilities(texts, device=self.contexts.device)
-            sureness[read] = certainty(given, self.config.certainty)
+            sureness[read] = margins(given)
         return sureness
 
     @property

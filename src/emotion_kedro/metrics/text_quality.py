@@ -35,6 +35,8 @@ SAMPLE = 200
 MOST_SAMPLES = 5
 """Samples that such a figure is the mean of, where there are so many texts or draws: that of one is off by points."""
 DRAW = ("size", "data_seed")
+NEIGHBOURS = 4000
+"""Train texts, at most, in which the nearest one is looked for; drawn at random where there are more."""
 LEAST_TEXTS = 10
 """Texts of both sides, at least, for a figure of how varied a set is; with fewer it says nothing."""
 
@@ -123,7 +125,7 @@ def text_quality(
         real_test: ``text, label`` of the test rows.
         predicted: ``text, predicted`` of the evaluator, who took no part in filtering; of real texts as well if the
             real side of ``fidelity`` is wanted. None: no fidelity.
-        evaluation: seed of the samples; how many train texts are embedded.
+        evaluation: seed of the samples.
         embed: for ``nearest_train``; None: without it.
 
     Returns:
@@ -160,7 +162,7 @@ def _references(
 
 def neighbours_of(train: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataFrame:
     """Return the train rows in which the nearest text is looked for: all, or a sample where there are very many."""
-    return train.sample(n=min(evaluation.neighbours, len(train)), random_state=evaluation.seed)
+    return train.sample(n=min(NEIGHBOURS, len(train)), random_state=evaluation.seed)
 
 
 def _by_label(added: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:

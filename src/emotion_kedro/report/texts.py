@@ -19,6 +19,8 @@ KEPT = "kept"
 ARM_PREFIX = "arm_"
 NEAREST = "nearest real train text"
 """Heading of a column."""
+REFUSED_EXAMPLES = 3
+"""Texts shown per label that no arm kept."""
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
 
@@ -37,7 +39,7 @@ def texts_table(
         candidate_predictions: ``candidate_id, predicted, p_<label>`` of the evaluator.
         decisions: schema :class:`emotion_kedro.schemas.Decisions`.
         train: ``text`` of the train rows.
-        evaluation: how many of them are looked through.
+        evaluation: its seed draws those that are looked through, where there are very many.
         embed: texts to rows; None: no neighbours.
     """
     table = candidates[["candidate_id", "label", "generator", "text"]].reset_index(drop=True)
@@ -108,7 +110,7 @@ def sampled_texts(texts: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataF
     told = texts.assign(outcome=[_outcome(row) for row in texts.to_dict("records")])
     kept = told["outcome"].str.startswith(KEPT)
     mixed = told.assign(kept=kept).sample(frac=1, random_state=evaluation.seed)
-    numbers = {True: evaluation.examples, False: evaluation.refused_examples}
+    numbers = {True: evaluation.examples, False: REFUSED_EXAMPLES}
     parts = [mixed[mixed["kept"] == side].groupby("label").head(count) for side, count in numbers.items()]
     drawn = pd.concat(parts).sort_values(["label", "kept"], ascending=[True, False], kind="stable", ignore_index=True)
     return drawn.drop(columns="kept")
