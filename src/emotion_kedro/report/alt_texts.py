@@ -17,9 +17,9 @@ def of_accuracy(scores: pd.DataFrame) -> str:
     shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == "all")]
     sizes = shown["size"].nunique() > 1
     said = [
-        f"{row.arm} {row.learner}{f' at {size_name(row.size_)} rows per label' if sizes and row.size_ else ''} "
+        f"{row.arm} {row.learner}{f' at {size_name(row.size)} rows per label' if sizes and row.size else ''} "
         f"{with_interval(row.value, row.low, row.high)}"
-        for row in rows_of(shown.rename(columns={"size": "size_"}))
+        for row in rows_of(shown)
     ]
     return _listed("Accuracy with intervals", said)
 

@@ -262,10 +262,10 @@ def terminal_summary(report: Report) -> str:
         shown = shown[(shown["metric"] == "accuracy") & (shown["source"] == "all")]
     # Baselines learn from all rows, also where the arms have a few.
     others = f", {size_name(ALL_ROWS)} rows" if len(shown) and (shown["size"] != ALL_ROWS).any() else ""
-    names = [f"{row.arm}, {row.learner}" + (_at(row.size_) or others) for row in rows_of(_sized(shown))]
+    names = [f"{row.arm}, {row.learner}" + (_at(row.size) or others) for row in rows_of(shown)]
     width = max(map(len, names), default=0)
     lines = [f"{report.name}: {report.question}", f"Data: {report.data_note}"]
-    for name, row in zip(names, rows_of(_sized(shown)), strict=True):
+    for name, row in zip(names, rows_of(shown), strict=True):
         lines.append(f"  {name:<{width}}  accuracy {number(row.value)} [{number(row.low)}, {number(row.high)}]")
     return "\n".join([*lines, *_sentences(report), *_recommended(report)]) + "\n"
 
@@ -289,11 +289,6 @@ def _sentences(report: Report) -> list[str]:
     left = len(accuracies) - len(shown)
     counts = ", ".join(f"{word}: {(accuracies['verdict'] == word).sum()}" for word in ("helped", "harmed"))
     return [*sentences, *([f"{left} further differences are in the report; of all, {counts}."] if left else [])]
-
-
-def _sized(table: pd.DataFrame) -> pd.DataFrame:
-    # `size` is an attribute of tuples' own.
-    return table.rename(columns={"size": "size_"})
 
 
 def _at(size: int) -> str:

@@ -237,11 +237,11 @@ def _panel_names(comparisons: pd.DataFrame) -> list[str]:
     return [
         ", ".join(
             [
-                *([("all rows" if row.size_ == ALL_ROWS else f"{row.size_} rows per label")] if sizes else []),
+                *([("all rows" if row.size == ALL_ROWS else f"{row.size} rows per label")] if sizes else []),
                 *([f"source: {row.source}"] if sources else []),
             ]
         )
-        for row in rows_of(comparisons.rename(columns={"size": "size_"}))
+        for row in rows_of(comparisons)
     ]
 
 
@@ -300,7 +300,7 @@ def _draw_confusion(axes: Axes, counts: np.ndarray, labels: Sequence[str]) -> An
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:
-    """Return the rows of a table, a column as an attribute (``size`` is taken: rename it)."""
+    """Return the rows of a table, a column as an attribute."""
     return table.itertuples(index=False)
 
 
