@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
@@ -46,9 +47,7 @@ def fit_temperature(probabilities: Floats, targets: NDArray[np.int64]) -> float:
 
 def with_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Return what the probabilities, (..., labels), become when their logits are divided by the temperature."""
-    logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
-    odds: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
+    return softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature, axis=-1)
 
 
 def answering_threshold(predictions: pd.DataFrame, accuracy: float) -> float:

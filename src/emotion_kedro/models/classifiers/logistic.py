@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from emotion_kedro.models.classifiers import TrainingSet
@@ -34,7 +35,7 @@ class Layer:
 
     def probabilities(self, features: Any) -> Floats:
         """Return softmax probabilities, (rows, labels), of dense or sparse features, (rows, width)."""
-        return _softmax(np.asarray(features @ self.weights.T, dtype=np.float64) + self.bias)
+        return softmax(np.asarray(features @ self.weights.T, dtype=np.float64) + self.bias, axis=1)
 
 
 @dataclass(frozen=True)
@@ -182,15 +183,10 @@ class _Blended:
     def loss(self, values: Floats, penalty: float) -> tuple[float, Floats]:
         """Return the loss, by weight and with its penalties, and its slope."""
         weights, blend, bias = self.parts(values)
-        given = _softmax(self.features @ weights.T + self.said * blend + bias)
+        given = softmax(self.features @ weights.T + self.said * blend + bias, axis=1)
         held = BLEND_PENALTY * penalty
         loss = -(self.shares[:, 0] * np.log(np.clip(given[self.hits], 1e-12, None))).sum()
         loss += (penalty * (weights**2).sum() + held * (blend**2).sum()) / 2
         error = (given - self.hits) * self.shares
         slopes = (error.T @ self.features + penalty * weights, (error * self.said).sum(axis=0) + held * blend)
         return float(loss), np.concatenate([slopes[0].ravel(), slopes[1], error.sum(axis=0)])
-
-
-def _softmax(logits: Floats) -> Floats:
-    odds: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)

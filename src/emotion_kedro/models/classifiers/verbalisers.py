@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from emotion_kedro.models.prompts import Prompt
 
@@ -76,14 +77,8 @@ def label_probabilities(
     """
     scores = log_likelihoods / lengths
     if baseline is not None:
-        scores = scores - np.log(_softmax(baseline / lengths).mean(axis=0))
-    return _softmax(scores)
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    likelihood = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = likelihood / likelihood.sum(axis=1, keepdims=True)
-    return shares
+        scores = scores - np.log(softmax(baseline / lengths, axis=1).mean(axis=0))
+    return softmax(scores, axis=1)
 
 
 def assert_room(model: Any, around: int, max_tokens: int) -> None:
