@@ -106,10 +106,9 @@ def training_rows(
     """Return the real rows of an arm and the candidates that it keeps, with what each counts.
 
     A real row weighs 1, and so does an added one where ``augmentation_weight`` is None. Otherwise the added rows of a
-    label weigh together as much as so many real ones, whatever their number; several generators share that. Of a label
-    of which nothing is left, the real rows weigh so much more: met less often than other labels, it would be predicted
-    less often, which is no matter of text. With ``weights: agreement`` added rows weigh in proportion to their
-    probability.
+    label weigh together as much as so many real ones, whatever their number; several generators share that. If a
+    generator has no text left for a label, the real rows of that label get its weight: else the label would be seen
+    less often than the others. With ``weights: agreement`` added rows weigh in proportion to their probability.
 
     Args:
         arm: its parameters.

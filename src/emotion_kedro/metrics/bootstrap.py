@@ -278,13 +278,13 @@ def share_interval(
     No resample differs then, and a percentile interval would have no width, however few the rows are. Near-duplicates
     count as one row, and runs on the same rows as one run: it is rather too wide than too narrow.
     """
-    found = interval(values, data_seeds, evaluation)
-    if found.estimate not in {0.0, 1.0} or found.low != found.high:
-        return found
+    percentile = interval(values, data_seeds, evaluation)
+    if percentile.estimate not in {0.0, 1.0} or percentile.low != percentile.high:
+        return percentile
     from statsmodels.stats.proportion import proportion_confint
 
     count = int(clusters_of(record_ids, groups).max()) + 1
-    low, high = proportion_confint(found.estimate * count, count, 1 - evaluation.level, method="wilson")
+    low, high = proportion_confint(percentile.estimate * count, count, 1 - evaluation.level, method="wilson")
     # It ends at the share itself, but for what rounding leaves.
-    low, high = (found.estimate, high) if found.estimate == 0.0 else (low, found.estimate)
-    return Interval(found.estimate, float(low), float(high))
+    low, high = (percentile.estimate, high) if percentile.estimate == 0.0 else (low, percentile.estimate)
+    return Interval(percentile.estimate, float(low), float(high))

@@ -99,7 +99,7 @@ class _References:
     """Rows of the train texts."""
     known: dict[tuple[str, ...], Measured] = field(default_factory=dict)
     """Figures by the texts: arms often add the same."""
-    told: dict[tuple[tuple[str, ...], ...], dict[str, float]] = field(default_factory=dict)
+    aucs: dict[tuple[tuple[str, ...], ...], dict[str, float]] = field(default_factory=dict)
     """How well two sets are told apart: the real sides of arms are often the same."""
 
 
@@ -213,8 +213,8 @@ def _of_a_sample(added: pd.DataFrame, references: _References, seed: int) -> lis
     alike = _of_same_labels(shown, real, seed)
     train = _of_same_labels(references.train, real, seed)
     by_set = [_figures_of_set(side["text"].tolist()) for side in (alike, real)]
-    told = [_told_apart(first, second, references) for first, second in ((alike, real), (train, real))]
-    return [{**figures, **auc} for figures, auc in zip(by_set, told, strict=True)]
+    aucs = [_told_apart(first, second, references) for first, second in ((alike, real), (train, real))]
+    return [{**figures, **auc} for figures, auc in zip(by_set, aucs, strict=True)]
 
 
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -268,12 +268,12 @@ def _told_apart(first: pd.DataFrame, second: pd.DataFrame, references: _Referenc
     seed = references.seed
     first, second = _of_same_labels(first, second, seed), _of_same_labels(second, first, seed)
     sides = tuple(first["text"]), tuple(second["text"])
-    if sides not in references.told:
-        references.told[sides] = {
+    if sides not in references.aucs:
+        references.aucs[sides] = {
             "auc_words": two_sample_auc(*sides, "word", seed=seed),
             "auc_characters": two_sample_auc(*sides, "char_wb", seed=seed),
         }
-    return references.told[sides]
+    return references.aucs[sides]
 
 
 def _mean(values: Sequence[bool] | np.ndarray) -> float:

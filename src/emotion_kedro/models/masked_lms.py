@@ -184,7 +184,7 @@ def _bert_config(config: SmallEncoderConfig, vocabulary: int, padding: int) -> A
         intermediate_size=4 * config.width,
         max_position_embeddings=POSITIONS,
         pad_token_id=padding,
-        # As wide a spread as leaves sums over the width what they are in BERT-base: narrower, a small model dawdles.
+        # Keeps sums over the width as large as in BERT-base; with a smaller spread a small model learns slowly.
         initializer_range=BERT_SPREAD * math.sqrt(BERT_WIDTH / config.width),
     )
 

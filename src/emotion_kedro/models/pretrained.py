@@ -174,7 +174,7 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "s
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
 PLACES = ("max_position_embeddings", "n_positions")
 ENCODERS = {"bert", "roberta", "distilbert", "electra", "albert", "xlm-roberta", "mpnet", "deberta", "deberta-v2"}
-"""Kinds of models that read a text from both sides, and write none."""
+"""Model types that are encoders and cannot generate text."""
 
 
 def check_directory(directory: Path) -> None:

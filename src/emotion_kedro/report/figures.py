@@ -21,7 +21,7 @@ PURPLE, ORANGE, SKY, YELLOW = "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"
 INK, FAINT, GREY = "#333333", "#dddddd", "#8a8a8a"
 LONGEST_NAME = 34
 SHARPNESS = 1.5
-"""Pixels of a plot, in each direction, for one of the page: what screens of telephones have is finer."""
+"""Plots have 1.5 pixels for each pixel of the page, in each direction, for screens with a finer grid."""
 DPI = 130
 """Pixels of the page for an inch."""
 NARROW = 4.8

@@ -124,19 +124,19 @@ class Section:
 
 def _told_first(report: Report) -> pd.DataFrame:
     """Return the comparisons, those of the recommended model first, as the better side before as the other."""
-    table, told = report.comparisons, report.recommended
-    if table.empty or told is None:
+    table, chosen = report.comparisons, report.recommended
+    if table.empty or chosen is None:
         return table
-    here = table["learner"].isin([told["learner"], COMPARED_LEARNERS])
-    place = 2 - 2 * (here & (table["first"] == told["arm"])) - (here & (table["second"] == told["arm"]))
+    here = table["learner"].isin([chosen["learner"], COMPARED_LEARNERS])
+    place = 2 - 2 * (here & (table["first"] == chosen["arm"])) - (here & (table["second"] == chosen["arm"]))
     return table.iloc[place.argsort(kind="stable")]
 
 
 def _recommended_accuracy(report: Report) -> str:
-    told, scores = report.recommended, report.scores
-    if told is None or scores.empty:
+    chosen, scores = report.recommended, report.scores
+    if chosen is None or scores.empty:
         return DASH
-    same = (scores["arm"] == told["arm"]) & (scores["learner"] == told["learner"])
+    same = (scores["arm"] == chosen["arm"]) & (scores["learner"] == chosen["learner"])
     rows = scores[same & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
     return DASH if rows.empty else with_interval(*rows.iloc[-1][["value", "low", "high"]])
 
@@ -213,8 +213,8 @@ def _costs(report: Report) -> list[Section]:
 
 def html_page(report: Report) -> str:
     """Return the page of an experiment: one HTML file with its plots inside."""
-    told = _told_first(report)
-    verdict, sentence = verdict_of(told, report.level)
+    comparisons = _told_first(report)
+    verdict, sentence = verdict_of(comparisons, report.level)
     listed = sections(report)
     said = [sentence, *(name for section in listed for name in (section.title, *map(str, section.table.columns)))]
     return render(
@@ -222,7 +222,7 @@ def html_page(report: Report) -> str:
         title=report.name,
         report=report,
         verdict=verdict.split(" ")[0],
-        headline=headline(told),
+        headline=headline(comparisons),
         sentence=sentence if verdict else "",
         accuracy=_recommended_accuracy(report),
         baselines=baselines(report.scores),
@@ -272,11 +272,11 @@ def terminal_summary(report: Report) -> str:
 
 def _recommended(report: Report) -> list[str]:
     """Return which model is recommended, why, and the lines that use it."""
-    told = report.recommended
-    if told is None:
+    chosen = report.recommended
+    if chosen is None:
         return []
-    code = [f"  {line}" for line in [*told["imports"].splitlines(), told["line"]] if line]
-    return [f"Recommended: {told['reason']}", told["answers"], *code]
+    code = [f"  {line}" for line in [*chosen["imports"].splitlines(), chosen["line"]] if line]
+    return [f"Recommended: {chosen['reason']}", chosen["answers"], *code]
 
 
 def _sentences(report: Report) -> list[str]:

@@ -71,15 +71,15 @@ def _of_own_label(read: pd.DataFrame, labels: Sequence[str]) -> list[float]:
 def _neighbours(
     texts: pd.Series, train: pd.DataFrame, evaluation: EvaluationConfig, embed: Embed | None
 ) -> tuple[list[str], np.ndarray]:
-    found, similarities = [""] * len(texts), np.full(len(texts), np.nan)
+    neighbours, similarities = [""] * len(texts), np.full(len(texts), np.nan)
     readable = np.flatnonzero(texts.str.strip() != "")
     if embed is None or train.empty or not len(readable):
-        return found, similarities
+        return neighbours, similarities
     references = neighbours_of(train, evaluation)["text"].tolist()
     places, similarities[readable] = nearest(embed(texts.iloc[readable].tolist()), embed(references))
     for row, place in zip(readable, places, strict=True):
-        found[row] = references[place]
-    return found, similarities
+        neighbours[row] = references[place]
+    return neighbours, similarities
 
 
 def spreadsheet_safe(text: str) -> str:

@@ -18,8 +18,8 @@ ITERATIONS = 1000
 NEVER = -30.0
 """Logit of a label without training rows: a probability of about 1e-13."""
 BLEND_PENALTY = 0.01
-"""What the share of a label's embedding is held back by, against a coefficient: little, but few rows may be told apart
-by it alone, and it would grow without end."""
+"""Penalty on the share of a label's embedding, for one of 1 on a coefficient. Small, but not 0: with few rows the share
+would grow without end."""
 
 Floats = NDArray[np.float64]
 

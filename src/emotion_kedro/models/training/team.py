@@ -19,7 +19,10 @@ class Team:
     size: int = 1
 
     def share(self, rows: np.ndarray) -> np.ndarray:
-        """Return this process's rows of a batch; where there are too few for all, any one: it counts for nothing."""
+        """Return this process's rows of a batch.
+
+        If the batch has fewer rows than processes, an idle process gets any row, with weight 0.
+        """
         own = rows[self.rank :: self.size]
         return own if len(own) else rows[:1]
 
