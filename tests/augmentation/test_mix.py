@@ -99,6 +99,19 @@ def test_the_quota_is_that_of_the_design() -> None:
     assert len(added(composed({"add": ["g", "template"]}, added_rows=1))) == 2 + 3
 
 
+def test_too_few_texts_are_told_of_but_those_that_no_filter_looks_at_do_not_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    texts = [("g", label, f"{label} is {word} but not all") for label in sorted(set(ROWS["label"])) for word in "ab"]
+    candidates = scored(*texts, *(("template", label, label) for label in set(ROWS["label"])))
+    arm = {"add": ["g", "template"], "filters": ["length"]}
+    composed(arm, candidates, added_rows=4)
+    assert not caplog.messages
+    composed(arm, candidates.drop(index=0), added_rows=4, name="mixed")
+    (message,) = caplog.messages
+    assert "the arm mixed adds fewer texts than the 4 a label that it may: anger 1." in message
+
+
 def test_added_rows_of_a_label_count_together_as_so_many_real_ones() -> None:
     table = composed({"add": ["template"], "augmentation_weight": WEIGHT})
     assert added(table)["weight"].tolist() == [WEIGHT] * 3

@@ -142,11 +142,15 @@ def training_rows(
 
 
 def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, design: DesignConfig, name: str) -> None:
-    """Warn of labels of which the filters left less than half of what was asked for."""
+    """Warn of labels of which the filters left less than half of what was asked for.
+
+    Generators whose texts no filter looks at count for nothing here: a template has one text of a label, say.
+    """
     if design.added_rows is None or not arm.filters:
         return
-    wanted = design.added_rows * len(arm.add)
-    counts = kept["label"].value_counts().reindex(sorted(rows["label"].unique()), fill_value=0)
+    filtered = kept["train_similarity"].notna()
+    wanted = design.added_rows * len(set(arm.add) - set(kept.loc[~filtered, "generator"]))
+    counts = kept.loc[filtered, "label"].value_counts().reindex(sorted(rows["label"].unique()), fill_value=0)
     few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < wanted / 2)
     if few:
         logger.warning(
