@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.config.models import LexiconConfig
-from emotion_kedro.data.lexicon import lexicon_words, log_odds, mine_lexicon, word_spans, words_of
+from emotion_kedro.data.lexicon import (
+    cue_words,
+    has_cue_word,
+    lexicon_words,
+    log_odds,
+    mine_lexicon,
+    word_spans,
+    words_of,
+)
 
 TEXTS = ["sun sun rain", "Rain rain!"]
 LABELS = ["joy", "sadness"]
@@ -16,6 +24,20 @@ def test_words_are_runs_of_letters_with_their_apostrophes() -> None:
     text = "Don’t STOP :) it's 2 o'clock_now, naïve"
     assert words_of(text) == ["don't", "stop", "it's", "o'clock", "now", "naïve"]
     assert [text[start:end] for start, end in word_spans(text)][:2] == ["Don’t", "STOP"]
+
+
+def test_each_chinese_character_is_a_word() -> None:
+    text = "我很高兴，OK的it’s好！"
+    assert words_of(text) == ["我", "很", "高", "兴", "ok", "的", "it's", "好"]
+    assert [text[start:end] for start, end in word_spans(text)][3:6] == ["兴", "OK", "的"]
+
+
+def test_cue_words_are_found_in_chinese_texts() -> None:
+    happy, sad = ["我很高兴", "他高兴地笑了", "今天真高兴"], ["我很难过", "他难过地哭了", "今天真难过"]
+    labels = ["joy"] * 3 + ["sadness"] * 3
+    cues = cue_words(happy + sad, labels, per_label=2)
+    assert cues == {"joy": {"高", "兴"}, "sadness": {"难", "过"}}
+    assert has_cue_word(["她也高兴", "她也难过"], ["joy", "joy"], cues) == [True, False]
 
 
 def test_log_odds_are_those_computed_by_hand() -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotion_kedro.config.base import HAN
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,11 +23,14 @@ CUE_WORDS = 20
 CUE_COUNT = 3
 """Texts, at least, that a cue word stands in."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+(?:['’][^\W\d_{HAN}]+)*")
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Return start and end of each word: a run of letters, apostrophes within it included (``don't`` is one)."""
+    """Return start and end of each word: a run of letters, apostrophes within it included (``don't`` is one).
+
+    Each Chinese character is a word, as for :func:`emotion_kedro.metrics.diversity.words`.
+    """
     return [match.span() for match in _WORD.finditer(text)]
 
 
