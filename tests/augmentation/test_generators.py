@@ -102,14 +102,15 @@ def test_a_kept_model_writes_the_same_texts(
     name: str, tuning_of: str, context: GenerationContext, tiny_gpt2: Path, tmp_path: Path
 ) -> None:
     config = config_of(tiny_gpt2, **{**KINDS[name], "tuning": tuning_of})
-    fitted, log = train_generator(config, context)
+    kept, log = train_generator(config, context)
+    fitted: Any = kept.trained
     assert all(entry["steps"] == 3 for entry in log)
     base_is_trained = not {"warm_up", "unlabelled", "base"}.isdisjoint(KINDS[name])
     assert len(log) == (1 if config.kind == "conditional" else 4) + base_is_trained
     directory = tmp_path / "saved"
     directory.mkdir()
-    fitted.save(directory)
-    opened = load_generator(config, directory, context)
+    kept.save(directory)
+    opened: Any = load_generator(config, directory, context)
     texts = fitted.sample("joy", 6, 3)
     assert opened.sample("joy", 6, 3) == texts
     assert opened.sample("joy", 6, 4) != texts
@@ -232,7 +233,7 @@ def test_a_label_is_drawn_batch_by_batch(
 
 def test_labels_side_by_side_are_drawn_as_one_after_the_other(context: GenerationContext, tiny_gpt2: Path) -> None:
     """Threads share the random state of torch: no draw may depend on what another thread does with it."""
-    fitted, _ = train_generator(config_of(tiny_gpt2), context)
+    fitted = train_generator(config_of(tiny_gpt2), context)[0].trained
     names = context.taxonomy.names
     alone = [fitted.sample(label, 12, 3) for label in names]
     for _ in range(3):
@@ -265,7 +266,7 @@ def test_labels_that_other_workers_write_are_those_of_one_process(
 
     words = {"request": "Text of {label}:", "texts": 6, "decoding": DECODING}
     tuned, prompted = config_of(tiny_gpt2), generator_config({"kind": "prompted", "base": str(tiny_gpt2), **words})
-    for config, fitted in [(tuned, train_generator(tuned, context)[0]), (tuned, None), (prompted, None)]:
+    for config, fitted in [(tuned, train_generator(tuned, context)[0].trained), (tuned, None), (prompted, None)]:
         table, here = ray.get(ray.remote(on_ray).remote(config, fitted))
         assert here == []
         pd.testing.assert_frame_equal(table, draw_candidates(config, context, fitted))

@@ -175,7 +175,7 @@ def test_a_text_is_what_the_labels_adapters_write_and_says_whether_it_was_ended(
     config = config_of(tiny_llama, decoding=decoding)
     fitted = kept(config, context, tmp_path / "kept")
     texts = fitted.sample_all(["joy", "anger"], 40, 3)
-    own = load_generator(config_of(tiny_llama, backend="own"), tmp_path / "kept", context).trained
+    own: Any = load_generator(config_of(tiny_llama, backend="own"), tmp_path / "kept", context)
     for label, written, (_, asked, _) in zip(["joy", "anger"], texts, vllm.requests, strict=True):
         model = own.open_model(label)
         where = {"ends": ends_of(model), "device": context.device, "seed": asked.seed, "guidance": 1.0}
@@ -210,9 +210,10 @@ def test_a_label_without_train_texts_is_not_asked_for(
 def test_the_backend_has_no_part_in_what_is_tuned(
     context: GenerationContext, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained, _ = train_generator(config_of(tiny_llama, backend="own"), context)
+    own: Any = train_generator(config_of(tiny_llama, backend="own"), context)[0].trained
     monkeypatch.setattr("emotion_kedro.augmentation.generators.tuning.Tuner.tune", None)  # nothing is tuned again
-    assert train_generator(config_of(tiny_llama), context)[0].identity == trained.identity
+    again: Any = train_generator(config_of(tiny_llama), context)[0].trained
+    assert again.identity == own.identity
 
 
 # --- what cannot be -----------------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def test_vllm_itself_draws_with_the_adapters_of_each_label(
     # Trained for long enough that a label's texts are told by its words.
     config = config_of(tiny_llama, training={**TRAINING, "steps": 60}, decoding={**DECODING, "max_new_tokens": 16})
     check_vllm("g", config, context.device)
-    fitted, _ = train_generator(config, context)
+    fitted = train_generator(config, context)[0].trained
     table = draw_candidates(config, context, fitted)
     assert list(table) == ["text", "label", "ended"]
     assert set(table["label"]) == set(context.taxonomy.names)

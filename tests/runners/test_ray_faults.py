@@ -111,8 +111,8 @@ class WatchedCache(Cache):
 
 
 def tuned(config: Any, context: GenerationContext) -> tuple[Any, list[dict[str, Any]]]:
-    fitted, log = train_generator(config, context, name="tiny")
-    return fitted, [{name: value for name, value in entry.items() if name != "seconds"} for entry in log]
+    kept, log = train_generator(config, context, name="tiny")
+    return kept.trained, [{name: value for name, value in entry.items() if name != "seconds"} for entry in log]
 
 
 def written(config: Any, context: GenerationContext, fitted: Any) -> pd.DataFrame:

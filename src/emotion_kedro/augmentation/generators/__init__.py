@@ -93,23 +93,10 @@ class Trained(Fitted, Protocol):
 
 @dataclass(frozen=True)
 class KeptGenerator:
-    """A tuned generator that knows which rows it learned from."""
+    """A tuned generator and the mark of the rows that it learned from: what is saved."""
 
     trained: Trained
     rows: str
-
-    @property
-    def identity(self) -> str | None:
-        """Fingerprint of the model."""
-        return getattr(self.trained, "identity", None)
-
-    def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return texts of a label, as :class:`Fitted`."""
-        return self.trained.sample(label, count, seed)
-
-    def sample_all(self, labels: Sequence[str], count: int, seed: int) -> list[list[str]]:
-        """Return texts of each label, as :class:`Together`, which the trained one has to be."""
-        return cast(Together, self.trained).sample_all(labels, count, seed)
 
     def save(self, directory: Path) -> None:
         """Write all that :func:`load_generator` needs into an empty directory."""
@@ -138,7 +125,7 @@ def train_generator(
 
 def load_generator(
     config: GeneratorConfig, directory: Path, context: GenerationContext, *, name: str = "generator"
-) -> KeptGenerator:
+) -> Trained:
     """Open what :func:`train_generator`'s generator was saved to, for the draw that it was trained on.
 
     Raises:
@@ -150,7 +137,8 @@ def load_generator(
             f"the generator {name} in {directory} was trained on other rows than this split's train rows, of which "
             "some may be test rows now; run its whole experiment again: kedro run --pipelines=<experiment>"
         )
-    return KeptGenerator(_implementation(config).load(directory, context), rows)
+    trained: Trained = _implementation(config).load(directory, context)
+    return trained
 
 
 def mark_of(rows: pd.DataFrame) -> str:
