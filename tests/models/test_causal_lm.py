@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from asking import asked
 
 from emotion_kedro.config.models import CausalLMConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -37,7 +38,7 @@ def prompted_gpt2(records: pd.DataFrame, tmp_path_factory: pytest.TempPathFactor
 
     directory = tmp_path_factory.mktemp("prompted_gpt2")
     prompt = Prompt.of(TAXONOMY)
-    prompted = [prompt.before(text) for text in records["text"]] + [" anger fear joy"] * 50
+    prompted = [asked(prompt, text) for text in records["text"]] + [" anger fear joy"] * 50
     tokenizer = train_byte_level([text.replace("sadness", "s") for text in prompted], vocabulary=460)
     torch.manual_seed(0)
     config = GPT2Config(
@@ -109,7 +110,7 @@ def saved(tuned: tuple[CausalLMClassifier, TrainingLog], tmp_path_factory: pytes
 
 def plainly(classifier: CausalLMClassifier, text: str, word: tuple[int, ...]) -> float:
     """The log-likelihood of a word from one plain pass over the whole text, without padding and without a cache."""
-    prompted = classifier.tokenizer(classifier.prompt.before(text), add_special_tokens=False)["input_ids"]
+    prompted = classifier.tokenizer(asked(classifier.prompt, text), add_special_tokens=False)["input_ids"]
     with torch.inference_mode():
         logits = classifier.model(input_ids=torch.tensor([[*prompted, *word]]), use_cache=False).logits[0]
     scores = logits.log_softmax(dim=-1)
@@ -118,7 +119,7 @@ def plainly(classifier: CausalLMClassifier, text: str, word: tuple[int, ...]) ->
 
 def test_the_pieces_of_a_prompt_are_the_tokens_of_the_whole(untuned: CausalLMClassifier) -> None:
     for text, rest in zip(TEXTS, untuned.encode(TEXTS), strict=True):
-        whole = untuned.tokenizer(untuned.prompt.before(text), add_special_tokens=False)["input_ids"]
+        whole = untuned.tokenizer(asked(untuned.prompt, text), add_special_tokens=False)["input_ids"]
         assert untuned.question + rest == whole
 
 
@@ -200,7 +201,7 @@ def test_the_free_answer_is_the_best_token_of_the_whole_vocabulary(
 ) -> None:
     texts, best = records["text"].tolist()[::6], []
     for text in texts:
-        prompted = untuned.tokenizer(untuned.prompt.before(text), add_special_tokens=False)["input_ids"]
+        prompted = untuned.tokenizer(asked(untuned.prompt, text), add_special_tokens=False)["input_ids"]
         with torch.inference_mode():
             best.append(int(untuned.model(input_ids=torch.tensor([prompted])).logits[0, -1].argmax()))
     assert untuned.free_answers(texts, device=cpu) == [""] * len(texts)
@@ -231,7 +232,7 @@ def test_the_targets_are_the_answer_or_everything(untuned: CausalLMClassifier) -
         assert answer["input_ids"][row, : len(ids)].tolist() == ids
         assert int(answer["attention_mask"][row].sum()) == len(ids)
     full = labelled(untuned, prompted, answers, full=True)
-    whole = untuned.tokenizer(untuned.prompt.before("crying and lonely") + " sadness")["input_ids"]
+    whole = untuned.tokenizer(asked(untuned.prompt, "crying and lonely") + " sadness")["input_ids"]
     assert full["input_ids"][1].tolist() == full["labels"][1].tolist() == [*whole, 0]
     assert (full["labels"][0] == -100).sum() == (full["attention_mask"][0] == 0).sum() > 0
 
@@ -323,7 +324,7 @@ def test_a_saved_classifier_opens_as_it_was(
     opened = load_classifier(saved, cpu)
     assert isinstance(opened, CausalLMClassifier)
     assert opened.labels == TAXONOMY.names
-    assert opened.prompt.before("x") == tuned[0].prompt.before("x")
+    assert opened.prompt == tuned[0].prompt
     assert np.array_equal(opened.probabilities(TEXTS, device=cpu), tuned[0].probabilities(TEXTS, device=cpu))
     assert opened.free_answers(TEXTS, device=cpu) == tuned[0].free_answers(TEXTS, device=cpu)
 

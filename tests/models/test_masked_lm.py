@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from asking import asked
 
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.config.taxonomy import PromptConfig, TaxonomyConfig
@@ -110,7 +111,7 @@ def test_the_text_is_cut_and_never_the_question(tiny_masked: Path, cpu: Device) 
 def test_a_row_is_the_prompt_as_the_tokenizer_reads_it_in_one_piece(tiny_masked: Path, cpu: Device) -> None:
     classifier = classifier_of(tiny_masked, cpu)
     text = "i was furious, and lonely"
-    whole = classifier.tokenizer(SHORT.before(text) + SHORT.separator + "[MASK]")["input_ids"]
+    whole = classifier.tokenizer(asked(SHORT, text) + SHORT.separator + "[MASK]")["input_ids"]
     batch = classifier.batch(classifier.encode([text]))
     ids, _, places = with_masks(batch["input_ids"], batch["attention_mask"], 1, mask=4, end=3, padding=0)
     assert ids[0].tolist() == whole
@@ -126,10 +127,10 @@ def test_a_label_of_several_tokens_has_as_many_masks(uneven: Path, cpu: Device) 
     for row, text in enumerate(texts):
         for column, word in enumerate(SHORT.words.values()):
             tokens = classifier.tokenizer(word, add_special_tokens=False)["input_ids"]
-            asked = classifier.tokenizer(SHORT.before(text) + "[MASK]" * len(tokens), return_tensors="pt")
+            given = classifier.tokenizer(asked(SHORT, text) + "[MASK]" * len(tokens), return_tensors="pt")
             with torch.no_grad():
-                said = classifier.model(**asked).logits[0].log_softmax(-1)
-            places = (asked["input_ids"][0] == classifier.tokenizer.mask_token_id).nonzero().squeeze(1).tolist()
+                said = classifier.model(**given).logits[0].log_softmax(-1)
+            places = (given["input_ids"][0] == classifier.tokenizer.mask_token_id).nonzero().squeeze(1).tolist()
             expected[row, column] = sum(float(said[place, token]) for place, token in zip(places, tokens, strict=True))
     np.testing.assert_allclose(classifier.log_likelihoods(texts, device=cpu), expected, rtol=1e-4)
     means = expected / LENGTHS
@@ -160,7 +161,7 @@ def test_the_free_answer_is_the_best_token_of_the_whole_vocabulary(
     classifier.model.eval()
     best = []
     for text in texts:
-        prompted = classifier.tokenizer(SHORT.before(text) + "[MASK]", return_tensors="pt")
+        prompted = classifier.tokenizer(asked(SHORT, text) + "[MASK]", return_tensors="pt")
         with torch.no_grad():
             best.append(int(classifier.model(**prompted).logits[0, -2].argmax()))
     tokens = classifier.verbalisers.tokens

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from asking import asked
+
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.models.prompts import Prompt
 
@@ -26,14 +28,14 @@ CHINESE = TaxonomyConfig(
 
 def test_a_text_is_asked_about_in_the_words_of_the_report() -> None:
     prompt = Prompt.of(SIX)
-    assert prompt.before("a b") == ASKED_SIX
+    assert asked(prompt, "a b") == ASKED_SIX
     assert prompt.separator + prompt.words["joy"] == " joy"
     assert prompt.labels == SIX.names
 
 
 def test_the_options_have_an_order_of_their_own_and_the_words_that_of_the_labels() -> None:
     prompt = Prompt.of(CHINESE)
-    assert prompt.before("很好") == "请选择一个：乐，惧，怒。\n文本如下：很好\n答案是："
+    assert asked(prompt, "很好") == "请选择一个：乐，惧，怒。\n文本如下：很好\n答案是："
     assert list(prompt.words.items()) == [("anger", "怒"), ("joy", "乐"), ("fear", "惧")]
 
 

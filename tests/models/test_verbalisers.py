@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asking import asked
 
 from emotion_kedro.models.classifiers.verbalisers import Verbalisers, label_probabilities
 from emotion_kedro.models.prompts import Prompt
@@ -23,7 +24,7 @@ def test_the_space_before_a_word_belongs_to_its_token(byte_level: Any) -> None:
     verbalisers = Verbalisers.build(byte_level, prompt)
     assert [byte_level.convert_ids_to_tokens(list(ids)) for ids in verbalisers.tokens] == [["Ġjoy"], ["Ġfear"]]
     # What is scored is what stands in the text: the answer's tokens are the last ones of the answered prompt.
-    whole = byte_level(prompt.before("joy") + " fear", add_special_tokens=False)["input_ids"]
+    whole = byte_level(asked(prompt, "joy") + " fear", add_special_tokens=False)["input_ids"]
     assert whole[-1:] == list(verbalisers.tokens[1])
     bare = Verbalisers.build(byte_level, Prompt("q", " is:", "", {"joy": "joy"}))
     assert byte_level.convert_ids_to_tokens(list(bare.tokens[0])) != ["Ġjoy"]
@@ -41,9 +42,9 @@ def test_chinese_words_have_tokens_of_their_own_without_a_space(byte_level: Any)
     prompt = Prompt("q", "答案是：", "", {"anger": "怒", "joy": "乐"})
     verbalisers = Verbalisers.build(byte_level, prompt)
     assert [byte_level.decode(list(ids)) for ids in verbalisers.tokens] == ["怒", "乐"]
-    before = byte_level(prompt.before("很好"), add_special_tokens=False)["input_ids"]
+    before = byte_level(asked(prompt, "很好"), add_special_tokens=False)["input_ids"]
     for label, ids in zip(prompt.labels, verbalisers.tokens, strict=True):
-        assert byte_level(prompt.before("很好") + prompt.words[label], add_special_tokens=False)["input_ids"] == [
+        assert byte_level(asked(prompt, "很好") + prompt.words[label], add_special_tokens=False)["input_ids"] == [
             *before,
             *ids,
         ]

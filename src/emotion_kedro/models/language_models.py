@@ -21,7 +21,6 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.cards import adapter_card
 from emotion_kedro.models.device import Device, multiple_for, unread_mask
 from emotion_kedro.models.frozen import KeptStates
-from emotion_kedro.models.frozen import blocks_of as blocks_of
 from emotion_kedro.models.pretrained import PACKAGED, cache_directory, packaged_weights
 from emotion_kedro.models.tokenizers import END_OF_TEXT, train_byte_level
 from emotion_kedro.models.training import Task, TrainingLog, by_length, pad, plan_batches, train
@@ -159,11 +158,12 @@ class Reference:
 
 def resolve(directory: Path) -> str:
     """Return what ``from_pretrained`` opens: the directory itself, or what the reference in it names."""
-    name = _reference_in(directory)
+    name = reference_in(directory)
     return str(directory) if name is None else open_name(name)
 
 
-def _reference_in(directory: Path) -> str | None:
+def reference_in(directory: Path) -> str | None:
+    """Return the name that :meth:`Reference.save` wrote there, if it did."""
     file = directory / REFERENCE
     return json.loads(file.read_text(encoding="utf-8"))["model"] if file.is_file() else None
 
@@ -218,7 +218,7 @@ def open_directory(directory: Path, device: Device, *, base: Path | None = None)
         return load_language_model(resolve(directory), device)
     from peft import PeftModel
 
-    reference = _reference_in(directory)
+    reference = reference_in(directory)
     under = load_language_model(resolve(directory if reference else base or directory), device)
     adapted = PeftModel.from_pretrained(under.model, directory, is_trainable=True)
     return LanguageModel(adapted, under.tokenizer, reference)

@@ -51,10 +51,6 @@ class Prompt:
         """The labels, in their order."""
         return tuple(self.words)
 
-    def before(self, text: str) -> str:
-        """Return the text with its question, up to where the word is to come."""
-        return f"{self.question}{text}{self.answer}"
-
     def texts(self) -> list[str]:
         """Return all that a tokenizer has to know: question, cue and words."""
         return [self.question, self.answer, *(self.separator + word for word in self.words.values())]

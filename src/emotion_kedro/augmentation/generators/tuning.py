@@ -11,16 +11,16 @@ from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.base import GENERATOR_NOTES
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import OPENING, Device
+from emotion_kedro.models.frozen import blocks_of
 from emotion_kedro.models.language_models import (
-    REFERENCE,
     LanguageModel,
     Reference,
-    blocks_of,
     fit_language_model,
     load_language_model,
     new_language_model,
     open_directory,
     open_name,
+    reference_in,
     resolve,
 )
 from emotion_kedro.storage.cache import copy_kept
@@ -255,7 +255,7 @@ def read_notes(directory: Path) -> dict[str, Any]:
 
 def copy_base_for(model: Path, base: Path, directory: Path) -> None:
     """Copy the base into a generator's directory, where its model is adapters that name no pretrained one."""
-    if (model / "adapter_config.json").is_file() and not (model / REFERENCE).is_file():
+    if (model / "adapter_config.json").is_file() and reference_in(model) is None:
         copy_kept(base, directory / BASE)
 
 

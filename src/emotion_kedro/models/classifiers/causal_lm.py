@@ -25,11 +25,11 @@ from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, an
 from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
-    REFERENCE,
     LanguageModel,
     Reference,
     load_language_model,
     open_name,
+    reference_in,
     resolve,
 )
 from emotion_kedro.models.prompts import Prompt
@@ -89,7 +89,6 @@ class CausalLMClassifier:
         from transformers import AutoTokenizer
 
         notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
-        reference = directory / REFERENCE
         return cls(
             model=load_language_model(resolve(directory), device).model,
             tokenizer=AutoTokenizer.from_pretrained(directory),
@@ -97,7 +96,7 @@ class CausalLMClassifier:
             max_tokens=notes["max_tokens"],
             calibrate=notes["calibrate"],
             notes=notes,
-            reference=json.loads(reference.read_text(encoding="utf-8"))["model"] if reference.is_file() else None,
+            reference=reference_in(directory),
         )
 
     def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:

@@ -1,0 +1,10 @@
+"""What a language model is asked about a text, in one piece, as its classifiers read it in parts."""
+
+from __future__ import annotations
+
+from emotion_kedro.models.prompts import Prompt
+
+
+def asked(prompt: Prompt, text: str) -> str:
+    """Return the text with its question, up to where the word is to come."""
+    return f"{prompt.question}{text}{prompt.answer}"
