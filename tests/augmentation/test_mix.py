@@ -10,9 +10,11 @@ from emotion_kedro.augmentation.filters import score_candidates
 from emotion_kedro.augmentation.mix import compose_rows
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
+from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.schemas import Decisions, TrainingRows
 
 WEIGHT = 5.0
+GUARD = LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["a text that is held out"], "group": [-5]}))
 ROWS = pd.DataFrame(
     {
         "record_id": [f"a:{number}" for number in range(6)],
@@ -46,7 +48,7 @@ WRITTEN = scored(
 
 
 def composed(
-    arm: dict[str, Any], candidates: pd.DataFrame = WRITTEN, *, added_rows: int | None = None, **options: Any
+    arm: dict[str, Any], candidates: pd.DataFrame = WRITTEN, *, added_rows: int | None = None, name: str = "mixed"
 ) -> pd.DataFrame:
     table, decisions = compose_rows(
         ArmConfig.model_validate(arm),
@@ -54,7 +56,8 @@ def composed(
         candidates,
         DesignConfig(added_rows=added_rows),
         filter_configs({}),
-        **options,
+        guard=GUARD,
+        name=name,
     )
     TrainingRows.validate(table.assign(size=3, data_seed=0))
     Decisions.validate(decisions.assign(arm="mixed", size=3, data_seed=0))
@@ -107,7 +110,7 @@ def test_too_few_texts_are_told_of_but_those_that_no_filter_looks_at_do_not_coun
     arm = {"add": ["g", "template"], "filters": ["length"]}
     composed(arm, candidates, added_rows=4)
     assert not caplog.messages
-    composed(arm, candidates.drop(index=0), added_rows=4, name="mixed")
+    composed(arm, candidates.drop(index=0), added_rows=4)
     (message,) = caplog.messages
     assert "the arm mixed adds fewer texts than the 4 a label that it may: anger 1." in message
 

@@ -68,8 +68,8 @@ def compose_rows(
     design: DesignConfig,
     filters: Mapping[str, Any],
     *,
-    guard: LeakGuard | None = None,
-    name: str = "",
+    guard: LeakGuard,
+    name: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training rows of an arm in one draw, and what became of the candidates that it could have added.
 
@@ -99,7 +99,7 @@ def training_rows(
     rows: pd.DataFrame,
     kept: pd.DataFrame | None = None,
     *,
-    guard: LeakGuard | None,
+    guard: LeakGuard,
     name: str,
     reasons: str = "",
 ) -> pd.DataFrame:
@@ -125,8 +125,7 @@ def training_rows(
         LeakError: if a held-out row is among the rows.
         ValueError: if nothing is left to learn from.
     """
-    if guard is not None:
-        guard.assert_disjoint(rows, f"the real rows of the arm {name}")
+    guard.assert_disjoint(rows, f"the real rows of the arm {name}")
     real = real_rows(arm, rows)
     table = real if kept is None else pd.concat([real, _added_rows(arm, kept)], ignore_index=True)
     if arm.augmentation_weight is not None:
@@ -135,8 +134,7 @@ def training_rows(
         raise ValueError(
             f"the arm {name} has no row to learn from ({reasons or 'no candidates'}); ask less of its filters"
         )
-    if guard is not None:
-        guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
+    guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
     later = arm.order == "continue" and len(real) > 0
     return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS]
 
