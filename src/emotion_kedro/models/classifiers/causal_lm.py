@@ -7,7 +7,6 @@ al. (2020, arXiv 2005.14165). The report's own way, the arg-max over the whole v
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import CausalLMConfig
-from emotion_kedro.models.cards import PROMPTED, UNCHANGED, classifier_card
+from emotion_kedro.models.cards import PROMPTED, UNCHANGED
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
 from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, answer_loss, read_question
-from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
+from emotion_kedro.models.classifiers.verbalisers import PromptedClassifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     LanguageModel,
@@ -41,32 +39,21 @@ INFERENCE_ROWS = 32
 
 
 @dataclass
-class CausalLMClassifier:
+class CausalLMClassifier(PromptedClassifier):
     """A causal model with its tokenizer and its question."""
 
-    model: Any
-    tokenizer: Any
-    prompt: Prompt
-    max_tokens: int
-    calibrate: bool
-    notes: dict[str, Any]
     reference: str | None = None
     """Name of the base, of a model whose weights are still those of it: they are not saved a second time."""
-    labels: tuple[str, ...] = field(init=False)
-    verbalisers: Verbalisers = field(init=False)
     question: list[int] = field(init=False)
     """Token ids of the question, without the spaces at its end: those belong to the first token of the text."""
-    cue: list[int] = field(init=False)
     boundary: int = field(init=False)
     """The token id that ends a text. Kept: finding it takes the tokenizer's whole vocabulary."""
 
     def __post_init__(self) -> None:
         self.boundary = LanguageModel(self.model, self.tokenizer).boundary
-        self.labels = self.prompt.labels
-        self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
+        super().__post_init__()
         self.question, self.cue = self._ids([self.prompt.question.rstrip(" "), self.prompt.answer])
-        around = len(self.question) + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
-        assert_room(self.model, around, self.max_tokens)
+        self._assert_room(self.question)
 
     @classmethod
     def fit(
@@ -86,24 +73,8 @@ class CausalLMClassifier:
     @classmethod
     def load(cls, directory: Path, device: Device) -> CausalLMClassifier:
         """Open a saved classifier."""
-        from transformers import AutoTokenizer
-
-        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
-        return cls(
-            model=load_language_model(resolve(directory), device).model,
-            tokenizer=AutoTokenizer.from_pretrained(directory),
-            prompt=Prompt.read(directory),
-            max_tokens=notes["max_tokens"],
-            calibrate=notes["calibrate"],
-            notes=notes,
-            reference=reference_in(directory),
-        )
-
-    def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
-        """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
-        baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
-        likelihoods = self.log_likelihoods(texts, device=device)
-        return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
+        model = load_language_model(resolve(directory), device).model
+        return cls._opened(model, directory, reference=reference_in(directory))
 
     def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
@@ -140,16 +111,8 @@ class CausalLMClassifier:
             self.model.save_pretrained(directory)
         else:
             Reference(self.reference).save(directory)
-        self.tokenizer.save_pretrained(directory)
-        self.prompt.write(directory)
-        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         usage = PROMPTED if self.reference is None else UNCHANGED
-        card = classifier_card(self.labels, self.notes, usage=usage, tag="text-generation")
-        (directory / "README.md").write_text(card, encoding="utf-8")
-
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return ids
+        self._save_beside(directory, usage=usage, tag="text-generation")
 
     def _read(self, texts: Sequence[str], result: Any, of: Callable[[Reading], Any], device: Device) -> Any:
         """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""

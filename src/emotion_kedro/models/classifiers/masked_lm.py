@@ -7,7 +7,6 @@ whole vocabulary at one mask, is kept beside it as :meth:`MaskedLMClassifier.fre
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.data.lexicon import lexicon_words
-from emotion_kedro.models.cards import FILLED, classifier_card
+from emotion_kedro.models.cards import FILLED
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
-from emotion_kedro.models.classifiers.verbalisers import EMPTY_TEXTS, Verbalisers, assert_room, label_probabilities
+from emotion_kedro.models.classifiers.verbalisers import PromptedClassifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import head_of, open_masked
 from emotion_kedro.models.prompts import Prompt
@@ -37,28 +35,17 @@ INFERENCE_ROWS = 32
 
 
 @dataclass
-class MaskedLMClassifier:
+class MaskedLMClassifier(PromptedClassifier):
     """A masked language model with its tokenizer and its question."""
 
-    model: Any
-    tokenizer: Any
-    prompt: Prompt
-    max_tokens: int
-    calibrate: bool
-    notes: dict[str, Any]
-    labels: tuple[str, ...] = field(init=False)
-    verbalisers: Verbalisers = field(init=False)
     before: list[int] = field(init=False)
     """Token ids of what stands before a text: the first special token and the question."""
-    cue: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.labels = self.prompt.labels
-        self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
+        super().__post_init__()
         question, self.cue = self._ids([self.prompt.question, self.prompt.answer])
         self.before = [self.tokenizer.cls_token_id, *question]
-        around = len(self.before) + len(self.cue) + int(self.verbalisers.lengths.max()) + 1
-        assert_room(self.model, around, self.max_tokens)
+        self._assert_room(self.before)
 
     @classmethod
     def fit(
@@ -76,18 +63,8 @@ class MaskedLMClassifier:
     @classmethod
     def load(cls, directory: Path, device: Device) -> MaskedLMClassifier:
         """Open a saved classifier."""
-        from transformers import AutoTokenizer
-
-        notes = json.loads((directory / CLASSIFIER_NOTES).read_text(encoding="utf-8"))
         model, _ = open_masked(str(directory), device)
-        tokenizer = AutoTokenizer.from_pretrained(directory)
-        return cls(model, tokenizer, Prompt.read(directory), notes["max_tokens"], notes["calibrate"], notes)
-
-    def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
-        """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
-        baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
-        likelihoods = self.log_likelihoods(texts, device=device)
-        return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
+        return cls._opened(model, directory)
 
     def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
@@ -152,15 +129,7 @@ class MaskedLMClassifier:
     def save(self, directory: Path) -> None:
         """Write weights, tokenizer, prompt, notes and a card."""
         self.model.save_pretrained(directory)
-        self.tokenizer.save_pretrained(directory)
-        self.prompt.write(directory)
-        (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
-        card = classifier_card(self.labels, self.notes, usage=FILLED, tag="fill-mask")
-        (directory / "README.md").write_text(card, encoding="utf-8")
-
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return ids
+        self._save_beside(directory, usage=FILLED, tag="fill-mask")
 
     def _read(self, texts: Sequence[str], result: Any, of: Callable[[dict[str, Any]], Any], device: Device) -> Any:
         """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
