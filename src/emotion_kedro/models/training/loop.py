@@ -87,33 +87,6 @@ class TrainingLog:
         return asdict(self)
 
 
-def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> TrainingLog:
-    """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
-
-    With ``config.patience`` the parameters of the best validation loss are put back at the end. With
-    ``config.workers`` the steps are taken by as many processes, and what they end with is read here.
-
-    Raises:
-        ValueError: as soon as a loss is read that is not finite, or if the parameters are not in the end.
-    """
-    run = Run(task, config, device, seed)
-    run.resume(checkpoints)
-    if config.workers > 1 and run.goes_on:
-        from emotion_kedro.models.training.workers import take_steps_together
-
-        take_steps_together(task, config, device=device, checkpoints=checkpoints, seed=seed)
-        run.resume(checkpoints)
-        if run.goes_on:
-            raise ValueError(
-                f"{task.name}: what {config.workers} processes ended with is not in {checkpoints.directory}: "
-                "all machines have to see that folder, and code must not be edited while they train"
-            )
-    run.take_steps(checkpoints)
-    run.restore_best()
-    run.assert_sound()
-    return run.log
-
-
 class Run:
     """A training that is at some step: model, optimiser, and what was written down."""
 

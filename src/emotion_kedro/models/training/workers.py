@@ -1,7 +1,7 @@
-"""A training on several processes, one a GPU where there are any, by Ray Train.
+"""A training in this process, or on several, one a GPU where there are any, by Ray Train.
 
-Each process holds the whole model and takes its share of every batch; their gradients are added up, so that the loss
-goes as it would with one process and the same batches. Dropout is drawn in each process for its own rows.
+Of several, each process holds the whole model and takes its share of every batch; their gradients are added up, so that
+the loss goes as it would with one process and the same batches. Dropout is drawn in each process for its own rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.training.loop import Run, Task
+from emotion_kedro.models.training.loop import Run, Task, TrainingLog
 from emotion_kedro.models.training.team import Team
 
 if TYPE_CHECKING:
@@ -27,6 +27,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESTARTS = 2
+
+
+def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> TrainingLog:
+    """Train ``task.model`` in place with AdamW, linear warm-up and decay; go on from a checkpoint if there is one.
+
+    With ``config.patience`` the parameters of the best validation loss are put back at the end. With
+    ``config.workers`` the steps are taken by as many processes, and what they end with is read here.
+
+    Raises:
+        ValueError: as soon as a loss is read that is not finite, or if the parameters are not in the end.
+    """
+    run = Run(task, config, device, seed)
+    run.resume(checkpoints)
+    if config.workers > 1 and run.goes_on:
+        take_steps_together(task, config, device=device, checkpoints=checkpoints, seed=seed)
+        run.resume(checkpoints)
+        if run.goes_on:
+            raise ValueError(
+                f"{task.name}: what {config.workers} processes ended with is not in {checkpoints.directory}: "
+                "all machines have to see that folder, and code must not be edited while they train"
+            )
+    run.take_steps(checkpoints)
+    run.restore_best()
+    run.assert_sound()
+    return run.log
 
 
 def take_steps_together(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> None:
