@@ -100,12 +100,13 @@ def group_with(engine: str, folder: Path) -> dict[str, Any]:
     if engine == "duckdb":
         import duckdb
 
-        work = duckdb.connect(str(folder / "work.duckdb"))
-        work.execute(f"set threads=1; set memory_limit='{LIMIT_GIGABYTES * 0.75:.1f}GB'")
-        work.execute(
-            "create table found as select hash(lower(trim(text))), count(*), min(Emotion), max(Emotion), "
-            f"min(file_row_number) from read_parquet('{folder}/*.parquet', file_row_number=true) group by 1"
-        )
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            work = duckdb.connect(str(Path(scratch, "work.duckdb")))
+            work.execute(f"set threads=1; set memory_limit='{LIMIT_GIGABYTES * 0.75:.1f}GB'")
+            work.execute(
+                "create table groups as select hash(lower(trim(text))), count(*), min(Emotion), max(Emotion), "
+                f"min(file_row_number) from read_parquet('{folder}/*.parquet', file_row_number=true) group by 1"
+            )
     else:
         os.environ["POLARS_MAX_THREADS"] = "1"
         import polars

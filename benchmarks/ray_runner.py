@@ -167,8 +167,8 @@ each in an empty data folder.
 
 `study_edft` is a study without language models: five arms, four draws of eight rows a label, sixty steps, the sample.
 
-A training of one thread takes {beside:.2f} times as long here where another one runs beside it: of two cores two
-workers can have {1 / beside:.0%} at most.
+A training of one thread takes {beside:.2f} times as long here where another one runs beside it, so that two
+workers can get at most {1 / beside:.0%} of what two undisturbed cores would give.
 
 Machine: {machine(("kedro", "ray", "torch"))}.
 

@@ -1,4 +1,4 @@
-"""What a language model is asked about a text, in one piece, as its classifiers read it in parts."""
+"""The whole prompt for a text; the classifiers read it in parts."""
 
 from __future__ import annotations
 

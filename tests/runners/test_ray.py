@@ -388,7 +388,9 @@ def said_by_parts(folder: str) -> list[str]:
     import ray
     from kedro.framework import project
 
-    project.configure_logging({"version": 1, "loggers": {"emotion_kedro": {"level": "WARNING"}}})
+    before = dict(project.LOGGING.data)
+    loggers = {"loggers": {"emotion_kedro": {"level": "WARNING"}}}
+    project.configure_logging({"version": 1, "disable_existing_loggers": False} | loggers)
 
     def note(name: str) -> None:
         level = logging.getLogger("emotion_kedro").level
@@ -396,7 +398,27 @@ def said_by_parts(folder: str) -> list[str]:
 
     with elsewhere(note, ["a", "b"]):
         pass
+    project.configure_logging(before)
+    with elsewhere(str, ["a", "b"]):
+        pass  # and there too
     return [Path(folder, name).read_text() for name in ("a", "b")]
+
+
+def parts_of_parts(folder: str) -> list[bool]:
+    """Return whether a node's work, and a part of it, were given away."""
+
+    def give(name: str) -> None:
+        with elsewhere(str, ["a"]) as given_away:
+            Path(folder, name).write_text(str(given_away))
+
+    with elsewhere(give, ["part"]) as given_away:
+        pass
+    return [given_away, Path(folder, "part").read_text() == "True"]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_part_gives_nothing_away(tmp_path: Path) -> None:
+    assert single(parts_of_parts, tmp_path, RayRunner()) == [True, False]
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -420,13 +442,14 @@ TEXTS = [f"i feel {word} today, {number}" for number in range(PART // 2 + 50) fo
 
 def features_alone(folder: str) -> Any:
     """Return the features of more texts than are saved together, of a node that can compute none itself."""
-    from emotion_kedro.models.features import MeanEncoder, open_features
+    from emotion_kedro.models.features import MeanEncoder
 
     compute = MeanEncoder.vectors
     MeanEncoder.vectors = None  # type: ignore[assignment, method-assign]
     try:
         device = Device("cpu", "test", half=False)
-        return open_features(FeatureConfig(base=folder, max_tokens=32), Cache(Path(folder, "cache")), device)(TEXTS)
+        config = FeatureConfig(base=str(Path(folder, "encoder")), max_tokens=32)
+        return open_features(config, Cache(Path(folder, "cache")), device)(TEXTS)
     finally:
         MeanEncoder.vectors = compute  # type: ignore[method-assign]
 
@@ -436,7 +459,7 @@ def test_features_are_computed_by_other_workers_and_are_the_same(
     tmp_path: Path, tiny_encoder: Path, cpu: Device
 ) -> None:
     shutil.copytree(tiny_encoder, tmp_path / "encoder")
-    there = single(features_alone, tmp_path / "encoder", RayRunner())
+    there = single(features_alone, tmp_path, RayRunner())
     here = open_features(FeatureConfig(base=str(tiny_encoder), max_tokens=32), Cache(tmp_path / "here"), cpu)(TEXTS)
     np.testing.assert_array_equal(there, here)
 

@@ -19,7 +19,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from emotion_kedro.config.base import Config, Positive, choices
-from emotion_kedro.storage.whole_files import written_whole
+from emotion_kedro.storage.whole_files import sha256_of, written_whole
 
 LISTED = Path(__file__).with_name("raw_tables.yml")
 SECONDS = 60
@@ -135,9 +135,9 @@ def _state(name: str, file: RawFile, root: Path) -> str:
         return "missing"
     if file.sha256 is None:
         return f"there ({len(found)} files)" if len(found) == file.rows else f"there ({len(found)} of {file.rows})"
-    with found[0].open("rb") as stream:
-        same = hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
-    return "there" if same else "there, with other bytes than the results were measured on"
+    return (
+        "there" if sha256_of(found[0]) == file.sha256 else "there, with other bytes than the results were measured on"
+    )
 
 
 def _described(name: str, table: RawTable, root: Path) -> Iterator[str]:

@@ -229,13 +229,15 @@ LEARNERS: dict[str, Kind] = {
 """The kinds of classifiers. An implementation has the class methods ``fit`` and ``load``."""
 
 
-def learner_config(raw: Mapping[str, Any] | Config) -> Any:
+def learner_config(raw: Mapping[str, Any] | LearnerConfig) -> LearnerConfig:
     """Return the parameters of a learner, of the class that its ``kind`` asks for.
 
     Raises:
         ValueError: if there is no such kind, or the parameters do not fit it (a pydantic ``ValidationError``).
     """
-    return config_of(raw, LEARNERS, "learner")
+    config = config_of(raw, LEARNERS, "learner")
+    assert isinstance(config, LearnerConfig)
+    return config
 
 
 class SmallEncoderConfig(SmallTransformerConfig):

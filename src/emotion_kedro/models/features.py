@@ -23,7 +23,7 @@ from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer
 from emotion_kedro.models.training import by_length, pad
 from emotion_kedro.runtime.elsewhere import elsewhere
-from emotion_kedro.storage.cache import Cache
+from emotion_kedro.storage.cache import Cache, Vectors
 from emotion_kedro.storage.identity import contents_of, fingerprint
 
 if TYPE_CHECKING:
@@ -140,7 +140,6 @@ class EncoderFeatures:
 
     def __init__(self, config: FeatureConfig, *, cache: Cache | None, device: Device) -> None:
         self.config = config
-        self.cache = cache
         self.device = device
         self.name = open_name(config.base)
         self.store = None
@@ -182,12 +181,13 @@ class EncoderFeatures:
         keys, texts = list(missing), list(missing.values())
         encoded = encoder.encode(texts)
         parts = by_length(np.array([len(ids) for ids in encoded]), PART)
-        if self.cache is not None and self.store is not None and len(parts) > 1:
-            keep = partial(_keep_features, self.config, self.cache, self.device)
-            with elsewhere(keep, [[texts[row] for row in rows] for rows in parts]):
+        if self.store is not None and len(parts) > 1:
+            keep = partial(_keep_features, self.config, self.store, self.device)
+            with elsewhere(keep, [[texts[row] for row in rows] for rows in parts]) as given_away:
                 pass
-            self.known.update(self.store.load())
-            parts = [rows for rows in parts if keys[rows[0]] not in self.known]  # a part is kept whole or not at all
+            if given_away:
+                self.known.update(self.store.load())
+                parts = [rows for rows in parts if any(keys[row] not in self.known for row in rows)]
         began = reported = time.perf_counter()
         done = 0
         for rows in parts:
@@ -203,9 +203,9 @@ class EncoderFeatures:
                 logger.info("features of %d of %d texts, %.0f texts/s", done, len(keys), done / (now - began))
 
 
-def _keep_features(config: FeatureConfig, cache: Cache, device: Device, texts: Sequence[str]) -> None:
-    """Compute the features of texts for the cache."""
-    EncoderFeatures(config, cache=cache, device=device)(texts)
+def _keep_features(config: FeatureConfig, store: Vectors, device: Device, texts: Sequence[str]) -> None:
+    """Compute the features of texts that others have to find."""
+    store.save([key_of(text) for text in texts], EncoderFeatures(config, cache=None, device=device)(texts))
 
 
 class MeanEncoder:

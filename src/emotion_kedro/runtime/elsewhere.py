@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ RETRIES = "RAY_RUNNER_RETRIES"
 """The variable in which the runner's worker says how often a piece may be tried again."""
 
 
+_IN_PART: ContextVar[bool] = ContextVar("in_part", default=False)
+
+
 class LostError(ChildProcessError):
     """The workers of a piece of work died, each time that it was tried."""
 
 
 @contextmanager
-def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterator[None]:
+def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterator[bool]:
     """Call the function for each item on other workers, and wait for them at the end; away from Ray do nothing.
+
+    A part of a node's work gives nothing away itself.
 
     What it makes has to go to the cache, where the node finds it afterwards. A call whose workers died too often the
     node makes itself. Each call has an equal part of the node's processors, one at least: calls of one thread each,
@@ -32,13 +38,16 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     waits. GPUs and memory it would keep (Ray takes back processors alone), and two such nodes could wait for each other
     for ever: where it holds some, all is done by the node itself.
 
+    Yields:
+        Whether it is done on other workers.
+
     Raises:
         Exception: what the function raised: here it would raise the same.
     """
-    ray = _ray()
+    ray = None if _IN_PART.get() else _ray()
     given = {} if ray is None else ray.get_runtime_context().get_assigned_resources()
     if ray is None or not items or given.get("GPU") or given.get("memory"):
-        yield
+        yield False
         return
     from kedro.framework import project
 
@@ -50,7 +59,7 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     waiting = [call.remote(sent, item, retries, *setting) for item in items]
     left, lost = list(waiting), 0
     try:
-        yield
+        yield True
         while left:
             try:
                 _first(ray, left, retries)
@@ -134,7 +143,7 @@ def _call(function: Callable[[Any], object], item: Any, retries: int, folder: st
 
     if Path(folder).is_dir():  # the project may be installed as a package there, and have no folder
         os.chdir(folder)
-    if project.LOGGING.data != log:  # a process that has done no node says nothing of how far it is
+    if project.LOGGING.data != log:  # else a process that has not run a node would not log its progress
         project.configure_logging(log)
     _answer(function, item, retries)
 
@@ -148,4 +157,8 @@ def _answer(function: Callable[[Any], Any], item: Any, retries: int) -> Any:
     threads, torch = os.environ.get("OMP_NUM_THREADS", ""), sys.modules.get("torch")
     if torch is not None and threads.isdigit():
         torch.set_num_threads(int(threads))  # of this call: the process may have done another with more
-    return function(item)
+    part = _IN_PART.set(True)
+    try:
+        return function(item)
+    finally:
+        _IN_PART.reset(part)

@@ -19,8 +19,8 @@ from emotion_kedro.config.models import CausalLMConfig
 from emotion_kedro.models.cards import PROMPTED, UNCHANGED
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
+from emotion_kedro.models.classifiers.prompted import PromptedClassifier
 from emotion_kedro.models.classifiers.question_cache import IGNORED, Reading, answer_loss, read_question
-from emotion_kedro.models.classifiers.verbalisers import PromptedClassifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (
     LanguageModel,

@@ -20,7 +20,7 @@ from emotion_kedro.data.lexicon import lexicon_words
 from emotion_kedro.models.cards import FILLED
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import notes_of, tune
-from emotion_kedro.models.classifiers.verbalisers import PromptedClassifier
+from emotion_kedro.models.classifiers.prompted import PromptedClassifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import head_of, open_masked
 from emotion_kedro.models.prompts import Prompt
