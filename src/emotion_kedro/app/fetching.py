@@ -135,9 +135,8 @@ def _state(name: str, file: RawFile, root: Path) -> str:
         return "missing"
     if file.sha256 is None:
         return f"there ({len(found)} files)" if len(found) == file.rows else f"there ({len(found)} of {file.rows})"
-    return (
-        "there" if sha256_of(found[0]) == file.sha256 else "there, with other bytes than the results were measured on"
-    )
+    same = sha256_of(found[0]) == file.sha256
+    return "there" if same else "there, with other bytes than the results were measured on"
 
 
 def _described(name: str, table: RawTable, root: Path) -> Iterator[str]:
