@@ -24,8 +24,8 @@ def eda(text: str, *, strength: float, rng: np.random.Generator) -> str:
 
     Args:
         text: with at least one word.
-        strength: share of the words that is touched, at most 1; one word is at least. Of a text of one word, nothing is
-            deleted.
+        strength: share of the words that is touched, above 0 and at most 1; at least one word is. Of a text of one
+            word, nothing is deleted.
         rng: decides everything.
 
     Raises:
