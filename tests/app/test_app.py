@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -377,7 +378,9 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     assert "latest/real\n    accuracy 0.714 (0.500 to 0.929); made 20" in listed
     assert max(map(len, listed.replace(str(folder), "").splitlines())) <= 80
     (tmp_path / "in.txt").write_text(JOY)
+    before = signal.getsignal(signal.SIGTERM)
     written = run(cli, ["predict", "--in", str(tmp_path / "in.txt"), "--out", str(tmp_path / "out.csv")])
+    assert signal.getsignal(signal.SIGTERM) is before  # who calls the command goes on with its own
     assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 rows"
 
 

@@ -14,6 +14,7 @@ import click
 
 from emotion_kedro.app.model import Prediction, load_model, models_in
 from emotion_kedro.config.base import RECOMMENDED
+from emotion_kedro.runtime.guards import handlers_kept
 
 COLUMNS = 80
 WIDTH = 24
@@ -110,10 +111,11 @@ def _predict_file(source: str, target: Path, model: Path | None, **options: Any)
         if shown:
             click.echo(f"\r{rows:,} rows", nl=False, err=True)
 
-    # What was fetched goes when the command is told to end, as by Slurm.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        counts = predict_file(ready, source, target, progress=progress, say=say, **options)
+        with handlers_kept():
+            # What was fetched goes when the command is told to end, as by Slurm.
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+            counts = predict_file(ready, source, target, progress=progress, say=say, **options)
     except (ValueError, OSError) as error:
         raise click.ClickException(without_keys(str(error))) from None
     except KeyboardInterrupt:

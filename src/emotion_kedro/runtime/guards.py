@@ -238,6 +238,17 @@ def stopped_by_signals() -> Iterator[None]:
         _STOPPED.clear()  # processes of a later run in this process take over what is set here
 
 
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put the handler of SIGTERM back after what sets its own, as Ray does."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     child = multiprocessing.parent_process() is not None
     for each in STOPPING:

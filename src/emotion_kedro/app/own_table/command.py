@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emotion_kedro.runtime.guards import handlers_kept
+
 if TYPE_CHECKING:
     from emotion_kedro.app.own_table.profile import Profile
     from emotion_kedro.config.data import SourceConfig
@@ -221,7 +223,7 @@ def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
     from emotion_kedro.hooks.remaining import FORECAST
 
     told = {**os.environ, FORECAST: json.dumps(forecast)}
-    with subprocess.Popen([sys.executable, "-m", *command], env=told) as process:
+    with subprocess.Popen([sys.executable, "-m", *command], env=told) as process, handlers_kept():
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()

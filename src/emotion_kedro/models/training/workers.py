@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training.loop import Run, Task, TrainingLog
 from emotion_kedro.models.training.team import Team
+from emotion_kedro.runtime.guards import handlers_kept
 
 if TYPE_CHECKING:
     from emotion_kedro.storage.cache import Work
@@ -113,20 +112,14 @@ def _connected(workers: int) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no word to its makers
-    handler = signal.getsignal(signal.SIGTERM)
     cpus = max(workers, os.cpu_count() or 1)
-    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    with handlers_kept():
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        _set_handler(handler)
         yield
     finally:
-        ray.shutdown()
-        _set_handler(handler)
-
-
-def _set_handler(handler: Any) -> None:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+        with handlers_kept():
+            ray.shutdown()
 
 
 @contextlib.contextmanager
