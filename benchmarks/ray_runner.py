@@ -28,7 +28,7 @@ STUDY = {
     "study_edft": {
         "generators": {"opened": None, "rest": None},
         "learners": {
-            "encoder": {"training": {"steps": 60, "evaluate_every": 60}},
+            "encoder": {"training": {"steps": 120, "evaluate_every": 120}},
             "encoder_longer": None,
             "contrastive": None,
             "linear": None,

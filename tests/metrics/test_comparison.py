@@ -28,6 +28,21 @@ def test_difference_of_two_arms(predictions: pd.DataFrame) -> None:
     assert table.loc[table["metric"] == "macro_f1", "p_value"].isna().all()
 
 
+def test_differences_in_log_loss_stand_beside_those_in_accuracy_and_have_no_verdict_of_their_own(
+    predictions: pd.DataFrame,
+) -> None:
+    table = compare(predictions, [("augmented", "real")], None, EVALUATION)
+    assert table["metric"].tolist() == ["accuracy", "macro_f1", "log_loss"]
+    row = table.iloc[2]
+    runs = predictions[predictions["arm"] != "baseline"]
+    given = [row[f"p_{row['label']}"] for _, row in runs.iterrows()]
+    loss = pd.Series(-np.log(given)).groupby(runs["arm"].to_numpy()).mean()
+    assert row["difference"] == pytest.approx(loss["augmented"] - loss["real"], rel=1e-5)
+    assert row["low"] < row["difference"] < row["high"]
+    assert np.isnan(row["p_value"])
+    assert row["verdict"] == table.iloc[0]["verdict"] == "helped"
+
+
 def test_turning_a_pair_round_turns_the_signs(predictions: pd.DataFrame) -> None:
     first, second = (
         compare(predictions, [pair], None, EVALUATION).iloc[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emotion_kedro.config.augmentation import DecodingConfig
+from emotion_kedro.config.training import DecodingConfig
 from emotion_kedro.models.decoding import Request, sample_answers
 from emotion_kedro.models.device import Device
 

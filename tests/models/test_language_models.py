@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from emotion_kedro.config.augmentation import ScratchConfig
-from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.config.training import ScratchConfig, TrainingConfig
 from emotion_kedro.models import language_models
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import (

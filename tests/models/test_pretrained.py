@@ -12,11 +12,13 @@ import pytest
 from huggingface_hub import HfApi, constants
 from stand_in_hub import put_in_cache
 
+from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.models import pretrained
 from emotion_kedro.models.pretrained import (
     MissingWeightsError,
     PackagedWeights,
     cache_directory,
+    check_fit,
     packaged_weights,
     require,
 )
@@ -176,6 +178,14 @@ def test_everything_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyP
         require(["gpt3", "package:absent", "scratch", "gpt3"])
     lines = str(caught.value).splitlines()
     assert ["'gpt3'" in lines[0], "package:absent" in lines[1], len(lines)] == [True, True, 2]
+
+
+def test_a_wordnet_that_is_not_there_is_said_before_any_work(tmp_path: Path) -> None:
+    config = generator_config({"kind": "eda", "wordnet": str(tmp_path)})
+    with pytest.raises(MissingWeightsError, match=r"^synonyms: there is no WordNet in .*apt install wordnet-base"):
+        check_fit("synonyms", config)
+    (tmp_path / "data.noun").touch()
+    check_fit("synonyms", config)
 
 
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,15 @@ from emotion_kedro.report.page import (
     sections,
     terminal_summary,
 )
-from emotion_kedro.report.tables import leakage_table, nodes_table, quality_by_label, quality_table, stages_table
+from emotion_kedro.report.tables import (
+    MINUS,
+    comparisons_table,
+    leakage_table,
+    nodes_table,
+    quality_by_label,
+    quality_table,
+    stages_table,
+)
 from emotion_kedro.report.words import NOT_COMPARED, headline, verdict_of
 
 PIXEL = Picture(b"\x89PNG".ljust(16) + (1560).to_bytes(4) + (585).to_bytes(4), "three <dots>")
@@ -70,6 +78,13 @@ def test_verdict_sentence(comparisons: pd.DataFrame, low: float, high: float, ve
     assert re.match(rf"<b>:? {verdict}[:,] [+−]\d+\.\d points of accuracy$", headline(changed))
     assert verdict_of(comparisons.iloc[:0]) == ("", NOT_COMPARED)
     assert headline(comparisons.iloc[:0]) == ""
+
+
+def test_differences_are_in_points_but_for_log_loss(comparisons: pd.DataFrame) -> None:
+    table = comparisons_table(comparisons)
+    assert table["accuracy, points"].tolist() == ["+10.0 (+1.0 to +20.0)", f"+10.0 ({MINUS}1.0 to +20.0)"]
+    assert table["macro-F1, points"].tolist() == table["accuracy, points"].tolist()
+    assert table["log loss"].tolist() == ["+0.10 (+0.01 to +0.20)", f"+0.10 ({MINUS}0.01 to +0.20)"]
 
 
 def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], scores: pd.DataFrame) -> None:

@@ -139,7 +139,7 @@ def _experiments(catalog: Any) -> set[str]:
 
 def is_prompted(config: Any) -> bool:
     """Whether a generator is a language model that writes as it is."""
-    return bool(not config.needs_training and config.writes_text and config.models())
+    return config.kind == "prompted"
 
 
 def _writes(raw: Any) -> bool:

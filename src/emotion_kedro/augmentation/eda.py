@@ -1,15 +1,17 @@
 """Easy data augmentation: new texts from small accidents in old ones (Wei & Zou 2019, arXiv 1901.11196).
 
-Three of the paper's four operations, those that need no dictionary. Insertion takes a word of the same text where the
-paper takes a synonym; the replacement by synonyms is left out. Texts with Chinese characters have no spaces between
-words: there each character is moved by itself. No torch.
+With synonyms the paper's four operations. Without, three: insertion takes a word of the same text, and replacement is
+left out. Texts with Chinese characters have no spaces between words: there each character is moved by itself. No torch.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,16 +19,24 @@ from emotion_kedro.config.base import HAN
 
 _HAN = re.compile(f"[{HAN}]")
 _UNIT = re.compile(rf"(?:[{HAN}]|[^\s{HAN}]+)\s*")
+_WORD = re.compile(r"[^\W\d_](?:.*\w)?", re.DOTALL)
+_MARK = re.compile(r"\(\w+\)$")
+
+Synonyms = Mapping[str, Sequence[str]]
+NONE: Synonyms = {}
+Operation = Callable[[list[str], int, np.random.Generator], list[str]]
+"""What is done to the words, to how many of them, and what decides the rest."""
 
 
-def eda(text: str, *, strength: float, rng: np.random.Generator) -> str:
-    """Return the text after one operation, drawn at random: words swapped, words deleted, or words inserted.
+def eda(text: str, *, strength: float, rng: np.random.Generator, synonyms: Synonyms = NONE) -> str:
+    """Return the text after one operation, drawn at random: words swapped, deleted, inserted, or said otherwise.
 
     Args:
         text: with at least one word.
         strength: share of the words that is touched, above 0 and at most 1; at least one word is. Of a text of one
             word, nothing is deleted.
         rng: decides everything.
+        synonyms: others for a word in lower case; a text without such a word is treated as if there were none.
 
     Raises:
         ValueError: if the text is blank.
@@ -34,20 +44,55 @@ def eda(text: str, *, strength: float, rng: np.random.Generator) -> str:
     units = units_of(text)
     if not units:
         raise ValueError("a blank text has no words to move")
-    operation = (_swap, _delete, _insert)[rng.integers(3)]
+    known = [place for place, unit in enumerate(units) if _word_of(unit).lower() in synonyms]
+    operations: list[Operation] = [_swap, _delete, _insert]
+    if known:
+        operations[2:] = [
+            functools.partial(operation, known=known, synonyms=synonyms) for operation in (_insert_synonyms, _replace)
+        ]
+    operation = operations[rng.integers(len(operations))]
     return _joined(operation(units, max(1, int(strength * len(units))), rng))
 
 
-def eda_texts(texts: Sequence[str], label: str, count: int, *, strength: float, seed: int) -> list[str]:
+def eda_texts(
+    texts: Sequence[str], label: str, count: int, *, strength: float, seed: int, synonyms: Synonyms = NONE
+) -> list[str]:
     """Return new texts made from those of a label, which take turns in an order that the seed decides.
 
-    They depend on the seed, the label and its texts alone; ``strength`` is that of :func:`eda`.
+    They depend on the seed, the label and its texts alone; ``strength`` and ``synonyms`` are those of :func:`eda`.
     """
     if not texts:
         return []
     rng = np.random.default_rng([seed, _number_of(label)])
     order = rng.permutation(len(texts))
-    return [eda(texts[order[place % len(texts)]], strength=strength, rng=rng) for place in range(count)]
+    turns = (texts[order[place % len(texts)]] for place in range(count))
+    return [eda(text, strength=strength, rng=rng, synonyms=synonyms) for text in turns]
+
+
+@functools.cache
+def synonyms_in(wordnet: Path) -> Synonyms:
+    """Return, of each English word, all that share a meaning with it, in whatever sense; of stop words none.
+
+    Args:
+        wordnet: the folder of WordNet 3 (Fellbaum 1998) with ``data.noun``, ``data.verb``, ``data.adj``, ``data.adv``.
+
+    Raises:
+        OSError: if one of these is not there.
+    """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (wordnet / f"data.{part}").read_text(encoding="latin-1").splitlines():
+            if line.startswith(" "):  # the licence
+                continue
+            fields = line.split(" ")
+            # Behind place, file and part of speech: the number of words, and each with a number of its own.
+            words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
+            names = [_MARK.sub("", word).replace("_", " ") for word in words]
+            for name in names:
+                found[name.lower()].update(dict.fromkeys(other for other in names if other.lower() != name.lower()))
+    return {word: tuple(others) for word, others in found.items() if others and word not in ENGLISH_STOP_WORDS}
 
 
 def units_of(text: str) -> list[str]:
@@ -91,3 +136,34 @@ def _insert(units: list[str], count: int, rng: np.random.Generator) -> list[str]
     for _ in range(count):
         longer.insert(int(rng.integers(len(longer) + 1)), units[rng.integers(len(units))])
     return longer
+
+
+def _word_of(unit: str) -> str:
+    """Return a word without the punctuation at it."""
+    match = _WORD.search(unit)
+    return match[0] if match else ""
+
+
+def _synonym_of(unit: str, synonyms: Synonyms, rng: np.random.Generator) -> str:
+    others = synonyms[_word_of(unit).lower()]
+    return others[int(rng.integers(len(others)))]
+
+
+def _insert_synonyms(
+    units: list[str], count: int, rng: np.random.Generator, *, known: list[int], synonyms: Synonyms
+) -> list[str]:
+    longer = list(units)
+    for _ in range(count):
+        synonym = _synonym_of(units[rng.choice(known)], synonyms, rng)
+        longer.insert(int(rng.integers(len(longer) + 1)), synonym)
+    return longer
+
+
+def _replace(
+    units: list[str], count: int, rng: np.random.Generator, *, known: list[int], synonyms: Synonyms
+) -> list[str]:
+    replaced = list(units)
+    for place in rng.choice(known, size=min(count, len(known)), replace=False):
+        unit = units[place]
+        replaced[place] = unit.replace(_word_of(unit), _synonym_of(unit, synonyms, rng), 1)
+    return replaced

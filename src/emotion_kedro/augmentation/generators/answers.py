@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emotion_kedro.augmentation.generators import Unfinished
-from emotion_kedro.config.augmentation import DecodingConfig
+from emotion_kedro.config.training import DecodingConfig
 from emotion_kedro.models.decoding import Request, sample_answers
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import LanguageModel
