@@ -35,7 +35,10 @@ STUDY = {
         },
         "arms": {
             name: None
-            for name in ("generated", "words_generated", "words_generated_light", "words_generated_last", "words_rest")
+            for name in (
+                *("generated", "words_generated", "words_generated_light", "words_generated_last"),
+                *("words_generated_first", "words_rest"),
+            )
         },
         "design": {"sizes": [8], "test_rows": 90},
         "compare": [["words", "real"]],

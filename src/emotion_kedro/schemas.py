@@ -145,7 +145,7 @@ class Texts(Table):
 
 
 class TrainingRows(Table):
-    """Training rows of an arm, for every draw. Rows of phase 1 are trained on after phase 0, at a lower rate."""
+    """Training rows of an arm, for every draw. Phase -1 comes before phase 0, and 1 after it."""
 
     size: Series[int] = pa.Field(ge=0)
     data_seed: Series[int]
@@ -156,7 +156,7 @@ class TrainingRows(Table):
     generator: Series[str]
     """Empty for real rows."""
     weight: Series[float] = pa.Field(gt=0.0)
-    phase: Series[int] = pa.Field(isin=[0, 1])
+    phase: Series[int] = pa.Field(isin=[-1, 0, 1])
 
 
 class Decisions(Table):

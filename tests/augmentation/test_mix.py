@@ -92,10 +92,11 @@ def test_copies_are_those_of_all_train_rows_though_the_arm_has_none() -> None:
     ]
 
 
-def test_continued_rows_come_in_phase_1_if_there_are_real_ones_before_them() -> None:
-    table = composed({"add": ["g"], "order": "continue"})
-    assert table.groupby("origin")["phase"].unique().map(list).to_dict() == {"real": [0], "added": [1]}
-    assert set(composed({"rows": "none", "add": ["g"], "order": "continue"})["phase"]) == {0}
+@pytest.mark.parametrize(("order", "phase"), [("begin", -1), ("continue", 1)])
+def test_added_rows_are_of_a_phase_of_their_own_if_there_are_real_ones_beside_them(order: str, phase: int) -> None:
+    table = composed({"add": ["g"], "order": order})
+    assert table.groupby("origin")["phase"].unique().map(list).to_dict() == {"real": [0], "added": [phase]}
+    assert set(composed({"rows": "none", "add": ["g"], "order": order})["phase"]) == {0}
 
 
 def test_the_quota_is_that_of_the_design() -> None:

@@ -46,7 +46,7 @@ def training_set_of(
 ) -> TrainingSet:
     rows = train.assign(origin="real", phase=0)
     if added is not None:
-        phase = int(order == "continue")
+        phase = {"mix": 0, "begin": -1, "continue": 1}[order]
         rows = pd.concat([rows, added.assign(origin="added", phase=phase)], ignore_index=True)
     watched = train.iloc[:0] if validation is None else validation
     return TrainingSet(rows, watched, taxonomy, "classifier.arm", seed)
@@ -187,6 +187,15 @@ def test_continue_comes_to_the_added_rows_last_and_slower(train: pd.DataFrame, t
     # Five batches of 8 are all 40 real rows, four are all 30 added ones.
     assert sorted(np.concatenate(plan[:5]).tolist()) == list(range(40))
     assert sorted(np.concatenate(plan[20:24]).tolist()) == list(range(40, 70))
+
+
+def test_begin_comes_to_the_added_rows_first(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:
+    training_set = training_set_of(train.iloc[:40], taxonomy, added=added_of(train, 30), order="begin")
+    plan, rates = planned(training_set, steps=21)
+    assert rates == [1.0] * 21
+    origins = [set(training_set.rows["origin"].iloc[rows]) for rows in plan]
+    assert origins == [{"added"}] * 10 + [{"real"}] * 11
+    assert sorted(np.concatenate(plan[:4]).tolist()) == list(range(40, 70))
 
 
 def test_mix_shuffles_both_kinds_of_rows_at_one_rate(train: pd.DataFrame, taxonomy: TaxonomyConfig) -> None:

@@ -250,7 +250,7 @@ def test_what_goes_back_are_texts_of_the_train_rows(done: Project) -> None:
 def test_a_study_has_every_arm_and_learner_at_its_sizes_and_draws(done: Project) -> None:
     table = scores(done, "study_dair")
     sizes = table.groupby(["learner", "arm"])["size"].agg(set).unstack("learner")
-    once = {"words_generated_light", "words_generated_last", "words_rest"}
+    once = {"words_generated_light", "words_generated_last", "words_generated_first", "words_rest"}
     arms = {"real", "words", "generated", "words_generated", "eda", "self_trained", "more_real", *once}
     assert sizes["encoder"].to_dict() == {arm: {3} if arm in once else {3, 6} for arm in arms}
     few = {"real", "words", "words_generated", "more_real"}

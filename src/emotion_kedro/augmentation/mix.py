@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ["record_id", "text", "label", "origin", "generator", "weight", "phase"]
 DECISIONS = ["candidate_id", "kept", "reason"]
+PHASES = {"mix": 0, "begin": -1, "continue": 1}
+"""Of the added rows; real ones are of phase 0."""
 LEAST_WEIGHT = 1e-9
 """A probability may round to 0, a weight may not be it."""
 
@@ -135,8 +137,8 @@ def training_rows(
             f"the arm {name} has no row to learn from ({reasons or 'no candidates'}); ask less of its filters"
         )
     guard.assert_disjoint(table["text"].tolist(), f"the training rows of the arm {name}")
-    later = arm.order == "continue" and len(real) > 0
-    return table.assign(phase=np.where((table["origin"] == "added") & later, 1, 0))[COLUMNS]
+    phase = PHASES[arm.order] if len(real) else 0
+    return table.assign(phase=np.where(table["origin"] == "added", phase, 0))[COLUMNS]
 
 
 def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, design: DesignConfig, name: str) -> None:

@@ -61,9 +61,9 @@ class ArmConfig(Config):
     """``agreement``: a candidate counts as much as the filter's probability of its label."""
     augmentation_weight: Rate | None = None
     """The added rows of a label count together as so many real ones; None: each counts as one."""
-    order: Literal["mix", "continue"] = "mix"
-    """``mix``: shuffled in. ``continue``: real rows first, then the added ones, in the last fifth of the steps and
-    at a tenth of the rate (the report's way)."""
+    order: Literal["mix", "begin", "continue"] = "mix"
+    """``mix``: shuffled in. ``begin``: the added rows first, for half of the steps, then the real ones. ``continue``:
+    real rows first, then the added ones, in the last fifth of the steps and at a tenth of the rate (the report's)."""
     sizes: Sizes | None = None
     """Sizes of the design at which the arm is run; None: all."""
 

@@ -49,8 +49,8 @@ class TrainingSet:
     """What a classifier is fitted on."""
 
     rows: pd.DataFrame
-    """``text``, ``label``, ``origin`` (``real`` or ``added``), ``weight`` above 0, and ``phase``: rows of phase 1 come
-    after those of phase 0, at a lower rate. Missing: all rows ``real``, of equal weight, of phase 0."""
+    """``text``, ``label``, ``origin`` (``real`` or ``added``), ``weight`` above 0, and ``phase``: rows of -1 come
+    before those of 0, rows of 1 after them, at a lower rate. Missing: all are ``real``, of equal weight, of phase 0."""
     validation: pd.DataFrame
     """``text`` and ``label`` of the rows on which the loss is watched; may be empty."""
     taxonomy: TaxonomyConfig

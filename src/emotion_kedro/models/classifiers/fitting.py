@@ -21,8 +21,8 @@ from emotion_kedro.storage.identity import contents_of, fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
-CONTINUE_SHARE, CONTINUE_RATE = 0.2, 0.1
-"""Of the optimiser steps, the share that phase 1 gets; of the usual learning rate, its share."""
+APART = {-1: (0.5, 1.0), 1: (0.2, 0.1)}
+"""Of phases before and after the real rows: their shares of the optimiser steps, and of the usual learning rate."""
 
 
 class Tunable(Classifier, Protocol):
@@ -139,11 +139,10 @@ class Phase:
 
 def phases_of(training_set: TrainingSet, training: TrainingConfig) -> list[Phase]:
     """Return the phases that take a step, as many steps in all whatever the arm."""
-    continues = bool((training_set.rows["phase"] == 1).any())
-    steps = training.steps_for(len(training_set.rows))
-    later = round(CONTINUE_SHARE * steps) if continues else 0
-    phases = (Phase(0, steps - later, 1.0), Phase(1, later, CONTINUE_RATE))
-    return [phase for phase in phases if phase.steps]
+    steps, there = training.steps_for(len(training_set.rows)), set(training_set.rows["phase"])
+    apart = [Phase(number, round(share * steps), rate) for number, (share, rate) in APART.items() if number in there]
+    phases = [*apart, Phase(0, steps - sum(phase.steps for phase in apart), 1.0)]
+    return sorted((phase for phase in phases if phase.steps), key=lambda phase: phase.number)
 
 
 def weighted_rows(training_set: TrainingSet, phases: Sequence[Phase], batch_size: int) -> pd.DataFrame:
@@ -173,7 +172,7 @@ def plan_of(
     plan: list[np.ndarray] = []
     for phase in phases:
         numbers = np.flatnonzero(rows["phase"].to_numpy() == phase.number)
-        batches = plan_batches(lengths[numbers], steps=phase.steps, batch_size=batch_size, seed=seed + phase.number)
+        batches = plan_batches(lengths[numbers], steps=phase.steps, batch_size=batch_size, seed=seed + phase.number % 3)
         plan.extend(numbers[batch] for batch in batches)
     return plan
 
