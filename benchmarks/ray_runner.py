@@ -4,7 +4,7 @@
 
 The default job for thirteen labels, and a small study, both on the sample that ships with the project, each time in an
 empty data folder. Before that, what the machine itself allows: a training of one thread alone, and two of them at once.
-It takes 40 minutes, and the machine should have nothing else to do.
+It takes 50 minutes, and the machine should have nothing else to do.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ each in an empty data folder.
 
 {markdown_table(head, rows_of(seconds))}
 
-`study_edft` is a study without language models: five arms, four draws of eight rows a label, sixty steps, the sample.
+`study_edft` is a study without language models: five arms, four draws of eight rows a label, 120 steps, the sample.
 
 A training of one thread takes {beside:.2f} times as long here where another one runs beside it, so that two
 workers can get at most {1 / beside:.0%} of what two undisturbed cores would give.
