@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import string
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import pytest
 
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import Device
+from emotion_kedro.runtime.guards import STOPPING
 from emotion_kedro.storage.cache import Cache
 
 NO_MODELS = os.environ["HF_HOME"]
@@ -42,6 +45,17 @@ ENDINGS = ("again", "with my sister in the kitchen", "until the last bus came")
 def pytest_unconfigure() -> None:
     AT_THE_END.close()
     shutil.rmtree(NO_MODELS, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def handlers_stay() -> Iterator[None]:
+    """What a test leaves to signals, the tests after it meet: training holds them by what it finds."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    after = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after == before
 
 
 @pytest.fixture(scope="session")

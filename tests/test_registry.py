@@ -81,5 +81,5 @@ def test_generators_and_filters_are_handed_no_test_rows_but_under_guard(pipeline
 
 def test_about_a_node_for_each_generator_and_arm(pipelines: dict[str, Pipeline]) -> None:
     nodes = [node.name for node in pipelines["study_dair"].nodes]
-    assert sum("fit_arm" in name for name in nodes) == 10
+    assert sum("fit_arm" in name for name in nodes) == 11
     assert sum(".generator." in name and "draw_" in name for name in nodes) == 8

@@ -240,13 +240,14 @@ def stopped_by_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Put the handler of SIGTERM back after what sets its own, as Ray does."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """Put the handlers of SIGINT and SIGTERM back after what sets its own, as Ray does."""
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
     try:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

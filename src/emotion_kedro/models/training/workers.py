@@ -86,7 +86,8 @@ def _fit(trainer: Any, name: str) -> None:
         os.environ.setdefault(f"RAY_TRAIN_{setting}", value)
     for left in reversed(range(RESTARTS + 1)):
         try:
-            trainer.fit()
+            with handlers_kept():
+                trainer.fit()
             return
         except WorkerGroupError as error:
             failures = error.worker_failures
