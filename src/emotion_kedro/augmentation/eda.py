@@ -22,6 +22,18 @@ _UNIT = re.compile(rf"(?:[{HAN}]|[^\s{HAN}]+)\s*")
 _WORD = re.compile(r"[^\W\d_](?:.*\w)?", re.DOTALL)
 _MARK = re.compile(r"\(\w+\)$")
 
+# As adverbs, nouns or chemical elements WordNet has synonyms for most of these.
+FUNCTION_WORDS = """
+a an the this that these those such same other another each every either neither both all any some no none few many
+much more most i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself
+she her hers herself it its itself they them their theirs themselves one ones who whom whose which what when where
+why how am is are was were be been being have has had having do does did doing done can could may might must shall
+should will would ought and or nor but if then else than as because while until although though since so yet of at
+by for with about against between among into onto through during before after above below to from up down in out
+on off over under within without upon again further once here there not very too just only also even ever never
+now still
+"""
+
 Synonyms = Mapping[str, Sequence[str]]
 NONE: Synonyms = {}
 Operation = Callable[[list[str], int, np.random.Generator], list[str]]
@@ -71,7 +83,9 @@ def eda_texts(
 
 @functools.cache
 def synonyms_in(wordnet: Path) -> Synonyms:
-    """Return, of each English word, all that share a meaning with it, in whatever sense; of stop words none.
+    """Return, of each English word, all that share a meaning with it, in whatever sense; of function words none.
+
+    Words are those of the dictionary: ``love`` has synonyms, and ``loved`` those of the adjective alone.
 
     Args:
         wordnet: the folder of WordNet 3 (Fellbaum 1998) with ``data.noun``, ``data.verb``, ``data.adj``, ``data.adv``.
@@ -79,9 +93,7 @@ def synonyms_in(wordnet: Path) -> Synonyms:
     Raises:
         OSError: if one of these is not there.
     """
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    unsaid, found = FUNCTION_WORDS.split(), defaultdict[str, dict[str, None]](dict)
     for part in ("noun", "verb", "adj", "adv"):
         for line in (wordnet / f"data.{part}").read_text(encoding="latin-1").splitlines():
             if line.startswith(" "):  # the licence
@@ -92,7 +104,7 @@ def synonyms_in(wordnet: Path) -> Synonyms:
             names = [_MARK.sub("", word).replace("_", " ") for word in words]
             for name in names:
                 found[name.lower()].update(dict.fromkeys(other for other in names if other.lower() != name.lower()))
-    return {word: tuple(others) for word, others in found.items() if others and word not in ENGLISH_STOP_WORDS}
+    return {word: tuple(others) for word, others in found.items() if others and word not in unsaid}
 
 
 def units_of(text: str) -> list[str]:
