@@ -277,6 +277,31 @@ def test_parts_that_are_not_seen_here_and_another_model_on_a_worker_stop_the_com
         files._opened(model.path, "0" * 64)
 
 
+def test_a_folder_notes_the_model_that_wrote_it_whatever_lies_in_its_place_by_now(
+    model: EmotionModel, tmp_path: Path
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model.path, copy)
+    opened = load_model(copy)
+    assert opened.digest == model.digest
+    (copy / "other").write_text("laid there when the model was open")
+    (tmp_path / "in.csv").write_text(f"text\n{JOY}\n")
+    predict_file(opened, tmp_path / "in.csv", tmp_path / "read")
+    assert json.loads((tmp_path / "read" / files.MADE_OF).read_text())["model"] == model.digest
+
+
+def test_a_folder_is_not_complete_while_a_part_is_written_anew(
+    model: EmotionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.csv").write_text(f"text\n{JOY}\n")
+    predict_file(model, tmp_path / "in.csv", tmp_path / "read")
+    (tmp_path / "read" / "part-000000.parquet").write_bytes(b"damaged")
+    monkeypatch.setattr(files, "_write_part", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        predict_file(model, tmp_path / "in.csv", tmp_path / "read")
+    assert not (tmp_path / "read" / files.COMPLETE).exists()
+
+
 def test_messages_hold_no_password_and_no_signature(model: EmotionModel, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9/texts\.csv: it cannot be fetched") as caught:
         predict_file(model, "http://me:hidden@127.0.0.1:9/texts.csv?sig=hidden", tmp_path / "out")

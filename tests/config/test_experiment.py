@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emotion_kedro.config.experiment import DesignConfig, Experiment
+from emotion_kedro.config.experiment import ArmConfig, DesignConfig, Experiment
 from emotion_kedro.config.loader import with_default
 from emotion_kedro.config.resolution import resolve
 
@@ -100,3 +100,18 @@ def test_the_default_experiment_has_the_catalogs_entries_without_a_namespace() -
         **catalog,
         "scores": {"filepath": "data/augment/scores.parquet", "versioned": True},
     }
+
+
+def test_an_order_is_for_learners_that_take_steps() -> None:
+    last = {"add": ["template"], "order": "continue"}
+    arms = {"real": {}, "last": last}
+    with pytest.raises(ValueError, match=r"arms\.last\.order is continue, and the learner words .* takes all rows at"):
+        resolved(arms=arms, compare=[["last", "real"]])
+    few = {**WORDS, "only": {"arms": ["real"]}}
+    assert resolved(arms=arms, learners={"words": few}, compare=[]).arms["last"].order == "continue"
+
+
+@pytest.mark.parametrize("order", ["begin", "continue"])
+def test_rows_in_steps_of_their_own_have_no_weight_against_others(order: str) -> None:
+    with pytest.raises(ValueError, match=f"augmentation_weight has no effect with order: {order}"):
+        ArmConfig(add=("template",), order=order, augmentation_weight=5.0)

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import HfApi, constants
 from stand_in_hub import put_in_cache
 
-from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.augmentation import WORDNET, generator_config
 from emotion_kedro.models import pretrained
 from emotion_kedro.models.pretrained import (
     MissingWeightsError,
@@ -184,7 +184,10 @@ def test_a_wordnet_that_is_not_there_is_said_before_any_work(tmp_path: Path) -> 
     config = generator_config({"kind": "eda", "wordnet": str(tmp_path)})
     with pytest.raises(MissingWeightsError, match=r"^synonyms: there is no WordNet in .*apt install wordnet-base"):
         check_fit("synonyms", config)
-    (tmp_path / "data.noun").touch()
+    for part in WORDNET:
+        with pytest.raises(MissingWeightsError, match=part):
+            check_fit("synonyms", config)
+        (tmp_path / part).touch()
     check_fit("synonyms", config)
 
 

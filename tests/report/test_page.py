@@ -84,7 +84,7 @@ def test_differences_are_in_points_but_for_log_loss(comparisons: pd.DataFrame) -
     table = comparisons_table(comparisons)
     assert table["accuracy, points"].tolist() == ["+10.0 (+1.0 to +20.0)", f"+10.0 ({MINUS}1.0 to +20.0)"]
     assert table["macro-F1, points"].tolist() == table["accuracy, points"].tolist()
-    assert table["log loss"].tolist() == ["+0.10 (+0.01 to +0.20)", f"+0.10 ({MINUS}0.01 to +0.20)"]
+    assert table["log loss, nats"].tolist() == ["+0.10 (+0.01 to +0.20)", f"+0.10 ({MINUS}0.01 to +0.20)"]
 
 
 def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], scores: pd.DataFrame) -> None:

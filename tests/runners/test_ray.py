@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +36,7 @@ from emotion_kedro.models.features import PART, open_features
 from emotion_kedro.runners import RayIncrementalRunner, RayRunner
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, states_of
 from emotion_kedro.runners.ray.resources import Demands, ResourcesError
+from emotion_kedro.runtime import guards
 from emotion_kedro.runtime.elsewhere import each_elsewhere, elsewhere
 from emotion_kedro.storage.cache import Cache
 
@@ -537,6 +539,45 @@ def test_a_run_that_is_told_to_stop_stops_its_nodes(tmp_path: Path) -> None:
         signal.signal(signal.SIGTERM, before)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert (tmp_path / "ended.txt").exists()
+
+
+def test_a_signal_that_comes_to_rays_own_handler_is_the_runs() -> None:
+    from emotion_kedro.runners.ray import cluster
+
+    def told(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    for kept in (cluster.handlers_kept, guards.handlers_kept):
+        before = signal.signal(signal.SIGTERM, told)
+        try:
+            with pytest.raises(SystemExit, match="143"), kept():
+                _stopped_as_by_ray()
+            with pytest.raises(SystemExit, match="3"), kept():
+                sys.exit(3)
+            assert signal.getsignal(signal.SIGTERM) is told
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stopped_as_by_ray() -> None:
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+    signal.raise_signal(signal.SIGTERM)
+
+
+def gives_by_itself_and_in_a_thread(folder: str) -> list[bool]:
+    with ThreadPoolExecutor(1) as pool:
+        return [_gives(folder), pool.submit(_gives, folder).result()]
+
+
+def _gives(folder: str) -> bool:
+    with elsewhere(Path(folder).joinpath, ["a", "b"]) as given:
+        return given
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_threads_of_a_node_give_nothing_away(tmp_path: Path) -> None:
+    """There Ray gives no processors back while one waits, so that its parts would wait for ever."""
+    assert single(gives_by_itself_and_in_a_thread, tmp_path, RayRunner(resources={"cpu": 2})) == [True, False]
 
 
 @pytest.mark.parametrize("address", ["{}", "ray://{}"])

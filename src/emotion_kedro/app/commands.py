@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -112,9 +111,8 @@ def _predict_file(source: str, target: Path, model: Path | None, **options: Any)
             click.echo(f"\r{rows:,} rows", nl=False, err=True)
 
     try:
-        with handlers_kept():
-            # What was fetched goes when the command is told to end, as by Slurm.
-            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        # What was fetched goes when the command is told to end, as by Slurm.
+        with handlers_kept(lambda number, _: sys.exit(128 + number)):
             counts = predict_file(ready, source, target, progress=progress, say=say, **options)
     except (ValueError, OSError) as error:
         raise click.ClickException(without_keys(str(error))) from None

@@ -19,7 +19,7 @@ import pandas as pd
 from emotion_kedro.app.model import EmotionModel, load_model
 from emotion_kedro.app.own_table.reading import Reading, files_at, slices
 from emotion_kedro.app.own_table.writing import writer_for
-from emotion_kedro.config.base import PROBABILITY_PREFIX, digest_of_model
+from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.runtime.elsewhere import each_elsewhere
 from emotion_kedro.runtime.guards import opened_to_lock
 from emotion_kedro.storage.chunks import write_parquet
@@ -99,12 +99,11 @@ def predict_file(
                 parts = reading.parts(PART_ROWS)
                 write(staging, (table for part in parts for table in _tables(model, *given, part, told)))
         else:
-            digest = digest_of_model(model.path)
-            made_of = {"model": digest, "column": reading.column, "abstain": abstain}
+            made_of = {"model": model.digest, "column": reading.column, "abstain": abstain}
             _claim(target, files, made_of, say)
             left = _unmarked(target, reading.parts(PART_ROWS), told)
             if cluster:
-                _write_by_workers(cluster, (model.path, digest), (target.absolute(), *given), left, told)
+                _write_by_workers(cluster, (model.path, model.digest), (target.absolute(), *given), left, told)
             else:
                 for numbered in left:
                     _write_part(model, (target, *given), told, numbered)
@@ -164,7 +163,8 @@ def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterat
         if held and held.pop("sha256") == sha256_of(file):
             told(held)
         else:
-            mark.unlink(missing_ok=True)
+            for said in (mark, folder / COMPLETE):
+                said.unlink(missing_ok=True)
             yield number, part
 
 
@@ -223,7 +223,7 @@ def _opened(path: Path, digest: str) -> EmotionModel:
         ValueError: if it is not the one that the command was given.
     """
     model = load_model(path)
-    if digest_of_model(path) != digest:
+    if model.digest != digest:
         raise ValueError(
             f"{path} holds another model, on a worker, than the command was given; name one that stays as it is "
             "(--model), on a disk that all machines see, and a new folder (--out)"

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.config.base import CLASSIFIER_NOTES, HAN, RECOMMENDED
+from emotion_kedro.config.base import CLASSIFIER_NOTES, HAN, RECOMMENDED, digest_of_model
 from emotion_kedro.storage.whole_files import assert_whole
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ def _ordinal(number: int) -> str:
 class EmotionModel:
     """A classifier that is ready to be asked. Equal texts get equal answers, whatever they are asked beside."""
 
-    def __init__(self, classifier: Classifier, device: Device, path: Path) -> None:
+    def __init__(self, classifier: Classifier, device: Device, path: Path, digest: str = "") -> None:
         self._classifier, self._device = classifier, device
-        self.path = path
+        self.path, self.digest = path, digest
+        """Its folder, where another model may lie by now, and a digest of the files that were opened there."""
 
     @property
     def classifier(self) -> Classifier:
@@ -193,12 +194,16 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
             there = "this is no project's folder: name the folder of a model (-m)"
         raise ValueError(f"{path} is no folder of a classifier; {there}")
     path = path.resolve()  # a link to the newest model may move on meanwhile
+    digest = digest_of_model(path)
     assert_whole(path)
     from emotion_kedro.models.classifiers import load_classifier
     from emotion_kedro.models.device import choose_device
 
     place = choose_device(device)
-    return EmotionModel(load_classifier(path, place), place, path)
+    classifier = load_classifier(path, place)
+    if digest_of_model(path) != digest:
+        raise ValueError(f"the model in {path} was replaced while it was opened; give the same command again")
+    return EmotionModel(classifier, place, path, digest)
 
 
 def _first(names: Iterable[str]) -> str:

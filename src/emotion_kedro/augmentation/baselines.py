@@ -52,7 +52,7 @@ class EDA(Baseline):
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts made from train texts of the label."""
         texts, strength, wordnet = self._draw.texts_of(label), self.config.strength, self.config.wordnet
-        synonyms = NONE if wordnet is None else synonyms_in(Path(wordnet))
+        synonyms = NONE if wordnet is None else synonyms_in(Path(wordnet), self.config.wordnet_contents)
         return eda_texts(texts, label, count, strength=strength, seed=seed, synonyms=synonyms)
 
 
@@ -60,11 +60,9 @@ class BackTranslation(Baseline):
     """Train rows put into another language and back."""
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return what the first ``count`` train texts of the label come back as."""
-        return list(map(self._there_and_back, self._draw.texts_of(label)[:count]))
-
-    def _there_and_back(self, text: str) -> str:
-        return str(self._translator.translate(self._translator.translate(text, "en-pt"), "pt-en"))
+        """Return what the first ``count`` train texts of the label come back as; what goes astray is left out."""
+        there = (self._translator.translate(text, "en-pt") for text in self._draw.texts_of(label)[:count])
+        return [str(self._translator.translate(text, "pt-en")) for text in there if text.strip()]
 
     @cached_property
     def _translator(self) -> Any:

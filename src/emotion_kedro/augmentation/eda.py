@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotion_kedro.config.augmentation import WORDNET
 from emotion_kedro.config.base import HAN
 
 _HAN = re.compile(f"[{HAN}]")
@@ -82,20 +83,21 @@ def eda_texts(
 
 
 @functools.cache
-def synonyms_in(wordnet: Path) -> Synonyms:
+def synonyms_in(wordnet: Path, contents: str = "") -> Synonyms:
     """Return, of each English word, all that share a meaning with it, in whatever sense; of function words none.
 
     Words are those of the dictionary: ``love`` has synonyms, and ``loved`` those of the adjective alone.
 
     Args:
-        wordnet: the folder of WordNet 3 (Fellbaum 1998) with ``data.noun``, ``data.verb``, ``data.adj``, ``data.adv``.
+        wordnet: the folder of WordNet 3 (Fellbaum 1998), with the files of :data:`WORDNET`.
+        contents: a digest of them: what a process has read is not taken for what stands there now.
 
     Raises:
         OSError: if one of these is not there.
     """
-    unsaid, found = FUNCTION_WORDS.split(), defaultdict[str, dict[str, None]](dict)
-    for part in ("noun", "verb", "adj", "adv"):
-        for line in (wordnet / f"data.{part}").read_text(encoding="latin-1").splitlines():
+    unsaid, found = set(FUNCTION_WORDS.split()), defaultdict[str, dict[str, None]](dict)
+    for part in WORDNET:
+        for line in (wordnet / part).read_text(encoding="latin-1").splitlines():
             if line.startswith(" "):  # the licence
                 continue
             fields = line.split(" ")

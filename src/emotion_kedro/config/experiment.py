@@ -73,6 +73,9 @@ class ArmConfig(Config):
             raise ValueError("rows: none and nothing under `add` leaves no row to learn from")
         if self.filters and not self.add:
             raise ValueError("filters are given, but nothing is added that they could filter")
+        if self.augmentation_weight is not None and self.order != "mix":
+            # In steps of their own the added rows have no real ones beside them to weigh against.
+            raise ValueError(f"augmentation_weight has no effect with order: {self.order}; leave one of them out")
         return self
 
     _named_once = field_validator("add", "filters")(each_once)

@@ -14,7 +14,7 @@ from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import default_filters, filter_config
-from emotion_kedro.config.models import learner_config
+from emotion_kedro.config.models import LinearConfig, learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 FROM_DATA = "from_data"
@@ -212,6 +212,12 @@ def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None
         base = getattr(learner, "base_model", None)
         _known(f"learners.{name}.base_model", [base] if base else [], experiment.bases)
         _known(f"learners.{name}.only.arms", learner.only.arms or (), experiment.arms)
+        for arm in learner.only.arms or experiment.arms:
+            if isinstance(learner, LinearConfig) and (order := experiment.arms[arm].order) != "mix":
+                raise ValueError(
+                    f"arms.{arm}.order is {order}, and the learner {name} (kind: linear) takes all rows at once; name "
+                    f"the arms that it is for in learners.{name}.only.arms"
+                )
 
 
 def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from emotion_kedro.config.base import Config
 
@@ -24,6 +24,18 @@ def check_fields(text: str, allowed: Collection[str]) -> None:
     unknown = [field for field in re.findall(r"\{[^{}]*\}|[{}]", text) if field not in allowed]
     if unknown:
         raise ValueError(f"{unknown[0]} in {text!r} is no field; there are: {', '.join(allowed) or 'none'}")
+
+
+def _with_a_place(sentence: str) -> str:
+    field = DESCRIPTION if DESCRIPTION in sentence else LABEL
+    if field not in sentence:
+        raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
+    check_fields(sentence, [field])
+    return sentence
+
+
+Sentence = Annotated[str, AfterValidator(_with_a_place)]
+"""With ``{label}``, or ``{description}``."""
 
 
 def spelling(label: str) -> str:

@@ -196,7 +196,7 @@ def _sum_by_cluster(values: NDArray[np.float32], member: NDArray[np.int64]) -> N
 
 
 def _products(counts: NDArray[np.int16], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Single precision is exact for counts, and twice as quick.
+    # Single precision is exact for counts, near enough for losses, and twice as quick.
     step = max(1, VALUES_AT_ONCE // max(1, len(table)))
     parts = [counts[start : start + step].astype(np.float32) @ table for start in range(0, len(counts), step)]
     return np.concatenate(parts) if parts else np.empty((0, table.shape[1]), dtype=np.float32)

@@ -20,7 +20,8 @@ LEARNER = "learner:"
 """Begins the name of a learner where a pair compares learners instead of arms."""
 COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
-COMPARED = ("accuracy", "macro_f1", "log_loss")
+LOSS = "log_loss"
+COMPARED = ("accuracy", "macro_f1", LOSS)
 SIGNS = 6
 """Rows that differ, at least, for a sign test to show anything at the 5 % level: all of them in one direction."""
 POWER_ERRORS = 2.8
@@ -171,8 +172,8 @@ def _compare(
             "difference": gain.estimate,
             "low": gain.low,
             "high": gain.high,
-            # Where hardly a row differs, nothing says how much the difference could vary.
-            "detectable": POWER_ERRORS * gain.error if gain.error and differing >= SIGNS else np.nan,
+            # Where hardly a row differs, nothing says how much a difference in right answers could vary.
+            "detectable": POWER_ERRORS * gain.error if gain.error and (differing >= SIGNS or name == LOSS) else np.nan,
             "p_value": p_value_of(gain, differing) if name == "accuracy" else np.nan,
         }
         for name, gain in gains.items()

@@ -17,7 +17,7 @@ from typing import Any
 
 from click import ClickException
 
-from emotion_kedro.config.augmentation import SCRATCH, EDAConfig, TunedGeneratorConfig
+from emotion_kedro.config.augmentation import SCRATCH, WORDNET, EDAConfig, TunedGeneratorConfig
 from emotion_kedro.config.base import Config, choices
 from emotion_kedro.config.models import TunedConfig
 from emotion_kedro.storage.whole_files import sha256_of
@@ -263,11 +263,13 @@ def check_fit(name: str, config: Config) -> None:
         problem = f"max_tokens is {tokens}, but {config.base} reads {places} tokens at most"
     if isinstance(config, TunedGeneratorConfig) and base.get("model_type") in ENCODERS:
         problem = f"the base {config.base} is a {base['model_type']}, which writes no text: a generator needs another"
-    if isinstance(config, EDAConfig) and config.wordnet and not Path(config.wordnet, "data.noun").is_file():
-        problem = (
-            f"there is no WordNet in {config.wordnet} (data.noun is missing): apt install wordnet-base, or name the "
-            "folder of another WordNet 3 as wordnet in conf/local/globals.yml; or leave wordnet out"
-        )
+    if isinstance(config, EDAConfig) and config.wordnet:
+        missing = [part for part in WORDNET if not Path(config.wordnet, part).is_file()]
+        if missing:
+            problem = (
+                f"there is no WordNet in {config.wordnet} ({missing[0]} is missing): apt install wordnet-base, or name "
+                "the folder of another WordNet 3 as wordnet in conf/local/globals.yml; or leave wordnet out"
+            )
     if problem:
         raise MissingWeightsError(f"{name}: {problem}")
 

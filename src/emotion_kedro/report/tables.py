@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.metrics.comparison import COMPARED
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.plots import rows_of
 
@@ -62,7 +63,7 @@ def points(value: float) -> str:
 
 def nats(value: float) -> str:
     """Write a difference in log loss with its sign."""
-    return f"{value:+.2f}".replace("-", MINUS)
+    return DASH if pd.isna(value) else f"{value:+.2f}".replace("-", MINUS)
 
 
 def size_name(size: int) -> str:
@@ -133,7 +134,7 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
     seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
     table = table.assign(detectable=seen, p_value=table["p_value"].map(_p), p_holm=table["p_holm"].map(_p))
-    metrics = {"accuracy": "accuracy, points", "macro_f1": "macro-F1, points", "log_loss": "log loss"}
+    metrics = {name: METRIC_NAMES[name] + (", nats" if name == "log_loss" else ", points") for name in COMPARED}
     names = {**metrics, "detectable": "detectable, points", "p_value": "p", "p_holm": "p (Holm)"}
     table = table[[*keys, *(name for name in metrics if name in table.columns), *figures]].rename(columns=names)
     return _finished(table)
@@ -147,8 +148,7 @@ def _p(value: float) -> str:
 
 @_or_nothing
 def label_table(labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the F1 of each label for each arm and learner, at the largest size."""
-    # Baselines know all rows, whatever sizes the arms have.
+    """Return the F1 of each label for each arm and learner, at the largest size; baselines know all rows."""
     of_arms = labels.loc[labels["arm"] != BASELINE, "size"]
     size = ALL_ROWS if of_arms.empty or (of_arms == ALL_ROWS).any() else of_arms.max()
     shown = labels[(labels["size"] == size) | (labels["arm"] == BASELINE)]
@@ -170,8 +170,8 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
 def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     """Return the gain of each label in points of F1, a column for each pair, with its interval."""
     names = [f"{row.first} − {row.second}, {row.learner}" for row in rows_of(gains)]
-    cells = [change(row) for row in rows_of(gains)]
-    wide = _spread(gains.assign(pair=names), cells, ["label"], "pair")[["label", *dict.fromkeys(names)]].fillna(DASH)
+    wide = _spread(gains.assign(pair=names), [change(row) for row in rows_of(gains)], ["label"], "pair")
+    wide = wide[["label", *dict.fromkeys(names)]].fillna(DASH)
     wide.insert(1, "test rows", wide["label"].map(gains.drop_duplicates("label").set_index("label")["rows"]))
     return wide
 

@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -30,7 +32,7 @@ class LostError(ChildProcessError):
 def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterator[bool]:
     """Call the function for each item on other workers, and wait for them at the end; away from Ray do nothing.
 
-    A part of a node's work gives nothing away itself.
+    A part of a node's work gives nothing away itself, and a thread of a node nothing.
 
     What it makes has to go to the cache, where the node finds it afterwards. A call whose workers died too often the
     node makes itself. Each call has an equal part of the node's processors, one at least: calls of one thread each,
@@ -46,7 +48,8 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     """
     ray = None if _IN_PART.get() else _ray()
     given = {} if ray is None else ray.get_runtime_context().get_assigned_resources()
-    if ray is None or not items or given.get("GPU") or given.get("memory"):
+    in_thread = threading.current_thread() is not threading.main_thread()  # for its waits Ray gives nothing back
+    if ray is None or in_thread or not items or given.get("GPU") or given.get("memory"):
         yield False
         return
     from kedro.framework import project
@@ -61,8 +64,10 @@ def elsewhere(function: Callable[[Any], object], items: Sequence[Any]) -> Iterat
     try:
         yield True
         while left:
+            # By Ray's own wait, which lets the parts have the node's processors.
+            [ended], left = ray.wait(left)
             try:
-                _first(ray, left, retries)
+                _result(ray, ended, retries)
             except LostError:
                 lost += 1
         if lost:
@@ -88,30 +93,36 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
     import ray
 
     call, sent = ray.remote(_answer), ray.put(function)
-    waiting: list[Any] = []
+    waiting: dict[Future[Any], Any] = {}
     try:
         for item in items:
             there = ray.cluster_resources()
             gpus = int(there.get("GPU", 0))
             options = {"num_cpus": 1, "num_gpus": min(gpus, 1), "max_retries": retries, "name": "part of a command"}
-            waiting.append(call.options(**options).remote(sent, item, retries))
+            task = call.options(**options).remote(sent, item, retries)
+            waiting[task.future()] = task
             while len(waiting) >= 2 * max(1, gpus or int(there.get("CPU", 1))):
-                yield _first(ray, waiting, retries)
+                yield _result(ray, _first(waiting), retries)
         while waiting:
-            yield _first(ray, waiting, retries)
+            yield _result(ray, _first(waiting), retries)
     finally:
-        for task in waiting:
+        for task in waiting.values():
             ray.cancel(task)
 
 
-def _first(ray: Any, waiting: list[Any], retries: int) -> Any:
-    """Return the result of the task that ends first, which is taken from those that are waited for.
+def _first(waiting: dict[Future[Any], Any]) -> Any:
+    """Return the task that ends first, which is taken from those that are waited for."""
+    # Not by Ray's own wait: the exit code of a signal that comes in there would be lost.
+    return waiting.pop(wait(waiting, return_when=FIRST_COMPLETED).done.pop())
+
+
+def _result(ray: Any, ended: Any, retries: int) -> Any:
+    """Return the result of a task that has ended.
 
     Raises:
         Exception: what the function raised.
         LostError: if a worker died too often.
     """
-    [ended], waiting[:] = ray.wait(waiting)
     try:
         return ray.get(ended)
     except ray.exceptions.RayTaskError as error:

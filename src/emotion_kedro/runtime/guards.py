@@ -239,15 +239,29 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def handlers_kept() -> Iterator[None]:
-    """Put the handlers of SIGINT and SIGTERM back after what sets its own, as Ray does."""
-    handlers = {number: signal.getsignal(number) for number in STOPPING}
-    try:
+def handlers_kept(when_told_to_end: Callable[[int, FrameType | None], object] | None = None) -> Iterator[None]:
+    """Put the handlers of SIGINT and SIGTERM back after what sets its own, as Ray does; SIGTERM may get one till then.
+
+    What was told of a SIGTERM in between by Ray's handler hears of it too. Outside of the main thread none can be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
+        return
+    handlers, ended = {number: signal.getsignal(number) for number in STOPPING}, None
+    try:
+        if when_told_to_end is not None:
+            signal.signal(signal.SIGTERM, when_told_to_end)
+        yield
+    except SystemExit as error:
+        ended = error
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
+        for number, handler in handlers.items():
+            if handler is not None:  # set by other means than Python's
                 signal.signal(number, handler)
+    if ended is not None:
+        if ended.code == signal.SIGTERM:  # so Ray's ends the process
+            signal.raise_signal(signal.SIGTERM)
+        raise ended
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

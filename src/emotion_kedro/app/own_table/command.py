@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -223,8 +222,10 @@ def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
     from emotion_kedro.hooks.remaining import FORECAST
 
     told = {**os.environ, FORECAST: json.dumps(forecast)}
-    with subprocess.Popen([sys.executable, "-m", *command], env=told) as process, handlers_kept():
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    with (
+        subprocess.Popen([sys.executable, "-m", *command], env=told) as process,
+        handlers_kept(lambda *_: process.terminate()),
+    ):
         try:
             return process.wait()
         except KeyboardInterrupt:

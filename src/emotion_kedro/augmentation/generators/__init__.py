@@ -164,8 +164,9 @@ def draw_candidates(
     sampler = LabelSampler(config, context, fitted, name)
     if sampler.is_slow and config.writes_text:
         sampler.write_ahead()
-    # One that is tuned as it writes takes its initial values from the random state that threads share.
-    at_once = sampler.is_slow and (fitted is not None or not config.needs_training)
+    # One that is tuned as it writes takes its initial values from the random state that threads share; and what writes
+    # nothing reads all texts first, of which each thread would wait for the same.
+    at_once = sampler.is_slow and config.writes_text and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
     tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))
     # All its labels are in the cache: a generator that was tuned for them is never asked again.
@@ -275,7 +276,7 @@ def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fi
         context.validation[["text", "label"]],
         context.unlabelled[["text"]] if config.reads_unlabelled else None,
         getattr(fitted, "identity", None),
-        version_of("vllm") if config.draws_together else None,
+        {name: version_of(name) for name in config.programs},
     )
 
 

@@ -172,6 +172,7 @@ def plan_of(
     plan: list[np.ndarray] = []
     for phase in phases:
         numbers = np.flatnonzero(rows["phase"].to_numpy() == phase.number)
+        # The phase before 0 is the third: a seed is no number below 0.
         batches = plan_batches(lengths[numbers], steps=phase.steps, batch_size=batch_size, seed=seed + phase.number % 3)
         plan.extend(numbers[batch] for batch in batches)
     return plan

@@ -105,13 +105,20 @@ def path_handed_on() -> Iterator[None]:
 
 @contextlib.contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Ray sets a handler of SIGTERM of its own: the run's stays."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """Ray sets a handler of SIGTERM of its own: the run's stays, and is told of one that came to Ray's."""
+    handler, is_main = signal.getsignal(signal.SIGTERM), threading.current_thread() is threading.main_thread()
+    ended: SystemExit | None = None
     try:
         yield
+    except SystemExit as error:
+        ended = error
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if is_main:
             signal.signal(signal.SIGTERM, handler)
+    if ended is not None:
+        if is_main and ended.code == signal.SIGTERM:  # so Ray's ends the process
+            signal.raise_signal(signal.SIGTERM)
+        raise ended
 
 
 def check_room(demands: Mapping[Node, Resources]) -> list[dict[str, Any]]:
