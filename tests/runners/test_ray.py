@@ -353,22 +353,23 @@ def test_workers_that_join_while_parts_are_handed_out_get_some(monkeypatch: pyte
     class Part:
         options = lambda self, **_: self  # noqa: E731
 
-        def remote(self, sent: Any, item: int, retries: int) -> int:
+        def remote(self, sent: Any, item: int, retries: int) -> SimpleNamespace:
             most.append(item - done[0] + 1)
-            return item
+            return SimpleNamespace(item=item, future=lambda: item)
 
     done = [0]
 
-    def ended(tasks: list[int]) -> tuple[list[int], list[int]]:
+    def first(waiting: dict[int, SimpleNamespace]) -> SimpleNamespace:
         done[0] += 1
-        return tasks[:1], tasks[1:]
+        return waiting.pop(min(waiting))
 
     stand_in = SimpleNamespace(
         cluster_resources=lambda: {"CPU": 1 if done[0] < 4 else 3},
-        **{"put": lambda each: each, "get": lambda each: each, "cancel": lambda task: None},
-        **{"remote": lambda function: Part(), "wait": ended},
+        **{"put": lambda each: each, "get": lambda task: task.item, "cancel": lambda task: None},
+        remote=lambda function: Part(),
     )
     monkeypatch.setitem(sys.modules, "ray", stand_in)
+    monkeypatch.setattr("emotion_kedro.runtime.elsewhere._first", first)
     assert list(each_elsewhere(lambda item: item, range(20))) == list(range(20))
     assert max(most[:4]) == 2
     assert max(most) == 6
