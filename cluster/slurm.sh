@@ -14,7 +14,7 @@ experiment=${1:?which experiment? sbatch cluster/slurm.sh NAME}
 port=$((20000 + SLURM_JOB_ID % 10000))
 # Other users of these nodes may not run programs on it: srun hands the token on to Ray's processes.
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
-export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]} # where this script runs, too
 others=$((${#nodes[@]} - 1))

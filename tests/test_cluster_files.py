@@ -57,7 +57,7 @@ def test_ray_up_takes_the_file_and_its_commands_work_from_any_folder(tmp_path: P
     called = (tmp_path / "called").read_text().splitlines()
     stop, start = f"{project} 1 stop", f"{project} as many as there are start"
     assert called == [
-        *(stop, f"{start} --head --port=6379 --autoscaling-config=~/ray_bootstrap_config.yaml"),
+        *(stop, f"{start} --head --port=6379 --disable-usage-stats --autoscaling-config=~/ray_bootstrap_config.yaml"),
         *(stop, f"{start} --address=10.0.0.1:6379"),
     ]
 

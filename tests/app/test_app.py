@@ -302,6 +302,13 @@ def test_a_folder_is_not_complete_while_a_part_is_written_anew(
     assert not (tmp_path / "read" / files.COMPLETE).exists()
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/read", "gs://bucket/read.csv"])
+def test_predictions_go_to_a_disk(model: EmotionModel, tmp_path: Path, address: str) -> None:
+    (tmp_path / "in.csv").write_text(f"text\n{JOY}\n")
+    with pytest.raises(ValueError, match="is no path on a disk"):
+        predict_file(model, tmp_path / "in.csv", Path(address))
+
+
 def test_messages_hold_no_password_and_no_signature(model: EmotionModel, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9/texts\.csv: it cannot be fetched") as caught:
         predict_file(model, "http://me:hidden@127.0.0.1:9/texts.csv?sig=hidden", tmp_path / "out")

@@ -107,8 +107,9 @@ def test_an_order_is_for_learners_that_take_steps() -> None:
     arms = {"real": {}, "last": last}
     with pytest.raises(ValueError, match=r"arms\.last\.order is continue, and the learner words .* takes all rows at"):
         resolved(arms=arms, compare=[["last", "real"]])
-    few = {**WORDS, "only": {"arms": ["real"]}}
-    assert resolved(arms=arms, learners={"words": few}, compare=[]).arms["last"].order == "continue"
+    for few in ([], ["real"]):
+        learners = {"words": {**WORDS, "only": {"arms": few}}}
+        assert resolved(arms=arms, learners=learners, compare=[]).arms["last"].order == "continue"
 
 
 @pytest.mark.parametrize("order", ["begin", "continue"])

@@ -68,14 +68,14 @@ def test_what_the_project_says_about_bad_input_has_no_traceback() -> None:
     with pytest.raises(LeakError) as own:
         LeakGuard(RECORDS).assert_disjoint(["a text"], "a place")
     with pytest.raises(RunError, match=r"the held-out record r:1 .* stands in a place"):
-        RunHooks().on_pipeline_error(own.value)
+        RunHooks().on_pipeline_error(own.value, DataCatalog())
     # What went wrong in a library, or is no matter of values, keeps its traceback.
     with pytest.raises(ValueError, match="invalid literal") as elsewhere:
         int("one")
-    RunHooks().on_pipeline_error(elsewhere.value)
+    RunHooks().on_pipeline_error(elsewhere.value, DataCatalog())
     with pytest.raises(KeyError) as fault:
         RunHooks().after_node_run(WHOLE.nodes[0], DataCatalog())
-    RunHooks().on_pipeline_error(fault.value)
+    RunHooks().on_pipeline_error(fault.value, DataCatalog())
 
 
 # --- what has to be there -----------------------------------------------------------------------------------------
@@ -180,6 +180,22 @@ def test_a_run_of_some_nodes_goes_on_with_the_times_of_the_others_and_is_named(
     assert sorted(timed(catalog)) == ["draw", "read", "write"]
     assert setting["command"] == "kedro run"
     assert setting["then"] == "kedro run --pipelines=synthesis; kedro run --nodes=read"
+
+
+def test_a_run_of_which_no_node_ran_leaves_the_times_of_the_one_before(tmp_path: Path) -> None:
+    catalog = logged(tmp_path)
+    run(WHOLE, catalog)
+    first = catalog.load("run_log")
+    never = RunHooks()
+    never.before_pipeline_run({}, WHOLE, catalog)
+    never.on_pipeline_error(KeyError("no cluster there"), catalog)
+    assert catalog.load("run_log") == first
+    half = RunHooks()
+    half.before_pipeline_run({}, WHOLE, catalog)
+    half.before_node_run(WHOLE.nodes[0])
+    half.after_node_run(WHOLE.nodes[0], catalog)
+    half.on_pipeline_error(KeyError("a fault of the second"), catalog)
+    assert timed(catalog) == ["read"]
 
 
 @pytest.mark.parametrize(("options", "before"), [({}, []), ({"only_missing_outputs": True}, ["draw"])])

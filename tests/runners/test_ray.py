@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import CachedDataset, DataCatalog, MemoryDataset, Version
@@ -592,8 +593,48 @@ def test_a_cluster_that_is_not_there_is_named_at_once(address: str) -> None:
     with pytest.raises(ClusterError, match=f"no Ray cluster at address {nobody}"):
         check_listening(nobody)
     assert time.perf_counter() - began < SECONDS_TO_ANSWER
-    for known in (None, "auto", "local"):
-        check_listening(known)  # Ray knows whether these are there
+    for known in (None, "local"):
+        check_listening(known)
+
+
+def test_auto_does_not_wait_for_a_cluster_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray leaves the address of a cluster that was ended by a signal."""
+    from emotion_kedro.runners.ray.cluster import ClusterError, check_listening
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gone = f"127.0.0.1:{free.getsockname()[1]}"
+    services = "ray._private.services.canonicalize_bootstrap_address_or_die"
+    monkeypatch.setattr(services, lambda address: gone)
+    with pytest.raises(ClusterError, match=f"no Ray cluster at address {gone}"):
+        check_listening("auto")
+
+    def none(address: str) -> str:
+        raise ConnectionError("set --address")
+
+    monkeypatch.setattr(services, none)
+    with pytest.raises(ClusterError, match="address: auto, but no Ray cluster runs on this machine"):
+        check_listening("auto")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"cpus": "two"}, "cpus: 'two' is no whole number from 1 up"),
+        ({"cpus": 0}, "cpus: 0 is no whole number from 1 up"),
+        ({"retries": True}, "retries: True is no whole number from 0 up"),
+        ({"is_async": "maybe"}, "is_async: 'maybe' is neither true nor false"),
+        ({"runtime_env": "x"}, "runtime_env: 'x' is no mapping"),
+        ({"runtime_env": {"pipp": ["abc"]}}, "runtime_env: there is no pipp; there are .*pip"),
+    ],
+)
+def test_what_the_runner_cannot_read_is_said_at_once(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ClickException, match=told):
+        RayRunner(**given)
+
+
+def test_variables_of_the_workers_are_words() -> None:
+    assert RayRunner(runtime_env={"env_vars": {"X": 1}}).runtime_env == {"env_vars": {"X": "1"}}
 
 
 def test_folders_of_local_files_are_those_that_are_there(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
             dataset.save(pd.DataFrame({"text": ["one"]}))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(Exception, match="no room") as told:
-        RunHooks().on_pipeline_error(caught.value)
+        RunHooks().on_pipeline_error(caught.value, DataCatalog())
     assert str(told.value) == (
         f"the disk has no room for {tmp_path}/rows.parquet; make some, and run the same command again to go on"
     )
@@ -285,7 +285,7 @@ def test_an_error_gives_the_folder_back(tmp_path: Path, monkeypatch: pytest.Monk
     hooks._begin()
     with pytest.raises(FolderError), alone_in(tmp_path):
         pass
-    hooks.on_pipeline_error(KeyError("a fault"))
+    hooks.on_pipeline_error(KeyError("a fault"), DataCatalog())
     hooks._begin()
     hooks.after_pipeline_run()
     with alone_in(tmp_path):

@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
@@ -80,9 +81,7 @@ def predict_file(
         SourceError: if the file cannot be read; the message names file, row and fix.
         ValueError: for a format that is not written, if the target is the source, or a folder of other predictions.
     """
-    write = None if _is_folder(target) else writer_for(target)
-    if cluster and write:
-        raise ValueError(f"{target}: the workers of a cluster write a folder; give --out a name without an ending")
+    write = _writer_of(target, for_cluster=bool(cluster))
     with files_at(source) as files, nullcontext() if write else _alone_in(target):
         _assert_apart(target, files)
         reading = Reading(files, column, say)
@@ -113,8 +112,18 @@ def predict_file(
     return counts
 
 
-def _is_folder(target: Path) -> bool:
-    return target.is_dir() or not target.suffix
+def _writer_of(target: Path, *, for_cluster: bool) -> Any:
+    """Return what writes a file; None: the target is a folder.
+
+    Raises:
+        ValueError: for a format that is not written, a file that several workers would write, and an address.
+    """
+    if re.match(r"[a-z0-9+]{2,}:/", target.as_posix()):
+        raise ValueError(f"{target} is no path on a disk, the only place that is written to; give --out a folder there")
+    write = None if target.is_dir() or not target.suffix else writer_for(target)
+    if for_cluster and write:
+        raise ValueError(f"{target}: the workers of a cluster write a folder; give --out a name without an ending")
+    return write
 
 
 def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Callable[[str], object]) -> None:

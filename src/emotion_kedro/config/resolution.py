@@ -212,7 +212,7 @@ def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None
         base = getattr(learner, "base_model", None)
         _known(f"learners.{name}.base_model", [base] if base else [], experiment.bases)
         _known(f"learners.{name}.only.arms", learner.only.arms or (), experiment.arms)
-        for arm in learner.only.arms or experiment.arms:
+        for arm in experiment.arms if learner.only.arms is None else learner.only.arms:
             if isinstance(learner, LinearConfig) and (order := experiment.arms[arm].order) != "mix":
                 raise ValueError(
                     f"arms.{arm}.order is {order}, and the learner {name} (kind: linear) takes all rows at once; name "

@@ -74,6 +74,7 @@ class RunHooks:
         self.lock = threading.Lock()
         self.guards = contextlib.ExitStack()
         self.data_root: Path | None = None
+        self.logs_before: dict[str, dict[str, Any] | None] = {}
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -115,7 +116,7 @@ class RunHooks:
                 restore()
         try:
             for log, experiment in sorted(logs.items()):
-                begin_log(log, catalog, whole=whole and covers(pipeline, experiment))
+                self.logs_before[log] = begin_log(log, catalog, whole=whole and covers(pipeline, experiment))
         except BaseException:
             self.guards.close()
             raise
@@ -123,6 +124,7 @@ class RunHooks:
     def _begin(self) -> None:
         """Take the data folder for this run, and let signals end it with a word."""
         self.guards.close()  # of a run in this process that nobody was told the end of
+        self.logs_before.clear()
         if self.data_root is not None:
             self.guards.enter_context(alone_in(self.data_root))
         self.guards.enter_context(stopped_by_signals())
@@ -158,8 +160,12 @@ class RunHooks:
             clear_finished(node.name)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
+    def on_pipeline_error(self, error: Exception, catalog: CatalogProtocol) -> None:
         """Show what this project says about bad input without a traceback; any other error keeps its own."""
+        for name, before in self.logs_before.items():
+            log = _log_there_is(name, catalog)
+            if before is not None and log is not None and not log["times"]:
+                catalog.save(name, before)  # no node ran: the times of the run before this one still stand
         self.guards.close()
         told = says_no_room(error) or (str(error) if is_message(error) else "")
         if told:
@@ -211,16 +217,21 @@ def covers(pipeline: Pipeline, experiment: str) -> bool:
     return {node.name for node in pipelines[experiment].nodes} <= {node.name for node in pipeline.nodes}
 
 
-def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> None:
-    """Begin the log of a whole run anew; a run of some stages goes on with it, and is named in it."""
+def begin_log(name: str, catalog: CatalogProtocol, *, whole: bool) -> dict[str, Any] | None:
+    """Begin the log of a whole run anew; a run of some stages goes on with it, and is named in it.
+
+    Returns:
+        The log that was there.
+    """
     setting = describe_setting()
-    log = None if whole else _log_there_is(name, catalog)
-    if log is None:
+    log = _log_there_is(name, catalog)
+    if log is None or whole:
         catalog.save(name, {"setting": setting, "times": []})
-        return
+        return log
     commands = [*log["setting"].get("then", "").split("; "), setting["command"]]
     then = "; ".join(dict.fromkeys(command for command in commands if command))
     catalog.save(name, {**log, "setting": {**log["setting"], "then": then}})
+    return log
 
 
 def _log_there_is(name: str, catalog: CatalogProtocol) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-param
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: take the best guess.")
 @click.option("--name", help="Of the experiment; else that of the file.")
-@click.option("--cluster", metavar="ADDRESS", help="Run on a Ray cluster; auto is the one of this machine.")
+@click.option("--cluster", metavar="ADDRESS", help="Run on a Ray cluster: an address, auto (this machine's), local.")
 def try_table(
     file: Path,
     text: str | None,

@@ -46,7 +46,8 @@ def connected(
         try:
             ray.init(address or "local", runtime_env=environment, **options)
         except (ConnectionError, ValueError) as error:
-            raise ClusterError(f"no Ray cluster at address {address}: {error}") from error
+            token = "; one that was started with a token needs RAY_AUTH_MODE=token" if address else ""
+            raise ClusterError(f"no Ray cluster at address {address}: {error}{token}") from error
     try:
         yield
     finally:
@@ -69,6 +70,8 @@ def check_listening(address: str | None) -> None:
     Raises:
         ClusterError: naming the address.
     """
+    if address == "auto":
+        address = _of_this_machine()
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         try:
@@ -85,6 +88,21 @@ def _with_path(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
 
 def _path() -> str:
     return os.pathsep.join(filter(None, sys.path))
+
+
+def _of_this_machine() -> str:
+    """Return where Ray would look for the cluster of this machine; what it goes by may be left from one that is gone.
+
+    Raises:
+        ClusterError: if there is nothing to go by.
+    """
+    from ray._private.services import canonicalize_bootstrap_address_or_die
+
+    try:
+        return canonicalize_bootstrap_address_or_die("auto")
+    except ConnectionError:
+        told = "no Ray cluster runs on this machine; start one (ray start --head), or leave address out"
+        raise ClusterError(f"address: auto, but {told}") from None
 
 
 @contextlib.contextmanager

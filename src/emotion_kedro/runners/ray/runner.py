@@ -57,11 +57,16 @@ class RayRunner(AbstractRunner):
         super().__init__(is_async=is_async)
         if find_spec("ray") is None:
             raise ClickException(f"{type(self).__name__} needs Ray: pip install 'ray>=2.50'")
-        if not isinstance(retries, int) or retries < 0:
-            raise ClickException(f"retries: {retries!r} is no whole number from 0 up")
+        for name, value, least in (("retries", retries, 0), ("cpus", cpus, 1)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise ClickException(f"{name}: {value!r} is no whole number from {least} up")
+        if not isinstance(is_async, bool):
+            raise ClickException(f"is_async: {is_async!r} is neither true nor false")
+        if not isinstance(runtime_env or {}, Mapping):
+            raise ClickException(f"runtime_env: {runtime_env!r} is no mapping (docs/ray.md)")
         self.address, self.cpus, self.retries = address, cpus, retries
         self.demands = Demands.of(resources, resources_of)
-        self.runtime_env = dict(runtime_env or {})
+        self.runtime_env = _environment_of(runtime_env or {})
 
     def _get_executor(self, max_workers: int) -> None:
         """There is none: Ray decides where a node runs."""
@@ -101,6 +106,16 @@ class RayRunner(AbstractRunner):
                 self._suggest_resume_scenario(pipeline, schedule.executed, catalog)
                 raise
         self._logger.info("%d of %d nodes ran", len(schedule.executed), len(pipeline.nodes))
+
+
+def _environment_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Ray is to make up for its workers; variables are words, however they were written."""
+    from ray.runtime_env import RuntimeEnv
+
+    if unknown := [name for name in given if name not in RuntimeEnv.known_fields]:
+        raise ClickException(f"runtime_env: there is no {unknown[0]}; there are {', '.join(RuntimeEnv.known_fields)}")
+    variables = {str(name): str(value) for name, value in given.get("env_vars", {}).items()}
+    return {**given, **({"env_vars": variables} if variables else {})}
 
 
 class RayIncrementalRunner(RayRunner):
