@@ -128,7 +128,11 @@ def test_only_what_is_missing_is_made(augmented: tuple[Project, str]) -> None:
 
 def test_further_steps_at_a_low_rate_instead_of_mixing(augmented: tuple[Project, str]) -> None:
     project, _ = augmented
-    project.kedro("run", "--namespaces=classifier.augmented", "--params=augment.arms.augmented.order=continue")
+    project.kedro(
+        "run",
+        "--namespaces=classifier.augmented",
+        "--params=augment.arms.augmented.order=continue,augment.learners.words.only.arms=[real]",
+    )
     rows = project.table("07_synthetic/augment/rows/augmented.parquet")
     assert ((rows["phase"] == 1) == (rows["origin"] == "added")).all()
     assert set(project.table("06_models/augment/runs/augmented.parquet").query("learner == 'encoder'")["steps"]) == {12}
