@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from emotion_kedro.analyses.intervals import figure, interval_of
 from emotion_kedro.config.analyses import LabelNoiseConfig, MergingConfig
@@ -114,8 +115,10 @@ def predict_by_words(
         ngram_range=(1, config.longest_ngram), min_df=config.least_count, sublinear_tf=True, token_pattern=r"\S+"
     )
     model = make_pipeline(words, LogisticRegression(C=config.inverse_penalty, max_iter=SOLVER_STEPS))
-    model.fit(train["key"].tolist(), train["label"].tolist())
-    return np.asarray(model.predict(list(texts)), dtype=object)
+    # Thousands of small products: beside other work two threads took four times as long, waiting for each other.
+    with threadpool_limits(1):
+        model.fit(train["key"].tolist(), train["label"].tolist())
+        return np.asarray(model.predict(list(texts)), dtype=object)
 
 
 # --- figures ------------------------------------------------------------------------------------------------------
