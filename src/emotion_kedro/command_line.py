@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +60,25 @@ def check_runner(name: str | None, parameters: Mapping[str, Any]) -> None:
     try:
         runner = load_obj(wanted, "kedro.runner")
     except (ImportError, AttributeError, ValueError):
-        raise CommandError(f"--runner: there is no runner {wanted}{choices(wanted, RUNNERS)}") from None
+        raise CommandError(f"--runner: there is no runner {wanted}{choices(wanted, _runners_by(wanted))}") from None
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
         raise CommandError(f"--runner: {wanted} is no runner{choices(wanted, RUNNERS)}")
     known = inspect.signature(runner).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     for unknown in (each for each in parameters if each not in known and not takes_any):
         raise CommandError(f"--runner-params: {wanted} takes no {unknown}{choices(unknown, list(known))}")
+
+
+def _runners_by(wanted: str) -> list[str]:
+    """Return the runners of the module that a name begins with; Kedro's own where there is none."""
+    module = wanted.rpartition(".")[0]
+    with suppress(ImportError, ValueError):
+        named = vars(import_module(module)).items()
+        found = [
+            f"{module}.{name}" for name, each in named if isinstance(each, type) and issubclass(each, AbstractRunner)
+        ]
+        return found or list(RUNNERS)
+    return list(RUNNERS)
 
 
 def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> None:

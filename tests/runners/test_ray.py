@@ -698,7 +698,7 @@ def test_the_nearest_word_on_resources_counts() -> None:
     demands = Demands.of({"cpu": 2, "memory": "4GB"}, {"training": {"gpu": 1, "cpu": 3}, "named": {"cpu": "0.5"}})
 
     assert demands.of_node(tagged).options() == {"num_cpus": 3, "num_gpus": 0.5, "memory": 2 * 1024**3}
-    assert str(demands.of_node(node(len, "a", "b", name="named"))) == "cpu 0.5, memory 4e+09"
+    assert str(demands.of_node(node(len, "a", "b", name="named"))) == "cpu 0.5, memory 4 GB"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ class Resources:
 
     def __str__(self) -> str:
         """Return what is asked for, in words."""
-        return ", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(self).items() if value)
+        asked = [("cpu", f"{self.cpu:g}"), ("gpu", f"{self.gpu:g}"), ("memory", f"{self.memory / UNITS['GB']:.3g} GB")]
+        return ", ".join(f"{name} {said}" for name, said in asked if getattr(self, name))
 
     def options(self) -> dict[str, float]:
         """Return them as options of a Ray task."""
@@ -58,7 +59,10 @@ def read(words: Any, where: str) -> dict[str, float]:
 
 def _read(name: str, value: Any, where: str) -> float:
     if name not in Resources.__dataclass_fields__:
-        raise ResourcesError(f"{where}: there is no such resource; there are cpu, gpu and memory")
+        raise ResourcesError(
+            f"{where}: there is no such resource; there are cpu, gpu and memory (names with "
+            "dots, as of nodes, go into a file for --config)"
+        )
     number = _bytes(value, where) if name == "memory" else _number(value, where)
     if name == "gpu" and number > 1 and number != int(number):
         raise ResourcesError(f"{where}: {value} GPUs cannot be given; write a share of one (0.5) or a whole number")
