@@ -392,7 +392,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     scores = pd.DataFrame(
         [
             {
-                **{"arm": arm, "learner": learner, "source": "all", "runs": 3 if arm == "real" else 1},
+                **{"arm": arm, "learner": learner, "source": "all", "runs": 3 if arm == "real" else 1, "rows": 1135},
                 **{"metric": metric, "value": value, "low": low, "high": 0.9},
             }
             for (arm, learner), value in figures.items()
@@ -424,7 +424,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
     )
     assert "Added text  augmented, 0 texts: none passed the filters" in none
     assert lines[1:] == [
-        "              accuracy              macro-F1",
+        "              accuracy              macro-F1              on 1,135 test rows",
         "real          0.800 [0.700, 0.900]  0.800  mean of 3",
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
@@ -434,6 +434,11 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
     ]
+
+    as_chance = scores.assign(low=scores["low"].mask(scores["arm"] == "real", 0.25))
+    said = lines_of(as_chance, comparisons, recommendation, runs, right, notes=NOTES, model="m", page="p")
+    assert any("has learned anything is not shown" in line for line in said)
+    assert not any("not shown" in line for line in lines)
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
     said = lines_of(named, comparisons, recommendation, runs, right, notes=NOTES, model="models/recommended", page="p")

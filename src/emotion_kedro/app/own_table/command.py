@@ -279,13 +279,17 @@ def lines_of(
     first = recommendation.iloc[0]
     rows = {chosen["arm"]: model_run, first["arm"]: (first["arm"], first["learner"])}
     rows |= {what: run for what, run in OTHERS.items() if run != model_run}
-    lines.append(f"{'':14}{'accuracy':22}macro-F1")
+    lines.append(f"{'':14}{'accuracy':22}{'macro-F1':22}on {table['rows'].max():,} test rows")
     for what, run in rows.items():
         if run in table.index.droplevel("metric"):
             told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
             # One model is kept, whose own figures stand on its card.
             count = table.loc[(*run, "accuracy")]["runs"].max()
             lines.append(f"{what:<13} {told[0]:22}{told[1]}" + f"  mean of {count}" * bool(count > 1))
+    chance = _column(table, OTHERS["chance"], "value").max()
+    least = _column(table, model_run, "low").max()
+    if least <= chance:
+        lines.append(f"{'':12}that the model has learned anything is not shown: its accuracy may be that of chance")
     if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     else:
@@ -302,6 +306,11 @@ def lines_of(
         said += _interval(100 * row["low"], 100 * row["high"], ".1f")
         lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
+
+
+def _column(table: Any, run: tuple[str, str], column: str) -> Any:
+    """Return a column of a run's accuracies; empty where it has none."""
+    return table.loc[table.index.isin([(*run, "accuracy")]), column]
 
 
 def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
