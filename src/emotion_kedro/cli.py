@@ -81,6 +81,7 @@ def cli() -> None:
     # Read when the libraries are loaded, which is later.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as in settings.py
 
 
 def _enter_project() -> None:
