@@ -30,6 +30,7 @@ STUDY = {
         "learners": {
             "encoder": {"training": {"steps": 120, "evaluate_every": 120}},
             "encoder_longer": None,
+            "encoder_smoothed": None,
             "contrastive": None,
             "linear": None,
         },

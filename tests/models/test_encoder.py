@@ -16,7 +16,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.metrics.calibration import with_temperature
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier, load_classifier
-from emotion_kedro.models.classifiers.encoder import EncoderClassifier
+from emotion_kedro.models.classifiers.encoder import EncoderClassifier, loss_of
 from emotion_kedro.models.classifiers.fitting import log_loss, phases_of, plan_of, targets_of, weighted_rows
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import TrainingLog
@@ -110,6 +110,19 @@ def test_the_validation_loss_is_the_mean_cross_entropy(
     assert [entry["step"] for entry in losses] == [20, 40, 60]
     assert losses[-1]["validation"] == pytest.approx(-np.log(given).mean(), rel=1e-4)
     assert losses[-1]["validation"] < 0.5 < losses[0]["validation"]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_training_loss_is_the_cross_entropy_with_smoothed_targets(
+    fitted: tuple[EncoderClassifier, TrainingLog], cpu: Device, smoothing: float
+) -> None:
+    classifier, texts, targets = fitted[0], ["so happy today", "why me", "leave"], np.array([0, 1, 0])
+    batch = {**classifier.batch(classifier.encode(texts)), "labels": torch.from_numpy(targets)}
+    classifier.model.eval()
+    spread = np.eye(len(classifier.labels))[targets] * (1 - smoothing) + smoothing / len(classifier.labels)
+    expected = -(spread * np.log(classifier.probabilities(texts, device=cpu))).sum(axis=1).mean()
+    with torch.inference_mode():
+        assert float(loss_of(classifier, batch, smoothing)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_probabilities_do_not_depend_on_the_other_texts(

@@ -174,6 +174,8 @@ class EncoderConfig(TunedConfig):
     temperature: bool = False
     """Divide the logits by a temperature that the validation rows choose (Guo et al. 2017, arXiv 1706.04599). It goes
     into the head's last layer, so that whoever opens the model gets calibrated probabilities."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of each training target that is spread evenly over all labels (Szegedy et al. 2016, arXiv 1512.00567)."""
     lexicon: LexiconConfig | None = None
     """Words that the WordPiece tokenizer keeps whole."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import keep_whole, open_tokenizer
 from emotion_kedro.models.training import TrainingLog, by_length, pad
 from emotion_kedro.storage.cache import Cache
+
+if TYPE_CHECKING:
+    import torch
 
 INFERENCE_ROWS = 64
 
@@ -47,7 +50,7 @@ class EncoderClassifier:
 
         log = tune(
             *(classifier, training_set, learner, device, cache),
-            loss=lambda rows: classifier.outputs(rows).loss,
+            loss=lambda rows: loss_of(classifier, rows, learner.label_smoothing),
             run=lambda rows: classifier.outputs(device.put(classifier.batch(rows))),
         )
         return classifier, log
@@ -112,6 +115,14 @@ class EncoderClassifier:
         self.tokenizer.save_pretrained(directory)
         (directory / CLASSIFIER_NOTES).write_text(json.dumps(self.notes, indent=2), encoding="utf-8")
         (directory / "README.md").write_text(classifier_card(self.labels, self.notes), encoding="utf-8")
+
+
+def loss_of(classifier: EncoderClassifier, batch: dict[str, Any], smoothing: float) -> torch.Tensor:
+    """Return the mean cross-entropy of a batch with ``labels``, (rows,), of which the targets are smoothed."""
+    from torch.nn.functional import cross_entropy
+
+    texts = {name: value for name, value in batch.items() if name != "labels"}
+    return cross_entropy(classifier.outputs(texts).logits, batch["labels"], label_smoothing=smoothing)
 
 
 def _untrained(training_set: TrainingSet, learner: EncoderConfig, device: Device) -> EncoderClassifier:
