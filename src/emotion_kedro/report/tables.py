@@ -130,12 +130,12 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     keys = ["first", "second", "learner", "size", "source"]
     wide = _spread(comparisons, [change(row) for row in rows_of(comparisons)], keys, "metric")
     tests = comparisons[comparisons["metric"] == "accuracy"]
-    figures = ["detectable", "p_value", "p_holm", "verdict", "rows", "runs"]
+    figures = ["detectable", "p_holm", "verdict", "rows", "runs"]
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
     seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
-    table = table.assign(detectable=seen, p_value=table["p_value"].map(_p), p_holm=table["p_holm"].map(_p))
+    table = table.assign(detectable=seen, p_holm=table["p_holm"].map(_p))
     metrics = {name: METRIC_NAMES[name] + (", nats" if name == "log_loss" else ", points") for name in COMPARED}
-    names = {**metrics, "detectable": "detectable, points", "p_value": "p", "p_holm": "p (Holm)"}
+    names = {**metrics, "detectable": "detectable, points", "p_holm": "p (Holm)"}
     table = table[[*keys, *(name for name in metrics if name in table.columns), *figures]].rename(columns=names)
     return _finished(table)
 
