@@ -123,8 +123,8 @@ def _predict_file(source: str, target: Path, model: Path | None, **options: Any)
     if shown:
         click.echo(err=True)
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}
-    said = ", ".join(f"{counts[name]:,} {text}" for name, text in notes.items() if counts[name])
-    click.echo(f"{target}: {counts['rows']:,} rows" + (f" ({said})" if said else ""))
+    remarks = ", ".join(f"{counts[name]:,} {text}" for name, text in notes.items() if counts[name])
+    click.echo(f"{target}: {counts['rows']:,} rows" + (f" ({remarks})" if remarks else ""))
 
 
 def _check_source(source: str) -> None:

@@ -130,12 +130,12 @@ def _first_line(error: Exception) -> str:
 
 def _state(name: str, file: RawFile, root: Path) -> str:
     """Return in words what is there of a file."""
-    found = [path for path in root.glob(name) if path.is_file()]
-    if not found:
+    paths = [path for path in root.glob(name) if path.is_file()]
+    if not paths:
         return "missing"
     if file.sha256 is None:
-        return f"there ({len(found)} files)" if len(found) == file.rows else f"there ({len(found)} of {file.rows})"
-    same = sha256_of(found[0]) == file.sha256
+        return f"there ({len(paths)} files)" if len(paths) == file.rows else f"there ({len(paths)} of {file.rows})"
+    same = sha256_of(paths[0]) == file.sha256
     return "there" if same else "there, with other bytes than the results were measured on"
 
 

@@ -150,7 +150,7 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Ca
         say(f"{folder}: {parts:,} part(s) are there already, the others follow")
 
 
-Told = Callable[[dict[str, int]], object]
+Report = Callable[[dict[str, int]], object]
 """Is told what was counted."""
 Part = tuple[int, pd.DataFrame]
 """Its number, and its rows."""
@@ -164,27 +164,27 @@ def _file(folder: Path, number: int) -> Path:
     return folder / f"part-{number:06}.parquet"
 
 
-def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], told: Told) -> Iterator[Part]:
+def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], report: Report) -> Iterator[Part]:
     """Yield the parts that have no mark yet, or are not as it says; of the others, tell what was counted in them."""
     for number, part in enumerate(parts):
         mark, file = _mark(folder, number), _file(folder, number)
         held = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and file.is_file() else {}
         if held and held.pop("sha256") == sha256_of(file):
-            told(held)
+            report(held)
         else:
-            for said in (mark, folder / COMPLETE):
-                said.unlink(missing_ok=True)
+            for path in (mark, folder / COMPLETE):
+                path.unlink(missing_ok=True)
             yield number, part
 
 
-def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told, numbered: Part) -> dict[str, int]:
+def _write_part(model: EmotionModel, given: tuple[Path, str, float], report: Report, numbered: Part) -> dict[str, int]:
     """Write the file of a part, then its mark with what was counted in it, which is returned."""
     (folder, column, abstain), (number, part) = given, numbered
     counts = dict.fromkeys(COUNTED, 0)
 
     def count(numbers: dict[str, int]) -> None:
         counts.update({name: counts[name] + value for name, value in numbers.items()})
-        told(numbers)
+        report(numbers)
 
     file = _file(folder, number)
     with written_whole(file) as staging:
@@ -194,7 +194,7 @@ def _write_part(model: EmotionModel, given: tuple[Path, str, float], told: Told,
 
 
 def _write_by_workers(
-    cluster: str, model: tuple[Path, str], given: tuple[Path, str, float], parts: Iterator[Part], told: Told
+    cluster: str, model: tuple[Path, str], given: tuple[Path, str, float], parts: Iterator[Part], report: Report
 ) -> None:
     """Let workers write the parts; the model is its folder and its digest.
 
@@ -215,7 +215,7 @@ def _write_by_workers(
                     f"{given[0]}: part {number} was written by a worker, and is not seen here; give --out a folder on "
                     "a disk that all machines of the cluster see under the same path"
                 )
-            told(counts)
+            report(counts)
 
 
 def _write_part_there(
@@ -240,10 +240,12 @@ def _opened(path: Path, digest: str) -> EmotionModel:
     return model
 
 
-def _tables(model: EmotionModel, column: str, abstain: float, part: pd.DataFrame, told: Told) -> Iterator[pd.DataFrame]:
+def _tables(
+    model: EmotionModel, column: str, abstain: float, part: pd.DataFrame, report: Report
+) -> Iterator[pd.DataFrame]:
     for given in slices(part, ROWS):
         table, numbers = _predicted(model, given, column, abstain)
-        told(numbers)
+        report(numbers)
         yield table
 
 
@@ -281,16 +283,16 @@ def _predicted(
     texts = given[column].tolist()
     filled = [place for place, text in enumerate(texts) if text.strip()]
     predictions = model.predict([texts[place] for place in filled], abstain=abstain)
-    found: dict[str, list[Any]] = {
+    read: dict[str, list[Any]] = {
         "predicted": _spread([prediction.label or "" for prediction in predictions], filled, len(texts), ""),
         "probability": _spread([prediction.probability for prediction in predictions], filled, len(texts), np.nan),
     }
     for label in model.labels:
         values = [prediction.probabilities[label] for prediction in predictions]
-        found[f"{PROBABILITY_PREFIX}{label}"] = _spread(values, filled, len(texts), np.nan)
-    own = given.rename(columns=lambda name: _free_name(name, {"row", *found}, given.columns))
+        read[f"{PROBABILITY_PREFIX}{label}"] = _spread(values, filled, len(texts), np.nan)
+    given_columns = given.rename(columns=lambda name: _free_name(name, {"row", *read}, given.columns))
     rows = pd.DataFrame({"row": given.index + 1}, index=given.index)
-    table = pd.concat([rows, own, pd.DataFrame(found, index=given.index)], axis=1).reset_index(drop=True)
+    table = pd.concat([rows, given_columns, pd.DataFrame(read, index=given.index)], axis=1).reset_index(drop=True)
     return table, {
         "rows": len(texts),
         "empty": len(texts) - len(filled),
@@ -299,10 +301,10 @@ def _predicted(
     }
 
 
-def _free_name(name: str, taken: Collection[str], others: Collection[str]) -> str:
+def _free_name(name: str, used: Collection[str], others: Collection[str]) -> str:
     """Return the name, or where predictions take it, one with ``_in`` behind it that no other column has."""
     free = name
-    while free in taken or (free != name and free in others):
+    while free in used or (free != name and free in others):
         free += "_in"
     return free
 

@@ -196,8 +196,8 @@ def _filtered(
     alone = each_alone(scored, asked, configs, train)
     by_filter = ({each: alone[each][row] if each in asked else None for each in filters} for row in scored.index)
     return [
-        Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability), said)
-        for text, probability, kept, reason, said in zip(
+        Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability), answers)
+        for text, probability, kept, reason, answers in zip(
             scored["text"], scored["probability"], decisions["kept"], decisions["reason"], by_filter, strict=True
         )
     ]

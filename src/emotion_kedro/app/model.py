@@ -145,16 +145,16 @@ class EmotionModel:
         Erasure: Li et al. 2016, arXiv 1612.08220.
         """
         every = list(_WORD.finditer(text))
-        found = every[: min(EXPLAINED, self._most_tokens or EXPLAINED)]
-        words = [match.group() for match in found]
+        explained = every[: min(EXPLAINED, self._most_tokens or EXPLAINED)]
+        words = [match.group() for match in explained]
         # What a model of so many tokens reads when a word is gone; each word is one at least.
         read = text if self._most_tokens is None else text[: every[: 2 * self._most_tokens][-1].end()] if every else ""
-        without = [" ".join(f"{read[: match.start()]} {read[match.end() :]}".split()) for match in found]
+        without = [" ".join(f"{read[: match.start()]} {read[match.end() :]}".split()) for match in explained]
         whole, *others = self.predict([text, *without] if len(words) > 1 else [text])
         label = whole.label
         assert label is not None
         falls = [whole.probability - other.probabilities[label] for other in others] or [0.0]
-        return Explanation(whole, tuple(zip(words, falls, strict=True)), len(every) - len(found))
+        return Explanation(whole, tuple(zip(words, falls, strict=True)), len(every) - len(explained))
 
 
 _WORD = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
@@ -239,7 +239,7 @@ def _models(files: Iterable[Path]) -> Iterator[KnownModel]:
     for file in files:
         notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         card = file.with_name(CARD)
-        found = re.search(
+        match = re.search(
             r"^\| accuracy +\| (.*?) *\|$", card.read_text("utf-8") if card.is_file() else "", re.MULTILINE
         )
         yield KnownModel(
@@ -248,6 +248,6 @@ def _models(files: Iterable[Path]) -> Iterator[KnownModel]:
             str(notes.get("base", "")),
             tuple(notes.get("labels", ())),
             notes.get("rows", {}),
-            found[1] if found else "",
+            match[1] if match else "",
             datetime.fromtimestamp(file.stat().st_mtime).astimezone(),
         )

@@ -172,9 +172,11 @@ def _card(candidate: Candidate) -> str:
     """Return a text, what became of it, and a mark for each filter; no probability where there is none (NaN)."""
     value = candidate.probability
     figure = "" if math.isnan(value) else f"<span class='figure'>{value:.2f}</span>"
-    kept, said = ("kept", "kept") if candidate.kept else ("", f"refused: {escape(candidate.reason)}")
+    kept, outcome = ("kept", "kept") if candidate.kept else ("", f"refused: {escape(candidate.reason)}")
     marks = "".join(_mark(name, reason) for name, reason in candidate.by_filter.items())
-    return f"<li class='{kept}'><b>{said}</b> {figure}<br>{escape(candidate.text)}<div class='marks'>{marks}</div></li>"
+    return (
+        f"<li class='{kept}'><b>{outcome}</b> {figure}<br>{escape(candidate.text)}<div class='marks'>{marks}</div></li>"
+    )
 
 
 def _mark(name: str, reason: str | None) -> str:

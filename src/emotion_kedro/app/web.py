@@ -238,7 +238,7 @@ def _table(gr: Any) -> Refresh:
     look = gr.Button("Check the table", variant="primary")
     shown = gr.HTML()
     run, stop = gr.Button("Run it here", visible=False), gr.Button("Stop", variant="stop", visible=False)
-    said = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
+    progress = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
 
     def profiled(*given: Any) -> Any:
         return tab.profile(*given), gr.update(visible=True)
@@ -254,10 +254,10 @@ def _table(gr: Any) -> Refresh:
         gr.Info("Stopped. Run it again, and it goes on from there.")
         return f"{lines}\nStopped.", gr.update(visible=True), gr.update(visible=False)
 
-    given, while_running = [file, text, label, quick, more], [said, run, stop]
+    given, while_running = [file, text, label, quick, more], [progress, run, stop]
     look.click(_plainly(gr, profiled), given, [shown, run], api_visibility="private")
     running = run.click(_plainly(gr, tried, by_window=True), given, while_running, api_visibility="private")
-    stop.click(stopped, said, while_running, cancels=running, api_visibility="private")
+    stop.click(stopped, progress, while_running, cancels=running, api_visibility="private")
     return lambda: gr.update(visible=False), [run], running.then
 
 

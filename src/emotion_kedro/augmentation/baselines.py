@@ -127,11 +127,11 @@ class SelfTraining(Baseline):
     def _sentences(self) -> pd.DataFrame:
         """Return the sentences that say a label; one that a held-out row says, too, is left out."""
         taxonomy = self._draw.taxonomy
-        said = [
+        sentences = [
             (sentence, label)
             for label in taxonomy.names
             for template in self.config.sentences
             for sentence in taxonomy.sentences(label, template)
         ]
-        table = pd.DataFrame(said, columns=["text", "label"], dtype="str")
+        table = pd.DataFrame(sentences, columns=["text", "label"], dtype="str")
         return table[~self._draw.guard.same(table["text"].tolist())]

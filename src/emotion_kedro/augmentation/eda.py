@@ -95,7 +95,7 @@ def synonyms_in(wordnet: Path, contents: str = "") -> Synonyms:
     Raises:
         OSError: if one of these is not there.
     """
-    unsaid, found = set(FUNCTION_WORDS.split()), defaultdict[str, dict[str, None]](dict)
+    unsaid, synonyms = set(FUNCTION_WORDS.split()), defaultdict[str, dict[str, None]](dict)
     for part in WORDNET:
         for line in (wordnet / part).read_text(encoding="latin-1").splitlines():
             if line.startswith(" "):  # the licence
@@ -105,8 +105,8 @@ def synonyms_in(wordnet: Path, contents: str = "") -> Synonyms:
             words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
             names = [_MARK.sub("", word).replace("_", " ") for word in words]
             for name in names:
-                found[name.lower()].update(dict.fromkeys(other for other in names if other.lower() != name.lower()))
-    return {word: tuple(others) for word, others in found.items() if others and word not in unsaid}
+                synonyms[name.lower()].update(dict.fromkeys(other for other in names if other.lower() != name.lower()))
+    return {word: tuple(others) for word, others in synonyms.items() if others and word not in unsaid}
 
 
 def units_of(text: str) -> list[str]:
@@ -134,8 +134,8 @@ def _swap(units: list[str], count: int, rng: np.random.Generator) -> list[str]:
         return units
     swapped = list(units)
     for _ in range(count):
-        one, other = rng.choice(len(units), size=2, replace=False)
-        swapped[one], swapped[other] = swapped[other], swapped[one]
+        first, second = rng.choice(len(units), size=2, replace=False)
+        swapped[first], swapped[second] = swapped[second], swapped[first]
     return swapped
 
 

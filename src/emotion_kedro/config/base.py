@@ -80,10 +80,10 @@ def with_contents(raw: Any, key: str) -> Any:
     folder = raw.get(key) if isinstance(raw, dict) else None
     if not isinstance(folder, str) or not folder or not Path(folder).is_dir():
         return raw
-    found = digest_of_model(Path(folder))[:16]
-    if raw.get(f"{key}_contents") not in (None, "", found):
+    digest = digest_of_model(Path(folder))[:16]
+    if raw.get(f"{key}_contents") not in (None, "", digest):
         raise ValueError(f"the files in {folder} are others than those that this was made with")
-    return {**raw, f"{key}_contents": found}
+    return {**raw, f"{key}_contents": digest}
 
 
 def digest_of_model(directory: Path) -> str:

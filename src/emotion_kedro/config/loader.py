@@ -137,8 +137,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return [Path(self.conf_source, str(env)) for env in (self.base_env, self.env or self.default_run_env)]
 
     def _files(self) -> list[Path]:
-        found = (file for folder in dict.fromkeys(self._folders()) for file in sorted(folder.glob("**/*")))
-        return [file for file in found if file.is_file() and not file.name.startswith(".")]
+        paths = (file for folder in dict.fromkeys(self._folders()) for file in sorted(folder.glob("**/*")))
+        return [file for file in paths if file.is_file() and not file.name.startswith(".")]
 
     def _check_environment(self) -> None:
         conf, env = Path(self.conf_source), self.env
@@ -256,9 +256,9 @@ def _problem(file: Path) -> str:
 def _check_arm_names(experiments: Mapping[str, Experiment]) -> None:
     """The newest models of the default experiment lie beside the folders of all others."""
     arms = experiments[DEFAULT].arms if DEFAULT in experiments else {}
-    taken = [name for name in arms if name in experiments]
-    if taken:
-        raise ExperimentError(f"an arm of {DEFAULT} is called {taken[0]}, as an experiment is; give it another name")
+    clashing = [name for name in arms if name in experiments]
+    if clashing:
+        raise ExperimentError(f"an arm of {DEFAULT} is called {clashing[0]}, as an experiment is; give it another name")
 
 
 def overridden(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,9 +111,11 @@ def _ingestion(
     )
 
 
-def _known_labels(own: set[str], sources: Mapping[str, SourceConfig], taxonomies: Mapping[str, Any]) -> frozenset[str]:
+def _known_labels(
+    labels: set[str], sources: Mapping[str, SourceConfig], taxonomies: Mapping[str, Any]
+) -> frozenset[str]:
     """Return the experiment's own labels and those of its sources' sets; of a source without one, those of all sets."""
-    known, every = set(own), own.union(*(taxonomy["labels"] for taxonomy in taxonomies.values()))
+    known, every = set(labels), labels.union(*(taxonomy["labels"] for taxonomy in taxonomies.values()))
     for name, source in sources.items():
         _known(f"the label_map of the source {name}", source.label_map.values(), sorted(every))
         _known(f"taxonomy of the source {name}", [source.taxonomy] if source.taxonomy else [], taxonomies)

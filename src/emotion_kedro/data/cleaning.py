@@ -74,24 +74,24 @@ def _holds(texts: pd.Series, *steps: str) -> pd.Series:
 
 def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
     """Return where in some bytes there may be something to do."""
-    found = np.zeros(len(codes), dtype=bool)
+    suspect = np.zeros(len(codes), dtype=bool)
     if not _NOT_PRINTABLE.isdisjoint(steps):
-        found |= codes - ord(" ") > ord("~") - ord(" ")  # of unsigned bytes: those before the space, too
+        suspect |= codes - ord(" ") > ord("~") - ord(" ")  # of unsigned bytes: those before the space, too
     for mark in {_MARKS[step] for step in steps if step in _MARKS}:
-        found |= codes == ord(mark)
+        suspect |= codes == ord(mark)
     if "collapse_space" in steps:
         space = codes == ord(" ")
-        found[1:] |= space[1:] & space[:-1]
+        suspect[1:] |= space[1:] & space[:-1]
     if "drop_links" not in steps:
-        return np.flatnonzero(found)
-    found |= codes == _LONG_S
+        return np.flatnonzero(suspect)
+    suspect |= codes == _LONG_S
     small = codes | 0x20  # of a letter the small one
     begins, follows = small[:-1], small[1:] == ord("r")
     follows &= (begins == ord("h")) | (begins == ord("s"))
     w = small == ord("w")
     follows |= w[:-1] & w[1:]
     words = [place for place in np.flatnonzero(follows) if small[place : place + 4].tobytes().startswith(_LINK_WORDS)]
-    return np.append(np.flatnonzero(found), np.array(words, np.int64))
+    return np.append(np.flatnonzero(suspect), np.array(words, np.int64))
 
 
 def _unescape(text: str) -> str:

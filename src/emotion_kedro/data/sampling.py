@@ -304,8 +304,8 @@ def leakage_table(records: pd.DataFrame | Chunks, config: SamplingConfig) -> pd.
     """
     records = Chunks.of(records)
     if config.split.strategy == "rows":
-        taken, _ = take_rows(records.frame(), config.split)
-        return _leaks("rows", taken.assign(group=_groups(taken, config)))
+        used, _ = take_rows(records.frame(), config.split)
+        return _leaks("rows", used.assign(group=_groups(used, config)))
     plain = config.model_copy(update={"split": config.split.model_copy(update={"strategy": "plain"})})
     grouped = config.model_copy(update={"split": config.split.model_copy(update={"strategy": "grouped"})})
     numbers: dict[tuple[str, str], int] = {}

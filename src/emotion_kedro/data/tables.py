@@ -38,12 +38,12 @@ def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for pattern in patterns:
-        found = files_named(root, pattern)
-        if not found:
+        matching = files_named(root, pattern)
+        if not matching:
             raise reader_errors.missing_file(root / Path(pattern).expanduser())
-        if twice := [shown for shown in found if shown in files]:
+        if twice := [shown for shown in matching if shown in files]:
             raise SourceError(f"source {name}: `file` names {twice[0]} twice; leave one out")
-        files |= found
+        files |= matching
     return files
 
 

@@ -167,10 +167,10 @@ class RunHooks:
             if before is not None and log is not None and not log["times"]:
                 catalog.save(name, before)  # no node ran: the times of the run before this one still stand
         self.guards.close()
-        told = says_no_room(error) or (str(error) if is_message(error) else "")
-        if told:
+        message = says_no_room(error) or (str(error) if is_message(error) else "")
+        if message:
             logger.debug("the run stopped", exc_info=error)
-            raise RunError(told) from error
+            raise RunError(message) from error
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -41,8 +41,8 @@ def fit_temperature(probabilities: Floats, targets: NDArray[np.int64]) -> float:
         return float(-np.log(np.maximum(scaled[np.arange(len(targets)), targets], SMALLEST)).mean())
 
     # Convex in the inverse of the temperature.
-    found = minimize_scalar(loss, bounds=(1.0 / HIGHEST, 1.0 / LOWEST), method="bounded")
-    return float(1.0 / found.x)
+    optimum = minimize_scalar(loss, bounds=(1.0 / HIGHEST, 1.0 / LOWEST), method="bounded")
+    return float(1.0 / optimum.x)
 
 
 def with_temperature(probabilities: Floats, temperature: float) -> Floats:

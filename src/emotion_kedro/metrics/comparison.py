@@ -116,8 +116,8 @@ def _label_gains(
     for label, count, gained, had in zip(first.labels, counts, *scores, strict=True):
         if count:
             gain = interval(gained - had, first.data_seeds, evaluation)
-            found = {"difference": gain.estimate, "low": gain.low, "high": gain.high}
-            rows.append({**common, "label": label, **found, "rows": int(count)})
+            estimates = {"difference": gain.estimate, "low": gain.low, "high": gain.high}
+            rows.append({**common, "label": label, **estimates, "rows": int(count)})
     return rows
 
 

@@ -222,9 +222,9 @@ def _check_weights(directory: Path) -> None:
     for file in (directory / name for name in names):
         if not file.is_file():
             pickled = next((name for name in directory.glob("*.bin")), None)
-            found = f"{pickled.name} is a pickle, which could run code and is never opened; save it" if pickled else ""
+            advice = f"{pickled.name} is a pickle, which could run code and is never opened; save it" if pickled else ""
             raise MissingWeightsError(
-                f"{directory} has no {file.name}: {found or 'save the model'} as safetensors "
+                f"{directory} has no {file.name}: {advice or 'save the model'} as safetensors "
                 "(model.save_pretrained(folder) does)"
             )
         if not _is_whole(file):

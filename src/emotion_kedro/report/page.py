@@ -216,7 +216,7 @@ def html_page(report: Report) -> str:
     comparisons = _told_first(report)
     verdict, sentence = verdict_of(comparisons, report.level)
     listed = sections(report)
-    said = [sentence, *(name for section in listed for name in (section.title, *map(str, section.table.columns)))]
+    phrases = [sentence, *(name for section in listed for name in (section.title, *map(str, section.table.columns)))]
     return render(
         "page.html.j2",
         title=report.name,
@@ -228,7 +228,7 @@ def html_page(report: Report) -> str:
         baselines=baselines(report.scores),
         sections=listed,
         plots=report.plots,
-        words=words_in(" ".join(said)),
+        words=words_in(" ".join(phrases)),
     )
 
 

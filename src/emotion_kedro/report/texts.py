@@ -107,9 +107,9 @@ def sampled_texts(texts: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataF
     Returns:
         The columns of ``texts``, and ``outcome``: which arms kept it, or why it was refused.
     """
-    told = texts.assign(outcome=[_outcome(row) for row in texts.to_dict("records")])
-    kept = told["outcome"].str.startswith(KEPT)
-    mixed = told.assign(kept=kept).sample(frac=1, random_state=evaluation.seed)
+    judged = texts.assign(outcome=[_outcome(row) for row in texts.to_dict("records")])
+    kept = judged["outcome"].str.startswith(KEPT)
+    mixed = judged.assign(kept=kept).sample(frac=1, random_state=evaluation.seed)
     numbers = {True: evaluation.examples, False: REFUSED_EXAMPLES}
     parts = [mixed[mixed["kept"] == side].groupby("label").head(count) for side, count in numbers.items()]
     drawn = pd.concat(parts).sort_values(["label", "kept"], ascending=[True, False], kind="stable", ignore_index=True)

@@ -154,8 +154,8 @@ def _described(describe: Sequence[str], profile: Profile) -> dict[str, list[str]
 
     words: dict[str, list[str]] = {}
     for entry in describe:
-        label, mark, said = entry.partition("=")
-        named = [word.strip() for word in said.split(",") if word.strip()]
+        label, mark, wording = entry.partition("=")
+        named = [word.strip() for word in wording.split(",") if word.strip()]
         if not mark or not named:
             raise ValueError(f'--describe {entry!r}: give a label and its words, e.g. --describe joy="happy, glad"')
         if label not in profile.fit:
@@ -221,9 +221,9 @@ def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
     """Run the experiment as anyone would; return how it ended. Ctrl-C and a request to end reach it as well."""
     from emotion_kedro.hooks.remaining import FORECAST
 
-    told = {**os.environ, FORECAST: json.dumps(forecast)}
+    environment = {**os.environ, FORECAST: json.dumps(forecast)}
     with (
-        subprocess.Popen([sys.executable, "-m", *command], env=told) as process,
+        subprocess.Popen([sys.executable, "-m", *command], env=environment) as process,
         handlers_kept(lambda *_: process.terminate()),
     ):
         try:
@@ -282,10 +282,10 @@ def lines_of(
     lines.append(f"{'':14}{'accuracy':22}{'macro-F1':22}on {table['rows'].max():,} test rows")
     for what, run in rows.items():
         if run in table.index.droplevel("metric"):
-            told = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
+            figures = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
             # One model is kept, whose own figures stand on its card.
             count = table.loc[(*run, "accuracy")]["runs"].max()
-            lines.append(f"{what:<13} {told[0]:22}{told[1]}" + f"  mean of {count}" * bool(count > 1))
+            lines.append(f"{what:<13} {figures[0]:22}{figures[1]}" + f"  mean of {count}" * bool(count > 1))
     chance = _column(table, OTHERS["chance"], "value").max()
     least = _column(table, model_run, "low").max()
     if least <= chance:
@@ -295,16 +295,16 @@ def lines_of(
     else:
         accuracy = table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max()
         lines += _as_good(accuracy, model_run, Path(model).parent)
-    own = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
-    if never := sorted(own.loc[own["recall"] == 0, "label"]):
+    of_chosen = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
+    if never := sorted(of_chosen.loc[of_chosen["recall"] == 0, "label"]):
         lines.append(f"{'':12}never right: {', '.join(never)}")
     for head, text in notes.items():
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"{head:<12}", subsequent_indent=" " * 12)
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
-        said = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
-        said += _interval(100 * row["low"], 100 * row["high"], ".1f")
-        lines.append(f"Added text  {row['first']}, {added:,} texts: {said if added else 'none passed the filters'}")
+        outcome = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
+        outcome += _interval(100 * row["low"], 100 * row["high"], ".1f")
+        lines.append(f"Added text  {row['first']}, {added:,} texts: {outcome if added else 'none passed the filters'}")
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
 
 
@@ -316,14 +316,16 @@ def _column(table: Any, run: tuple[str, str], column: str) -> Any:
 def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
     """Return lines where the model reads no better than a simple one, and where that one lies."""
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
-    there = accuracy.to_dict()
-    own = there.get(model, 2)
-    as_good = {there[run]: (what, run[0]) for what, run in simple.items() if there.get(run, -1) >= own and run != model}
+    by_run = accuracy.to_dict()
+    least = by_run.get(model, 2)
+    as_good = {
+        by_run[run]: (what, run[0]) for what, run in simple.items() if by_run.get(run, -1) >= least and run != model
+    }
     if not as_good:
         return []
     what, arm = as_good[best := max(as_good)]
     return [
-        f"{'':12}the model ({own:.3f}) is no better than {what} ({best:.3f}), on these test rows",
+        f"{'':12}the model ({least:.3f}) is no better than {what} ({best:.3f}), on these test rows",
         f"{'':12}to read with that: --model {folder / arm}",
     ]
 

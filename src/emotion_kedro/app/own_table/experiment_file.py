@@ -236,14 +236,14 @@ def name_for(file: Path, *, quick: bool = False) -> str:
     return f"{name}_quick" if quick else name
 
 
-def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], taken: Collection[str]) -> Path:
+def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], reserved: Collection[str]) -> Path:
     """Write an experiment, under a name with a number if another has its own already; return the file.
 
     Args:
         folder: of the experiments.
         name: that is wanted.
         experiment: what the file holds.
-        taken: names that are something else.
+        reserved: names that are something else.
     """
     for free in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
         file = folder / f"{free}.yml"
@@ -252,7 +252,7 @@ def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], tak
         )
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             return file
-        if free not in taken and not file.exists():
+        if free not in reserved and not file.exists():
             break
     with written_whole(file) as staging:
         staging.write_text(text, encoding="utf-8")

@@ -126,22 +126,22 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
     if text is None:
         known = names if len(names) == 1 else [name for name in names if name == "text"]
         columns = {} if known else {column.name: column for column in _columns(path, config, names)}
-        found = known or _texts(list(columns.values()), None)
-        if not found:
+        candidates = known or _texts(list(columns.values()), None)
+        if not candidates:
             raise _no_column(path, "text", names)
-        if len(found) > 1:
-            raise SourceError(f"{path}: the text may be {listed(map(repr, found))}. Name it: --text COLUMN")
-        text = found[0]
+        if len(candidates) > 1:
+            raise SourceError(f"{path}: the text may be {listed(map(repr, candidates))}. Name it: --text COLUMN")
+        text = candidates[0]
         notes += [_why_text(columns[text])] if columns else []
     wanted = [name for name in names if names.count(name) == 1]
     return config.model_copy(update={"text_column": text}), wanted, notes
 
 
 def _opened(
-    path: Path, found: tuple[dict[str, Any], list[str]], *wanted: str | None
+    path: Path, guess: tuple[dict[str, Any], list[str]], *wanted: str | None
 ) -> tuple[SourceConfig, list[str], list[str]]:
     """Return a source that leaves bad rows out, its columns, and what is said of it; the columns wanted are there."""
-    layout, notes = found
+    layout, notes = guess
     first = (layout.get("column_names") or [_GUESSED])[0]
     config = SourceConfig.model_validate({"file": str(path), "text_column": first, "bad_rows": "drop", **layout})
     names = columns_of(path, config)
@@ -188,8 +188,8 @@ def _layout(path: Path, least: int = 2, named: str | None = None) -> tuple[dict[
         return {**layout, "format": "jsonl"}, [*notes, "format: an object a line"]
     if kind in {"json", "jsonl"}:
         return layout, notes
-    delimited, said = _delimited(path, layout, least, named)
-    return {**layout, **delimited}, [*notes, *said]
+    delimited, remarks = _delimited(path, layout, least, named)
+    return {**layout, **delimited}, [*notes, *remarks]
 
 
 def _encoding(path: Path) -> str:

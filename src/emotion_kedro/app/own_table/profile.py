@@ -159,10 +159,10 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
     sampling = SamplingConfig(cap=CAP, split=SPLITS[few])
     stays, groups, settled = resolve_conflicts(free, repeats="keep_one", conflicts="drop")
     leaks = leakage_table(free, sampling).iloc[0]
-    taken = free[stays].iloc[cap_rows(groups[stays], cap=CAP, seed=sampling.seed)]
+    capped = free[stays].iloc[cap_rows(groups[stays], cap=CAP, seed=sampling.seed)]
     counts = free["label"].value_counts()
     tested = set(held["label"])
-    enough = {label: number for label, number in _different(taken).items() if not tested or label in tested}
+    enough = {label: number for label, number in _different(capped).items() if not tested or label in tested}
     least = LEAST_OWN_GROUPS if tested else LEAST_GROUPS[few]
     every = {str(label): int(rows) for label, rows in counts.items()}
     return Profile(

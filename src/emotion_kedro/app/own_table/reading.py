@@ -80,8 +80,8 @@ def without_labels(file: Path, source: SourceConfig) -> tuple[SourceConfig, list
     """
     if str(file) == source.file:
         columns: dict[str, Any] = {"label_column": None, "test_file": None, "label_map": {}, "unknown_labels": "error"}
-        taken = {**source.model_dump(), **columns, "empty_column": source.label_column, "bad_rows": "drop"}
-        return SourceConfig.model_validate(taken), [f"rows without a label: their {source.text_column!r}"]
+        settings = {**source.model_dump(), **columns, "empty_column": source.label_column, "bad_rows": "drop"}
+        return SourceConfig.model_validate(settings), [f"rows without a label: their {source.text_column!r}"]
     # Columns without names have got some: those of another file are others.
     named = None if source.column_names else source.text_column
     with contextlib.suppress(SourceError):
@@ -117,7 +117,7 @@ class Reading:
     def parts(self, most: int) -> Iterator[pd.DataFrame]:
         """Yield at most so many rows at a time; index: row of the whole table - 1."""
         before = good = 0
-        said: list[str] = []
+        remarks: list[str] = []
         for file, (config, columns, _) in self._guesses.items():
             bad: list[BadRow] = []
             rows = 0
@@ -127,13 +127,13 @@ class Reading:
             good += rows
             self.bad += len(bad)
             before += rows + len(bad)
-            said += [counted_rows(file, bad)] if bad else []
+            remarks += [counted_rows(file, bad)] if bad else []
             if good:
-                for each in said:
+                for each in remarks:
                     self._say(f"left out: {each}")
-                said.clear()
+                remarks.clear()
         if not good:
-            raise SourceError("; ".join(said) if said else f"{file}: there is no row below the header")
+            raise SourceError("; ".join(remarks) if remarks else f"{file}: there is no row below the header")
 
 
 def slices(table: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:

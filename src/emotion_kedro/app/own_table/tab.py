@@ -51,16 +51,16 @@ def profile(
             more, said_of_more = without_labels(_kept_texts(unlabelled).resolve(), guess.source)
     except SourceError as error:
         # The page has no parameters and no options, and where it keeps the table is nobody's concern.
-        said = str(error).replace(f"{DROPPED.resolve()}/", "").partition(" Correct `text_column`")[0]
+        message = str(error).replace(f"{DROPPED.resolve()}/", "").partition(" Correct `text_column`")[0]
         raise SourceError(
-            said.replace("--text COLUMN", "Text column").replace("--label COLUMN", "Label column")
+            message.replace("--text COLUMN", "Text column").replace("--label COLUMN", "Label column")
         ) from None
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
     beside = [f"without labels: {note}" for note in said_of_more]
     notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts, *beside))
     time = [f"it takes  {said_minutes(guess.source, known, more)}"] if len(known.fit) > 1 else []
     lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
-    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{said.strip()}</td></tr>" for name, _, said in lines)
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{value.strip()}</td></tr>" for name, _, value in lines)
     words = shlex.join(_try_words(file, text, label, quick, unlabelled))
     return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
 
@@ -95,7 +95,7 @@ def tried(
     Closing ends the run; so does `left` with the name of the same window.
     """
     words = _try_words(_kept_table(dropped), text, label, quick, unlabelled)[1:]
-    command, said = [sys.executable, "-m", "emotion_kedro", *words], ""
+    command, output = [sys.executable, "-m", "emotion_kedro", *words], ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
@@ -106,13 +106,13 @@ def tried(
                     piece = os.read(process.stdout.fileno(), SAID)
                     if not piece:
                         break
-                    said = (said + decoder.decode(piece))[-SAID:]
-                yield said  # where nothing was said, too: this is the place at which it can be closed
+                    output = (output + decoder.decode(piece))[-SAID:]
+                yield output  # where nothing was said, too: this is the place at which it can be closed
             code = process.wait()
         finally:
             process.terminate()
             _runs.pop(window, None)
-    yield said + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
+    yield output + ("\nDone." if code == 0 else f"\nIt ended with code {code}.")
 
 
 _runs: dict[str, subprocess.Popen[bytes]] = {}

@@ -36,10 +36,10 @@ def diverse(candidates: pd.DataFrame, config: DiverseFilter, context: FilterCont
         # With no train text of the label there is no share that they could have.
         share = np.mean(has_cue_word(train, [label] * len(train), cues)) if train else 1.0
         most = round(share * context.quota)
-        taken = farthest_first(texts, context.quota, opening=config.opening, seldom=typical, most=most)
+        chosen = farthest_first(texts, context.quota, opening=config.opening, seldom=typical, most=most)
         left = np.ones(len(group), dtype=bool)
-        left[taken] = False
-        passed_over = left & typical & (typical[taken].sum() >= most)
+        left[chosen] = False
+        passed_over = left & typical & (typical[chosen].sum() >= most)
         reasons[group.index[left]] = np.where(passed_over[left], TYPICAL, RESEMBLES)
     return reasons
 
@@ -62,22 +62,22 @@ def farthest_first(
     if len(texts) <= count and seldom.sum() <= most:
         return list(range(len(texts)))
     rows = TfidfVectorizer(analyzer=partial(_pieces, opening=opening), sublinear_tf=True).fit_transform(texts)
-    taken: list[int] = []
+    chosen: list[int] = []
     likeness = np.full(len(texts), -np.inf)
-    while len(taken) < count:
-        if seldom[taken].sum() >= most:
+    while len(chosen) < count:
+        if seldom[chosen].sum() >= most:
             likeness[seldom] = np.inf
         nearest = int(np.argmin(likeness))
         if likeness[nearest] == np.inf:
             break
         likeness = np.maximum(likeness, (rows @ rows[nearest].T).toarray()[:, 0])
-        taken.append(nearest)
-        likeness[taken] = np.inf
-    return taken
+        chosen.append(nearest)
+        likeness[chosen] = np.inf
+    return chosen
 
 
 def _pieces(text: str, *, opening: int) -> list[str]:
     """Return the words of a text, its pairs of words, and its opening."""
-    told = words(text)
-    pairs = [f"{first} {second}" for first, second in pairwise(told)]
-    return [*told, *pairs, "^ " + " ".join(told[:opening])]
+    tokens = words(text)
+    pairs = [f"{first} {second}" for first, second in pairwise(tokens)]
+    return [*tokens, *pairs, "^ " + " ".join(tokens[:opening])]

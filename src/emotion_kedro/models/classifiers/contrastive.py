@@ -83,9 +83,9 @@ def contrastive_loss(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tens
     logits = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, float(torch.finfo(vectors.dtype).min))
     partners = (targets[:, None] == targets) & ~itself
     counts = partners.sum(dim=1)
-    found = (logits.log_softmax(dim=1) * partners).sum(dim=1) / counts.clamp(min=1)
+    log_shares = (logits.log_softmax(dim=1) * partners).sum(dim=1) / counts.clamp(min=1)
     # A batch without a pair has a loss of 0, and a gradient of 0 as well.
-    return -found.sum() / (counts > 0).sum().clamp(min=1)
+    return -log_shares.sum() / (counts > 0).sum().clamp(min=1)
 
 
 def with_head(encoder: Any, layer: Layer, labels: Sequence[str]) -> Any:

@@ -23,8 +23,8 @@ class Team:
 
         If the batch has fewer rows than processes, an idle process gets any row, with weight 0.
         """
-        own = rows[self.rank :: self.size]
-        return own if len(own) else rows[:1]
+        part = rows[self.rank :: self.size]
+        return part if len(part) else rows[:1]
 
     def assert_agree(self, number: int, what: str) -> None:
         """Raise a RuntimeError unless the number is the same in every process."""

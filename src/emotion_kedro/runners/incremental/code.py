@@ -244,8 +244,10 @@ class Sources:
     def _module(self, name: str) -> _Module | None:
         if name not in self._modules:
             file = file_of(name)
-            own = file is not None and file.suffix == ".py" and not any(map(file.is_relative_to, INSTALLED))
-            self._modules[name] = _parsed(name, file, file.stat().st_mtime_ns) if file is not None and own else None
+            is_source = file is not None and file.suffix == ".py" and not any(map(file.is_relative_to, INSTALLED))
+            self._modules[name] = (
+                _parsed(name, file, file.stat().st_mtime_ns) if file is not None and is_source else None
+            )
         return self._modules[name]
 
 

@@ -69,11 +69,11 @@ def causes(states: list[State]) -> list[str]:
     places: defaultdict[str, list[str]] = defaultdict(list)
     outputs: defaultdict[str, list[str]] = defaultdict(list)
     for state in (state for state in states if state.kind != "fresh"):
-        found = [_cause(state, reason) for reason in state.reasons or ([""] if state.kind == "missing" else [])]
-        for cause, place in found:
+        pairs = [_cause(state, reason) for reason in state.reasons or ([""] if state.kind == "missing" else [])]
+        for cause, place in pairs:
             places[cause] += [place] if place not in places[cause] else []
-        own = {cause for cause, _ in found}
-        behind[state.dataset] = own.union(*(behind[name] for name in state.behind))
+        direct = {cause for cause, _ in pairs}
+        behind[state.dataset] = direct.union(*(behind[name] for name in state.behind))
         for cause in behind[state.dataset]:
             outputs[cause].append(state.dataset)
     return [

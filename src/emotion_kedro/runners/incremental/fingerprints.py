@@ -204,11 +204,11 @@ def content_of(dataset: Any, name: str, parameters: Mapping[str, Any]) -> str | 
     chosen: Callable[[Mapping[str, Any]], dict[str, Path]] | None = getattr(dataset, "files_for", None)
     if chosen is not None:
         return _digests(chosen(parameters))
-    own: Callable[[Callable[[Path], str]], str] | None = getattr(dataset, "fingerprint", None)
+    method: Callable[[Callable[[Path], str]], str] | None = getattr(dataset, "fingerprint", None)
     path = path_of(dataset)
-    if own is not None:
+    if method is not None:
         try:
-            return own(digest_of)
+            return method(digest_of)
         except DatasetError:  # there is nothing to load yet
             return MISSING
     if path is None:

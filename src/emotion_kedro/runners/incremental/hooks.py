@@ -107,5 +107,5 @@ class ManifestHooks:
         if node.name in self._running and (files := edited(code_of(node, catalog, self._sources).files())):
             del self._running[node.name]
             more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-            told = "%s%s was edited while this process ran: %s will run again in the next one"
-            logger.warning(told, files[0], more, node.name)
+            message = "%s%s was edited while this process ran: %s will run again in the next one"
+            logger.warning(message, files[0], more, node.name)

@@ -83,7 +83,7 @@ def _of_values(name: str, old: Any, new: Any) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         return [line for key, pair in _changed(old, new) for line in _of_values(f"{name}.{key}", *pair)]
     if isinstance(old, list) and isinstance(new, list) and max(len(old), len(new)) > SHOWN_VALUES:
-        more, less = ([value for value in one if value not in other] for one, other in ((new, old), (old, new)))
+        more, less = ([value for value in these if value not in those] for these, those in ((new, old), (old, new)))
         news = "".join(f", {word} {_short(values)}" for word, values in (("new", more), ("gone", less)) if values)
         return [f"{name} was a list of {len(old)}, is one of {len(new)}{news or ', in another order'}"]
     return [f"{name} was {_short(old)}, is {_short(new)}"]

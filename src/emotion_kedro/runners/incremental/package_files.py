@@ -61,13 +61,13 @@ def data_named(module: str, file: Path, strings: Iterable[str]) -> dict[str, Pat
     named = [root.joinpath(*text.split(".")) for text in names if text.startswith(f"{top}.")]
     folders = [*file.parents[:depth], *(folder for folder in named if folder.is_dir())]
     waiting = [each for folder in folders for name in names for each in _data_at(folder, name)]
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     while waiting:
         path = waiting.pop()
-        if (key := path.relative_to(root).as_posix()) not in found:
-            found[key] = path
+        if (key := path.relative_to(root).as_posix()) not in files:
+            files[key] = path
             waiting += _named_in(path)
-    return found
+    return files
 
 
 def _data_at(folder: Path, name: str) -> list[Path]:

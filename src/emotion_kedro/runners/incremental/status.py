@@ -153,14 +153,14 @@ def states_of(pipeline: Pipeline, catalog: CatalogProtocol, sources: Sources | N
         try:
             made_from = MadeFrom.now(node, catalog, sources, contents)
         except UnknownError as error:
-            found = [State(name, node.name, "stale", (str(error),)) for name in kept_outputs(node, catalog)]
+            node_states = [State(name, node.name, "stale", (str(error),)) for name in kept_outputs(node, catalog)]
         else:
-            found = states_of_node(node, catalog, made_from)
+            node_states = states_of_node(node, catalog, made_from)
             contents.update(contents_kept_nowhere(node, catalog, made_from))
-        found = [_with_upstream(state, waiting) for state in found]
-        states += found
+        node_states = [_with_upstream(state, waiting) for state in node_states]
+        states += node_states
         behind.update({name: set(waiting) for name in node.outputs})  # of those in memory
-        behind.update({state.dataset: {state.dataset} for state in found if state.kind != "fresh"})
+        behind.update({state.dataset: {state.dataset} for state in node_states if state.kind != "fresh"})
     return states
 
 

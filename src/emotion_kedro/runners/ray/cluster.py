@@ -101,8 +101,8 @@ def _of_this_machine() -> str:
     try:
         return canonicalize_bootstrap_address_or_die("auto")
     except ConnectionError:
-        told = "no Ray cluster runs on this machine; start one (ray start --head), or leave address out"
-        raise ClusterError(f"address: auto, but {told}") from None
+        problem = "no Ray cluster runs on this machine; start one (ray start --head), or leave address out"
+        raise ClusterError(f"address: auto, but {problem}") from None
 
 
 @contextlib.contextmanager

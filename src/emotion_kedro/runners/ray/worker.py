@@ -168,8 +168,8 @@ def plugins_to_send(hooks: Any) -> list[Any]:
     Raises:
         TypeError: naming one that cannot be sent.
     """
-    found = [*project.settings.HOOKS, *(plugin for plugin, _ in _entry_points(hooks))]
-    plugins = [plugin for plugin in _plugins(hooks) if not any(plugin is other for other in found)]
+    registered = [*project.settings.HOOKS, *(plugin for plugin, _ in _entry_points(hooks))]
+    plugins = [plugin for plugin in _plugins(hooks) if not any(plugin is other for other in registered)]
     for plugin in plugins:
         try:
             ray.cloudpickle.dumps(plugin)
