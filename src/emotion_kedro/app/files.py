@@ -88,7 +88,7 @@ def predict_file(
         counts = dict.fromkeys(COUNTED, 0)
         given = (str(reading.column), abstain)
 
-        def told(numbers: dict[str, int]) -> None:
+        def report(numbers: dict[str, int]) -> None:
             for name, number in numbers.items():
                 counts[name] += number
             progress(counts["rows"])
@@ -96,16 +96,16 @@ def predict_file(
         if write is not None:
             with written_whole(target) as staging:
                 parts = reading.parts(PART_ROWS)
-                write(staging, (table for part in parts for table in _tables(model, *given, part, told)))
+                write(staging, (table for part in parts for table in _tables(model, *given, part, report)))
         else:
             made_of = {"model": model.digest, "column": reading.column, "abstain": abstain}
             _claim(target, files, made_of, say)
-            left = _unmarked(target, reading.parts(PART_ROWS), told)
+            left = _unmarked(target, reading.parts(PART_ROWS), report)
             if cluster:
-                _write_by_workers(cluster, (model.path, model.digest), (target.absolute(), *given), left, told)
+                _write_by_workers(cluster, (model.path, model.digest), (target.absolute(), *given), left, report)
             else:
                 for numbered in left:
-                    _write_part(model, (target, *given), told, numbered)
+                    _write_part(model, (target, *given), report, numbered)
         counts["bad"] = reading.bad
         if write is None:
             _write_note(target / COMPLETE, {"parts": len(list(target.glob("_part-*.json"))), **counts})
