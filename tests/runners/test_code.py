@@ -176,6 +176,12 @@ def test_libraries_are_those_on_the_way(shop: Callable[..., Any]) -> None:
     assert "numpy" not in count.libraries
 
 
+@pytest.mark.parametrize("function", [str.upper, len, "-".join])
+def test_what_is_written_in_c_has_a_code_too(function: Callable[..., Any]) -> None:
+    assert Sources().code_of(function) == Sources().code_of(function)
+    assert bound_arguments(function) == (["-"] if function.__name__ == "join" else [])
+
+
 def test_arguments_bound_beforehand_are_part_of_it() -> None:
     def inner(first: int, second: int) -> int:
         return first + second

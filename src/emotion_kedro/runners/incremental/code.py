@@ -18,6 +18,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import BuiltinMethodType
 from typing import Any
 
 from emotion_kedro.runners.incremental.package_files import data_named, file_of
@@ -158,7 +159,7 @@ class Sources:
         return self._codes[origins]
 
     def _code_of(self, origins: tuple[Any, ...]) -> Code:
-        starts = [(origin.__module__, origin.__qualname__.partition(".")[0]) for origin in origins]
+        starts = [(_module_of(origin), origin.__qualname__.partition(".")[0]) for origin in origins]
         digests: dict[str, list[str]] = {}
         libraries: set[str] = set()
         data: dict[str, Path] = {}
@@ -265,8 +266,14 @@ def inner(function: Callable[..., Any]) -> Any:
     return function if hasattr(function, "__qualname__") else type(function)
 
 
+def _module_of(origin: Any) -> str:
+    # A method that is written in C has none of its own, neither str.upper nor that of a value, as "-".join.
+    kind = getattr(origin, "__objclass__", None) or type(getattr(origin, "__self__", None))
+    return str(getattr(origin, "__module__", None) or kind.__module__)
+
+
 def bound_arguments(function: Callable[..., Any]) -> list[Any]:
-    """Return the arguments that partial functions hold already."""
+    """Return the arguments that partial functions hold already, and the value whose method, written in C, it is."""
     values: list[Any] = []
     while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
         if isinstance(function, functools.partial):
@@ -274,7 +281,8 @@ def bound_arguments(function: Callable[..., Any]) -> list[Any]:
             function = function.func
         else:
             function = function.__wrapped__
-    return values
+    value = getattr(function, "__self__", None) if isinstance(function, BuiltinMethodType) else None
+    return values if value is None or inspect.ismodule(value) else [*values, value]
 
 
 def _source(function: Any) -> str:
