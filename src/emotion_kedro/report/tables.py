@@ -130,7 +130,7 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     keys = ["first", "second", "learner", "size", "source"]
     wide = _spread(comparisons, [change(row) for row in rows_of(comparisons)], keys, "metric")
     tests = comparisons[comparisons["metric"] == "accuracy"]
-    figures = ["detectable", "p_holm", "verdict", "rows", "runs"]
+    figures = ["detectable", "p_holm", "verdict"]  # rows and runs stand with the scores
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
     seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
     table = table.assign(detectable=seen, p_holm=table["p_holm"].map(_p))
