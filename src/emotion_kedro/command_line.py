@@ -74,10 +74,10 @@ def _runners_by(wanted: str) -> list[str]:
     module = wanted.rpartition(".")[0]
     with suppress(ImportError, ValueError):
         named = vars(import_module(module)).items()
-        found = [
+        runners = [
             f"{module}.{name}" for name, each in named if isinstance(each, type) and issubclass(each, AbstractRunner)
         ]
-        return found or list(RUNNERS)
+        return runners or list(RUNNERS)
     return list(RUNNERS)
 
 

@@ -144,7 +144,7 @@ def _untrained(training_set: TrainingSet, learner: EncoderConfig, device: Device
     _check_loaded(model, loading["missing_keys"], learner.base)
     tokenizer = open_tokenizer(name, max_tokens=learner.max_tokens)
     model.config.pad_token_id = tokenizer.pad_token_id
-    # Else it is set by the first loss, and a training that is resumed at its end would lack it.
+    # For whoever opens the model and trains it on: transformers chooses its loss by it.
     model.config.problem_type = "single_label_classification"
     notes = notes_of(training_set, learner)
     return EncoderClassifier(model.to(device.place), tokenizer, labels, learner.max_tokens, notes)
