@@ -56,17 +56,19 @@ def check_runner(name: str | None, parameters: Mapping[str, Any]) -> None:
     Raises:
         CommandError: naming it, and the nearest.
     """
-    wanted = name or RUNNERS[0]
+    runner_name = name or RUNNERS[0]
     try:
-        runner = load_obj(wanted, "kedro.runner")
+        runner = load_obj(runner_name, "kedro.runner")
     except (ImportError, AttributeError, ValueError):
-        raise CommandError(f"--runner: there is no runner {wanted}{choices(wanted, _runners_by(wanted))}") from None
+        raise CommandError(
+            f"--runner: there is no runner {runner_name}{choices(runner_name, _runners_by(runner_name))}"
+        ) from None
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
-        raise CommandError(f"--runner: {wanted} is no runner{choices(wanted, RUNNERS)}")
-    known = inspect.signature(runner).parameters
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    for unknown in (each for each in parameters if each not in known and not takes_any):
-        raise CommandError(f"--runner-params: {wanted} takes no {unknown}{choices(unknown, list(known))}")
+        raise CommandError(f"--runner: {runner_name} is no runner{choices(runner_name, RUNNERS)}")
+    accepted = inspect.signature(runner).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    for unknown in (each for each in parameters if each not in accepted and not takes_any):
+        raise CommandError(f"--runner-params: {runner_name} takes no {unknown}{choices(unknown, list(accepted))}")
 
 
 def _runners_by(wanted: str) -> list[str]:
@@ -105,12 +107,12 @@ def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> 
 
 
 def _check_namespaces(names: Sequence[str], chosen: Pipeline, pipelines: Mapping[str, Pipeline]) -> None:
-    known = _namespaces(chosen)
+    namespaces = _namespaces(chosen)
     for name in names:
         first = name.split(".")[0]
-        if name not in known and first in pipelines and name in _namespaces(pipelines[first]):
+        if name not in namespaces and first in pipelines and name in _namespaces(pipelines[first]):
             raise CommandError(f"--namespaces: {name} is of another pipeline; add --pipelines={first}")
-    _known("--namespaces", names, known)
+    _known("--namespaces", names, namespaces)
 
 
 def _check_any_left(given: Mapping[str, Any], chosen: Pipeline) -> None:
@@ -129,5 +131,5 @@ def _namespaces(pipeline: Pipeline) -> set[str]:
 
 def _known(option: str, names: Iterable[str] | None, known: Collection[str]) -> None:
     for name in (name for name in names or () if name not in known):
-        there = known if isinstance(known, list) else sorted(known)
-        raise CommandError(f"{option}: there is no {name}{choices(name, there)}")
+        in_order = known if isinstance(known, list) else sorted(known)
+        raise CommandError(f"{option}: there is no {name}{choices(name, in_order)}")

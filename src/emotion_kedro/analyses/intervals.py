@@ -54,10 +54,10 @@ def interval_of(
     for sample in range(samples):
         drawn = [np.repeat(inside, counts[place][sample][member]) for place, (inside, member) in enumerate(sets)]
         values[sample] = statistic(np.concatenate(drawn), runs[sample])
-    known = values[~np.isnan(values)]
-    if not len(known):
+    defined = values[~np.isnan(values)]
+    if not len(defined):
         return Interval(float(estimate), np.nan, np.nan)
-    low, high = np.quantile(known, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
+    low, high = np.quantile(defined, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
     return Interval(float(estimate), float(low), float(high))
 
 

@@ -245,6 +245,6 @@ def _leakage(table: pd.DataFrame, tested: RowSet) -> Iterator[dict[str, object]]
     part = table[tested.inside & (table["arm"] != COMMONEST)]
     for (strategy, arm), rows in part.groupby(["split_strategy", "arm"], sort=False):
         splits = table.loc[table["split_strategy"] == strategy, "split_seed"].nunique()
-        seen = {name: float(rows[f"{name}_in_train"].sum()) / splits for name in SEEN}
+        copies = {name: float(rows[f"{name}_in_train"].sum()) / splits for name in SEEN}
         row = {"tested": tested.name, "split_strategy": strategy, "arm": arm, "rows": len(rows) / splits}
-        yield {**row, **seen, "near_share": float(rows["near_in_train"].mean())}
+        yield {**row, **copies, "near_share": float(rows["near_in_train"].mean())}

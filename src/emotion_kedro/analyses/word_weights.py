@@ -103,8 +103,8 @@ def _encode(classifier: EncoderClassifier, texts: Sequence[str]) -> list[_Encode
     for text, ids, special, offsets in zip(texts, *columns, strict=True):
         spans = word_spans(text)
         word_of = words_of_tokens(offsets, special, spans)
-        seen = int(word_of.max(initial=-1)) + 1
-        result.append(_Encoded(ids, special, spans[:seen], word_of))
+        count = int(word_of.max(initial=-1)) + 1
+        result.append(_Encoded(ids, special, spans[:count], word_of))
     return result
 
 

@@ -232,15 +232,15 @@ def models(every: bool) -> None:
     emotion models
     emotion predict "a text" -m FOLDER   # by one of them
     """  # noqa: D301 - click wants the character itself
-    known = models_in()
-    if not known:
+    models = models_in()
+    if not models:
         raise click.ClickException("no model was trained here yet: make augment")
-    chosen = {model.path.parent for model in known if model.path.name == RECOMMENDED}
-    for model in known:
+    chosen = {model.path.parent for model in models if model.path.name == RECOMMENDED}
+    for model in models:
         if model.path.parent in chosen and model.path.name != RECOMMENDED and not every:
             continue
         rows = ", ".join(f"{number:,} {origin}" for origin, number in model.rows.items())
-        others = [] if every else _beside(model.path, known)
+        others = [] if every else _beside(model.path, models)
         lines = [
             f"{f'accuracy {model.accuracy}; ' if model.accuracy else ''}made {model.made:%Y-%m-%d %H:%M}",
             f"{model.kind} on {model.base or 'words'}; {rows} texts",

@@ -104,8 +104,8 @@ def _from_kaggle(handle: str, target: Path) -> None:
         raise ValueError(f"Kaggle did not give {handle}: {reason}") from error
     files = sorted(folder.rglob(target.name))
     if not files:
-        there = sorted(file.name for file in folder.rglob("*") if file.is_file())
-        raise ValueError(f"{handle} has no {target.name}{choices(target.name, there)}")
+        names = sorted(file.name for file in folder.rglob("*") if file.is_file())
+        raise ValueError(f"{handle} has no {target.name}{choices(target.name, names)}")
     for file in files:
         with written_whole(target.with_name(file.name)) as staging:
             shutil.copyfile(file, staging)

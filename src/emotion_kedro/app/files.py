@@ -135,13 +135,13 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Ca
     # File by file: a part ends where its file does.
     made_of = {"file": [f"{sha256_of(file)}{file.suffix}" for file in files], **made_of, "rows": PART_ROWS}
     note = folder / MADE_OF
-    there = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if there in ([], [MADE_OF]):  # what claimed it has left nothing
+    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if names in ([], [MADE_OF]):  # what claimed it has left nothing
         _write_note(note, made_of)
     elif not note.is_file():
         raise ValueError(f"{folder} holds other things than predictions; give --out the name of a new folder")
-    held = json.loads(note.read_text(encoding="utf-8"))
-    if others := [name for name in made_of if held.get(name) != made_of[name]]:
+    claim = json.loads(note.read_text(encoding="utf-8"))
+    if others := [name for name in made_of if claim.get(name) != made_of[name]]:
         raise ValueError(
             f"{folder} holds predictions made with another {', '.join(others)}; give --out the name of a new folder"
         )
@@ -168,9 +168,9 @@ def _unmarked(folder: Path, parts: Iterator[pd.DataFrame], report: Report) -> It
     """Yield the parts that have no mark yet, or are not as it says; of the others, tell what was counted in them."""
     for number, part in enumerate(parts):
         mark, file = _mark(folder, number), _file(folder, number)
-        held = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and file.is_file() else {}
-        if held and held.pop("sha256") == sha256_of(file):
-            report(held)
+        counts = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and file.is_file() else {}
+        if counts and counts.pop("sha256") == sha256_of(file):
+            report(counts)
         else:
             for path in (mark, folder / COMPLETE):
                 path.unlink(missing_ok=True)
@@ -262,14 +262,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
         ValueError: if another command holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    held = opened_to_lock(folder / LOCK)
+    lock = opened_to_lock(folder / LOCK)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
         raise ValueError(f"{folder}: another command is writing there; wait until it ends") from None
     finally:
-        os.close(held)
+        os.close(lock)
 
 
 def _assert_apart(target: Path, files: Sequence[Path]) -> None:

@@ -90,9 +90,9 @@ def generate_from(
 ) -> list[Candidate]:
     """Do what :func:`generate` does, from the catalog of a Kedro session."""
     prefix = "" if experiment == DEFAULT else f"{experiment}."
-    known = _experiments(catalog)
-    if experiment not in known:
-        raise ValueError(f"there is no experiment {experiment}{choices(experiment, known)}")
+    experiments = _experiments(catalog)
+    if experiment not in experiments:
+        raise ValueError(f"there is no experiment {experiment}{choices(experiment, experiments)}")
     parameters = {
         part: catalog.load(f"params:{experiment}.{part}") for part in ("generators", "arms", "filters", "design")
     }
@@ -172,8 +172,8 @@ def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name
     ]
     if name in ready or (name is None and ready):
         return name or ready[0]
-    there = f"it has {', '.join(ready)}" if ready else f"run it first: kedro run --pipelines={experiment}"
-    raise ValueError(f"{experiment} has no generator {f'{name} ' if name else ''}that is ready; {there}")
+    hint = f"it has {', '.join(ready)}" if ready else f"run it first: kedro run --pipelines={experiment}"
+    raise ValueError(f"{experiment} has no generator {f'{name} ' if name else ''}that is ready; {hint}")
 
 
 def _filtered(
@@ -191,10 +191,10 @@ def _filtered(
         if any(configs[each].kind == "label_agreement" for each in filters):
             logger.warning("no run has kept %s: what a classifier would refuse is kept here", classifier)
     scored = score_candidates(texts, train["text"].tolist(), **read)
-    asked = [each for each in filters if configs[each].kind not in silent]
-    decisions = apply_filters(scored, asked, configs, train)
-    alone = each_alone(scored, asked, configs, train)
-    by_filter = ({each: alone[each][row] if each in asked else None for each in filters} for row in scored.index)
+    answering = [each for each in filters if configs[each].kind not in silent]
+    decisions = apply_filters(scored, answering, configs, train)
+    alone = each_alone(scored, answering, configs, train)
+    by_filter = ({each: alone[each][row] if each in answering else None for each in filters} for row in scored.index)
     return [
         Candidate(text, bool(kept), "" if reason == KEPT else str(reason), float(probability), answers)
         for text, probability, kept, reason, answers in zip(

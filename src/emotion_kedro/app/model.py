@@ -188,11 +188,13 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
     """
     path = latest_models() / RECOMMENDED if path is None else Path(path)
     if not (path / CLASSIFIER_NOTES).is_file():
-        known = _first(str(model.path) for model in models_in())
-        there = f"there are: {known}" if known else "none was trained here yet: make augment, or name the folder of one"
-        if not known and project_folder() is None:
-            there = "this is no project's folder: name the folder of a model (-m)"
-        raise ValueError(f"{path} is no folder of a classifier; {there}")
+        models = _first(str(model.path) for model in models_in())
+        hint = (
+            f"there are: {models}" if models else "none was trained here yet: make augment, or name the folder of one"
+        )
+        if not models and project_folder() is None:
+            hint = "this is no project's folder: name the folder of a model (-m)"
+        raise ValueError(f"{path} is no folder of a classifier; {hint}")
     path = path.resolve()  # a link to the newest model may move on meanwhile
     digest = digest_of_model(path)
     assert_whole(path)

@@ -54,10 +54,10 @@ def reading(model: str | None, text: str) -> Iterator[str]:
     Raises:
         ValueError: if there is no such model, or nothing to read.
     """
-    known = [path for _, path in model_choices()]
-    if not known or model not in (None, *known):
+    paths = [path for _, path in model_choices()]
+    if not paths or model not in (None, *paths):
         raise ValueError("no model was trained here yet: make augment")
-    model = model or known[0]
+    model = model or paths[0]
     opened = _opened(model, (Path(model) / CLASSIFIER_NOTES).stat().st_mtime_ns)
     [prediction] = opened.predict([text])
     yield bars(prediction)
@@ -163,8 +163,8 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
         note += f"The figure is the probability that the classifier gives to {label}."
     else:
         note += f"No run has kept a classifier of {experiment}: none has read them."
-    asked = any(each.by_filter for each in candidates)
-    legend = f"<p class='note'>{escape(LEGEND)}</p>" if asked else ""
+    was_filtered = any(each.by_filter for each in candidates)
+    legend = f"<p class='note'>{escape(LEGEND)}</p>" if was_filtered else ""
     return f"<p class='note'>{escape(note)}</p>{legend}<ul class='cards'>{cards}</ul>"
 
 
@@ -274,9 +274,9 @@ def texts_of(experiment: str, show: str = "") -> pd.DataFrame:
     table = table.assign(text=table["text"].map(as_written)).drop_duplicates(["text", "label"], ignore_index=True)
     reviews = reviews_of(experiment)
     # A run after an edit has written down the edited text.
-    known = pd.concat([reviews, reviews[reviews["edited_text"] != ""].assign(text=reviews["edited_text"])])
-    known = known.drop_duplicates(["text", "label"])[["text", "label", "decision", "edited_text"]]
-    table = table.merge(known, on=["text", "label"], how="left")
+    reviewed = pd.concat([reviews, reviews[reviews["edited_text"] != ""].assign(text=reviews["edited_text"])])
+    reviewed = reviewed.drop_duplicates(["text", "label"])[["text", "label", "decision", "edited_text"]]
+    table = table.merge(reviewed, on=["text", "label"], how="left")
     table = table.assign(decision=table["decision"].fillna(UNDECIDED), edited_text=table["edited_text"].fillna(""))
     return table[table["decision"] == show].reset_index(drop=True) if show else table
 

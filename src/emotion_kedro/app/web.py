@@ -139,15 +139,15 @@ def page() -> Any:
 def _blocks(gr: Any) -> Any:
     with gr.Blocks(title="emotion-kedro", analytics_enabled=False) as blocks:
         gr.HTML("<h1>emotion-kedro</h1>")
-        made = []
+        tabs = []
         for name, make in TABS.items():
             with gr.Tab(name):
-                made.append(make(gr))
+                tabs.append(make(gr))
         # Where lines are on their way when a window is closed, gradio does not stop what sends them.
         blocks.unload(_plainly(gr, tab.left, by_window=True))
         # What runs have left is looked up whenever the page is opened, and when a run on it has ended.
-        for refresh, outputs, own in made:
-            calling = [blocks.load, *(ended for *_, ended in made if ended and not own)]
+        for refresh, outputs, own in tabs:
+            calling = [blocks.load, *(ended for *_, ended in tabs if ended and not own)]
             for when in calling:
                 when(_plainly(gr, refresh), None, outputs, api_visibility="private")
     return blocks

@@ -61,8 +61,8 @@ class BackTranslation(Baseline):
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return what the first ``count`` train texts of the label come back as; what goes astray is left out."""
-        there = (self._translator.translate(text, "en-pt") for text in self._draw.texts_of(label)[:count])
-        return [str(self._translator.translate(text, "pt-en")) for text in there if text.strip()]
+        translations = (self._translator.translate(text, "en-pt") for text in self._draw.texts_of(label)[:count])
+        return [str(self._translator.translate(text, "pt-en")) for text in translations if text.strip()]
 
     @cached_property
     def _translator(self) -> Any:

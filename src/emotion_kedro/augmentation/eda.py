@@ -141,8 +141,8 @@ def _swap(units: list[str], count: int, rng: np.random.Generator) -> list[str]:
 
 def _delete(units: list[str], count: int, rng: np.random.Generator) -> list[str]:
     """The paper draws for each word; here the number is fixed, so that no text comes back whole, and none empty."""
-    gone = set(rng.choice(len(units), size=min(count, len(units) - 1), replace=False).tolist())
-    return [unit for place, unit in enumerate(units) if place not in gone]
+    dropped = set(rng.choice(len(units), size=min(count, len(units) - 1), replace=False).tolist())
+    return [unit for place, unit in enumerate(units) if place not in dropped]
 
 
 def _insert(units: list[str], count: int, rng: np.random.Generator) -> list[str]:

@@ -149,14 +149,14 @@ def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, des
     if design.added_rows is None or not arm.filters:
         return
     filtered = kept["train_similarity"].notna()
-    wanted = design.added_rows * len(set(arm.add) - set(kept.loc[~filtered, "generator"]))
+    limit = design.added_rows * len(set(arm.add) - set(kept.loc[~filtered, "generator"]))
     counts = kept.loc[filtered, "label"].value_counts().reindex(sorted(rows["label"].unique()), fill_value=0)
-    few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < wanted / 2)
+    few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < limit / 2)
     if few:
         logger.warning(
             "the arm %s adds fewer texts than the %d a label that it may: %s. Draw more (`texts`), train the generator "
             "for longer, or ask less of the filters",
-            *(name, wanted, few),
+            *(name, limit, few),
         )
 
 

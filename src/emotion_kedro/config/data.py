@@ -113,9 +113,9 @@ class SourceConfig(Config):
         if ending == ".txt":
             return "text" if self.text_column is None else "csv"
         if ending not in FORMATS:
-            known = ", ".join(dict.fromkeys(FORMATS.values()))
+            formats = ", ".join(dict.fromkeys(FORMATS.values()))
             old = "; of old Excel: save it as .xlsx" if ending == ".xls" else ""
-            raise ValueError(f"{path}: the ending says no format; give `format` ({known}, text){old}")
+            raise ValueError(f"{path}: the ending says no format; give `format` ({formats}, text){old}")
         return FORMATS[ending]
 
     _named_once = field_validator("column_names", "label_names", "cleaning")(each_once)

@@ -143,8 +143,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def _check_environment(self) -> None:
         conf, env = Path(self.conf_source), self.env
         if env and conf.is_dir() and not (env.isidentifier() and (conf / env).is_dir()):
-            known = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
-            raise ExperimentError(f"there is no environment {env!r}{choices(env, known)}")
+            environments = sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
+            raise ExperimentError(f"there is no environment {env!r}{choices(env, environments)}")
 
     def _check_files(self) -> None:
         """Stop at a file of the environment that nothing reads."""
@@ -170,11 +170,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def _check_globals(self) -> None:
         """Stop at a global of the environment that neither the project's own has, nor anything uses."""
         base = self._folders()[0] / "globals.yml"
-        known = re.findall(r"^(\w+):", base.read_text("utf-8"), re.MULTILINE) if base.is_file() else []
-        for name in self._globals.keys() - set(known):
+        of_project = re.findall(r"^(\w+):", base.read_text("utf-8"), re.MULTILINE) if base.is_file() else []
+        for name in self._globals.keys() - set(of_project):
             if not any(f"globals:{name}" in file.read_text("utf-8") for file in self._files()):
                 raise ExperimentError(
-                    f"nothing uses the global {name}{self._files_of(name, 'globals')}{choices(name, known)}"
+                    f"nothing uses the global {name}{self._files_of(name, 'globals')}{choices(name, of_project)}"
                 )
 
     def _check_taxonomies(self, taxonomies: Mapping[str, Any]) -> None:
@@ -194,12 +194,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 raise ValueError(f"keys such as question and records are needed, and this is {raw!r}")
 
     def _check_command_line(self, names: Collection[str]) -> None:
-        known = {*names, "raw_root"}
+        allowed = {*names, "raw_root"}
         for name, value in (self.runtime_params or {}).items():
-            if name in self._globals and name not in known:
+            if name in self._globals and name not in allowed:
                 raise ExperimentError(f"--params has {name}, which is a global: set it in conf/local/globals.yml")
-            if name not in known:
-                raise ExperimentError(f"--params has {name}{choices(name, sorted(known))}")
+            if name not in allowed:
+                raise ExperimentError(f"--params has {name}{choices(name, sorted(allowed))}")
             if name == "raw_root" and not isinstance(value, str):
                 raise ExperimentError(f"--params has raw_root={value!r}, which is no folder")
 

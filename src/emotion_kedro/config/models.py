@@ -34,8 +34,8 @@ class OnlyConfig(Config):
 
     def takes(self, *, arm: str, size: int, data_seed: int, seed: int) -> bool:
         """Whether a run belongs to that part."""
-        wanted = ((self.arms, arm), (self.sizes, size), (self.data_seeds, data_seed), (self.seeds, seed))
-        return all(values is None or value in values for values, value in wanted)
+        limits = ((self.arms, arm), (self.sizes, size), (self.data_seeds, data_seed), (self.seeds, seed))
+        return all(values is None or value in values for values, value in limits)
 
 
 class LexiconConfig(Config):

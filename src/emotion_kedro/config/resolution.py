@@ -102,11 +102,11 @@ def _ingestion(
         return None
     inside, sources = _taxonomy(records, taxonomies), _sources(records.sources, ingestion)
     # Of those that the data have, any is known.
-    known = None if inside == FROM_DATA else _known_labels({*inside.names, *records.label_map}, sources, taxonomies)
+    labels = None if inside == FROM_DATA else _known_labels({*inside.names, *records.label_map}, sources, taxonomies)
     return IngestionConfig(
         cleaning=ingestion["cleaning"],
         sources=sources,
-        known_labels=known,
+        known_labels=labels,
         max_lost=records.max_lost,
     )
 

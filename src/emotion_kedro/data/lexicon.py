@@ -91,10 +91,10 @@ def _compare(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     prior = PRIOR_WORDS * whole / max(whole.sum(), 1.0)
 
     def smoothed(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        seen = part + prior
+        counted = part + prior
         # Beside the only word of a vocabulary nothing is left over.
-        rest = np.maximum(part.sum(axis=1, keepdims=True) + PRIOR_WORDS - seen, 1e-9)
-        return seen, np.log(seen / rest)
+        rest = np.maximum(part.sum(axis=1, keepdims=True) + PRIOR_WORDS - counted, 1e-9)
+        return counted, np.log(counted / rest)
 
     (here, log_odds_here), (there, log_odds_there) = smoothed(counts), smoothed(whole - counts)
     delta = log_odds_here - log_odds_there

@@ -274,8 +274,8 @@ def _records(
     filled = is_filled(texts)
     values = fields.dictionary.to_pylist()
     # In the order in which they come: of labels that are alike, the first one names them all.
-    there = {values[number]: None for number in pc.unique(fields.indices).to_pylist()}
-    targets = {value: reader(value).target for value in there}
+    values_met = {values[number]: None for number in pc.unique(fields.indices).to_pylist()}
+    targets = {value: reader(value).target for value in values_met}
     keep = filled & is_among(fields, {value for value, target in targets.items() if target is not None})
     tally.rows += len(batch)
     tally.empty += int((~filled).sum())

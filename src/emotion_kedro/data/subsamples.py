@@ -53,13 +53,13 @@ def sizes_there_are(train: pd.DataFrame, sizes: tuple[int, ...]) -> tuple[int, .
         ValueError: if there is none: a run of fewer rows would bear a name that is not its own.
     """
     counts = train["label"].value_counts()
-    there = tuple(size for size in sizes if size <= int(counts.max()))
-    if not there:
+    reachable = tuple(size for size in sizes if size <= int(counts.max()))
+    if not reachable:
         raise ValueError(
             f"design.sizes asks for {', '.join(map(str, sizes))} train rows per label; there are "
             f"{', '.join(f'{label} {count}' for label, count in counts.items())}. Ask for fewer, or 0 for all"
         )
-    return there
+    return reachable
 
 
 def stratified_subsample(table: pd.DataFrame, rows: int | None, *, seed: int) -> pd.DataFrame:
@@ -72,8 +72,8 @@ def stratified_subsample(table: pd.DataFrame, rows: int | None, *, seed: int) ->
         return table.reset_index(drop=True)
     shuffled = table.sample(frac=1, random_state=seed)
     place = shuffled.groupby("label").cumcount()
-    wanted = (shuffled["label"].map(table["label"].value_counts()) * rows / len(table)).round().clip(lower=1)
-    return table[table.index.isin(shuffled.index[place < wanted])].reset_index(drop=True)
+    quota = (shuffled["label"].map(table["label"].value_counts()) * rows / len(table)).round().clip(lower=1)
+    return table[table.index.isin(shuffled.index[place < quota])].reset_index(drop=True)
 
 
 class Draw(NamedTuple):
@@ -124,9 +124,9 @@ class DesignSplits:
             of_arms: the sizes of each arm, None: all; no arms: all draws.
         """
         sizes = sizes_there_are(self.train, self.design.sizes)
-        wanted = list(of_arms)
-        if wanted and None not in wanted:
-            sizes = tuple(size for size in sizes if any(size in some for some in wanted if some is not None))
+        arm_sizes = list(of_arms)
+        if arm_sizes and None not in arm_sizes:
+            sizes = tuple(size for size in sizes if any(size in some for some in arm_sizes if some is not None))
         return [Draw(size, data_seed) for data_seed in self.design.data_seeds for size in sizes]
 
     def rows(self, draw: Draw) -> pd.DataFrame:

@@ -76,12 +76,12 @@ def read_batches(
     """
     if not path.is_file():
         raise reader_errors.missing_file(path)
-    wanted = list(dict.fromkeys(columns))
+    names = list(dict.fromkeys(columns))
     bad: list[BadRow] = []
     try:
         if (error := reader_errors.of_another_kind(path, source)) is not None:
             raise error
-        for piece in ahead(_READERS[source.format_of(path)](path, source, wanted, bad)):
+        for piece in ahead(_READERS[source.format_of(path)](path, source, names, bad)):
             yield (piece.index.to_numpy(), batch_of(piece)) if isinstance(piece, pd.DataFrame) else piece
     except UnicodeError:
         raise reader_errors.undecodable(path, source.encoding) from None

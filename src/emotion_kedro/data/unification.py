@@ -94,8 +94,8 @@ def _counted(records: Chunks) -> pd.Series:
     for piece in records:
         numbers, names = pair_numbers(piece)
         counts.update(dict(zip(names, np.bincount(numbers, minlength=len(names)).tolist(), strict=True)))
-    there = sorted(pair for pair in counts if counts[pair])
-    return pd.Series([counts[pair] for pair in there], pd.MultiIndex.from_tuples(there, names=["source", "label"]))
+    pairs = sorted(pair for pair in counts if counts[pair])
+    return pd.Series([counts[pair] for pair in pairs], pd.MultiIndex.from_tuples(pairs, names=["source", "label"]))
 
 
 def pair_numbers(piece: pa.RecordBatch) -> tuple[np.ndarray, list[tuple[str, str]]]:

@@ -31,8 +31,8 @@ def least_certain(labels: pd.Series, sureness: ArrayLike, share: float) -> NDArr
     sure = pd.Series(np.asarray(sureness, dtype=np.float64))
     groups = sure.groupby(labels.to_numpy())
     place = groups.rank(method="first") - 1
-    wanted = groups.transform("size").map(lambda rows: max(1, round(share * rows)))
-    return np.asarray(place < wanted)
+    quota = groups.transform("size").map(lambda rows: max(1, round(share * rows)))
+    return np.asarray(place < quota)
 
 
 def best_round(scores: Sequence[float], min_gain: float) -> int:

@@ -282,9 +282,9 @@ def added_at(
     }
     decisions = apply_filters(candidates, names, changed, real)
     shuffled = candidates[decisions["kept"]].sample(frac=1, random_state=config.seed)
-    wanted = (settings.synthetic_share * real["label"].value_counts()).round()
+    quota = (settings.synthetic_share * real["label"].value_counts()).round()
     place = shuffled.groupby("label").cumcount()
-    inside = place.to_numpy() < wanted.reindex(shuffled["label"]).fillna(0).to_numpy()
+    inside = place.to_numpy() < quota.reindex(shuffled["label"]).fillna(0).to_numpy()
     return shuffled[inside].sort_index()
 
 

@@ -291,10 +291,10 @@ def check_device(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
     """
     if DEVICE not in pipeline.inputs():
         return
-    wanted = catalog.load(DEVICE)
+    device = catalog.load(DEVICE)
     # Asking torch costs seconds of start-up; the usual words are good everywhere.
-    if wanted not in {"auto", "cpu"}:
-        choose_device(wanted)
+    if device not in {"auto", "cpu"}:
+        choose_device(device)
 
 
 def models_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[str]:

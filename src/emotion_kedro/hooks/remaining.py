@@ -18,8 +18,8 @@ def expected_seconds(nodes: Sequence[str], before: Mapping[str, float]) -> dict[
     """Return what is expected of each node: what it took before, else what the run was told; empty: nobody knows."""
     forecast: dict[str, float] = json.loads(os.environ.get(FORECAST) or "{}")
     unnamed = [name for name in nodes if name not in forecast]
-    known = {**{name: forecast.get("", 0.0) / len(unnamed) for name in unnamed if forecast}, **forecast, **before}
-    return {name: known[name] for name in nodes} if known.keys() >= set(nodes) else {}
+    seconds = {**{name: forecast.get("", 0.0) / len(unnamed) for name in unnamed if forecast}, **forecast, **before}
+    return {name: seconds[name] for name in nodes} if seconds.keys() >= set(nodes) else {}
 
 
 class Remaining:

@@ -112,9 +112,9 @@ class TrackingHooks:
                 for name in sorted(pipeline.all_outputs())
                 if name in catalog and name.startswith(prefix)
             }
-            there = {name: path for name, path in outputs.items() if path is not None and path.exists()}
-            if any(path.stat().st_mtime >= self.started for path in there.values()):
-                self._log(experiment, prefix, there, catalog)
+            saved = {name: path for name, path in outputs.items() if path is not None and path.exists()}
+            if any(path.stat().st_mtime >= self.started for path in saved.values()):
+                self._log(experiment, prefix, saved, catalog)
 
     def _log(self, experiment: str, prefix: str, outputs: Mapping[str, Path], catalog: CatalogProtocol) -> None:
         assert self.store is not None
@@ -147,8 +147,10 @@ def open_store(folder: Path, experiment: str) -> tuple[Any, str]:
         folder.mkdir(parents=True, exist_ok=True)
         address, place = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts" / experiment).as_uri()
     client = MlflowClient(tracking_uri=address)
-    known = client.get_experiment_by_name(experiment)
-    identity = client.create_experiment(experiment, artifact_location=place) if known is None else known.experiment_id
+    existing = client.get_experiment_by_name(experiment)
+    identity = (
+        client.create_experiment(experiment, artifact_location=place) if existing is None else existing.experiment_id
+    )
     return client, str(identity)
 
 

@@ -147,9 +147,10 @@ def resample(
     sizes = np.bincount(member)
     counts = row_counts(len(sizes), evaluation.bootstrap_samples if len(sizes) > 1 else 0, evaluation.seed)
     rows = np.concatenate([[len(member)], counts @ sizes]).astype(np.float64)
-    wanted = metrics if isinstance(metrics, Mapping) else {name: METRICS[name] for name in metrics}
+    functions = metrics if isinstance(metrics, Mapping) else {name: METRICS[name] for name in metrics}
     return {
-        name: _resample_metric(runs, metric, name, member, counts, rows, evaluation) for name, metric in wanted.items()
+        name: _resample_metric(runs, metric, name, member, counts, rows, evaluation)
+        for name, metric in functions.items()
     }
 
 

@@ -222,8 +222,8 @@ def p_value_of(gain: Interval, differing: int) -> float:
 
 def holm(p_values: pd.Series) -> pd.Series:
     """Return Holm's (1979) adjusted p-values; what is NaN is no comparison and stays."""
-    known = p_values.notna()
+    compared = p_values.notna()
     adjusted = p_values.astype(np.float64).copy()
-    if known.any():
-        adjusted[known] = multipletests(p_values[known].astype(np.float64), method="holm")[1]
+    if compared.any():
+        adjusted[compared] = multipletests(p_values[compared].astype(np.float64), method="holm")[1]
     return adjusted

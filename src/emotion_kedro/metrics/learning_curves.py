@@ -108,7 +108,7 @@ def equal_sizes(accuracies: ArrayLike, curves: ArrayLike, sizes: Sequence[float]
     every = np.arange(len(heights))
     low, high = heights[every, right - 1], heights[every, right]
     share = np.divide(wanted - low, high - low, out=np.zeros_like(wanted), where=high > low)
-    known = np.asarray(sizes, dtype=np.float64)
+    row_counts = np.asarray(sizes, dtype=np.float64)
     # Linear in log size: from one size to the next by a power of their ratio.
-    between = known[right - 1] * (known[right] / known[right - 1]) ** np.clip(share, 0, 1)
+    between = row_counts[right - 1] * (row_counts[right] / row_counts[right - 1]) ** np.clip(share, 0, 1)
     return np.where(wanted < heights[:, 0], 0.0, np.where(first == len(sizes), np.inf, between))

@@ -25,8 +25,8 @@ def exact_copies(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.
 
     A blank text is not a copy: it is empty, which is another fault.
     """
-    known = set(_normal(references)) - {""}
-    return np.array([text in known for text in _normal(texts)], dtype=np.bool_)
+    originals = set(_normal(references)) - {""}
+    return np.array([text in originals for text in _normal(texts)], dtype=np.bool_)
 
 
 def _normal(texts: Sequence[str]) -> list[str]:
@@ -35,8 +35,8 @@ def _normal(texts: Sequence[str]) -> list[str]:
 
 def copied(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each text equals a reference or shares a run of :data:`COPIED_WORDS` words with one, (n,)."""
-    known = {run for reference in references for run in ngrams(words(reference), COPIED_WORDS)}
-    shared = [not known.isdisjoint(ngrams(words(text), COPIED_WORDS)) for text in texts]
+    reference_runs = {run for reference in references for run in ngrams(words(reference), COPIED_WORDS)}
+    shared = [not reference_runs.isdisjoint(ngrams(words(text), COPIED_WORDS)) for text in texts]
     return exact_copies(texts, references) | np.array(shared, dtype=np.bool_)
 
 

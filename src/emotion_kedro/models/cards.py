@@ -128,7 +128,9 @@ def classifier_card(
     """
     rows = ", ".join(f"{count} {origin}" for origin, count in notes["rows"].items())
     training, steps = notes.get("training"), notes.get("log", {}).get("steps", "?")
-    made = "" if training is None else f" of {training['batch_size']} texts, learning rate {training['learning_rate']}"
+    settings = (
+        "" if training is None else f" of {training['batch_size']} texts, learning rate {training['learning_rate']}"
+    )
     return f"""---
 pipeline_tag: {tag}
 tags: [emotion-kedro]
@@ -139,7 +141,7 @@ tags: [emotion-kedro]
 Gives a short text one of its labels: {", ".join(labels)}.
 
 - base model: `{notes["base"]}`
-- trained on: {rows} rows, {steps} optimiser steps{made}, seed {notes["seed"]}
+- trained on: {rows} rows, {steps} optimiser steps{settings}, seed {notes["seed"]}
 - {calibration_sentence(notes)[0].lower()}{calibration_sentence(notes)[1:]}
 
 {usage}
@@ -151,7 +153,7 @@ one annotator's reading of a text without its context; do not decide anything ab
 
 def masked_base_card(base: str, log: dict[str, Any]) -> str:
     """Return the ``README.md`` of a masked language model that was trained here on raw text."""
-    made = "a small BERT, from scratch" if base == "scratch" else f"`{base}`"
+    origin = "a small BERT, from scratch" if base == "scratch" else f"`{base}`"
     return f"""---
 pipeline_tag: fill-mask
 tags: [emotion-kedro]
@@ -161,7 +163,7 @@ tags: [emotion-kedro]
 
 What classifiers start from. Trained on the raw train texts of a run, without their labels, as BERT was.
 
-- start: {made}
+- start: {origin}
 - training: {log.get("steps", "?")} optimiser steps, {log.get("rows", "?")} texts
 
 It has read little: what it fills in is no measure of what larger models would.

@@ -57,13 +57,13 @@ class Memory:
 
     def add(self, model: str, row: Row, states: torch.Tensor) -> bool:
         """Keep the states of a row, (tokens, width); False if there is no room."""
-        own = self.of(model)
+        of_model = self.of(model)
         while self.used + states.nbytes > self.limit and len(self.kept) > 1:
             self.used -= sum(old.nbytes for old in self.kept.pop(next(iter(self.kept))).values())
         if self.used + states.nbytes > self.limit:
             self.full = model
             return False
-        own[row] = states
+        of_model[row] = states
         self.used += states.nbytes
         return True
 

@@ -60,9 +60,9 @@ def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield kind of loss, colour and rows of each line; lines of further trainings are lighter."""
     for number, (_, rows) in enumerate(table.groupby("part", sort=False)):
         for kind, colours in (("train", (BLUE, SKY)), ("validation", (VERMILION, "#e8a37a"))):
-            known = rows[rows[kind].notna()].sort_values("step")
-            if len(known):
-                yield kind, colours[number > 0], known
+            measured = rows[rows[kind].notna()].sort_values("step")
+            if len(measured):
+                yield kind, colours[number > 0], measured
 
 
 def _handle(style: Any, colour: str, label: str) -> Any:

@@ -64,9 +64,9 @@ def _shown_base(base: str | None) -> str:
 
 
 def _filters(arms: Mapping[str, Any], raw: Mapping[str, Any]) -> pd.DataFrame:
-    known = filter_configs(raw)
+    configs = filter_configs(raw)
     rows = [
-        {"arm": arm, "filter": name, "settings": _written(known[name].model_dump(mode="json", exclude={"kind"}))}
+        {"arm": arm, "filter": name, "settings": _written(configs[name].model_dump(mode="json", exclude={"kind"}))}
         for arm, value in arms.items()
         for name in ArmConfig.model_validate(value).filters
     ]

@@ -78,10 +78,10 @@ def png(figure: Figure) -> bytes:
     from matplotlib.text import Text
 
     wide = [text for text in figure.findobj(Text) if _WIDE.search(text.get_text())]
-    there = [name for name in FONTS if name in fonts.get_font_names()] if wide else []
+    installed = [name for name in FONTS if name in fonts.get_font_names()] if wide else []
     for text in wide:
-        text.set_fontfamily([*there, "DejaVu Sans"])
-    if wide and not there:
+        text.set_fontfamily([*installed, "DejaVu Sans"])
+    if wide and not installed:
         logger.warning("plots: no font here has Chinese letters, labels show as boxes; install one, as Noto Sans CJK")
     buffer = BytesIO()
     # Without the version of the library among the metadata: the same tables give the same bytes for longer.

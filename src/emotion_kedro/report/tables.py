@@ -132,8 +132,8 @@ def comparisons_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     tests = comparisons[comparisons["metric"] == "accuracy"]
     figures = ["detectable", "p_holm", "verdict"]  # rows and runs stand with the scores
     table = tests[[*keys, *figures]].merge(wide, on=keys, how="left")
-    seen = table["detectable"].map(lambda value: points(value).lstrip("+"))
-    table = table.assign(detectable=seen, p_holm=table["p_holm"].map(_p))
+    detectable = table["detectable"].map(lambda value: points(value).lstrip("+"))
+    table = table.assign(detectable=detectable, p_holm=table["p_holm"].map(_p))
     metrics = {name: METRIC_NAMES[name] + (", nats" if name == "log_loss" else ", points") for name in COMPARED}
     names = {**metrics, "detectable": "detectable, points", "p_holm": "p (Holm)"}
     table = table[[*keys, *(name for name in metrics if name in table.columns), *figures]].rename(columns=names)
@@ -180,8 +180,8 @@ def stages_table(times: pd.DataFrame | None) -> pd.DataFrame:
     """Return the seconds that the nodes of each stage took together, and the most memory that one of them needed."""
     if times is None or times.empty or "stage" not in times:
         return pd.DataFrame()
-    known = times.assign(stage=times["stage"].fillna(DASH))
-    table = known.groupby("stage", sort=False).agg(
+    by_stage = times.assign(stage=times["stage"].fillna(DASH))
+    table = by_stage.groupby("stage", sort=False).agg(
         nodes=("node", "size"), seconds=("seconds", "sum"), memory=("memory_mb", "max")
     )
     order = [stage for stage in STAGES if stage in table.index]

@@ -67,11 +67,11 @@ def sentence_of(row: pd.Series, level: float) -> str:
     where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
     interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
     tells = row["verdict"] == NOT_SHOWN and not pd.isna(row["detectable"])
-    seen = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
+    power = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
     sentence = (
         f"{row['first']} against {row['second']} ({', '.join(filter(None, where))}): {row['verdict']}, "
         f"{points(row['difference'])} points of accuracy ({interval}; p = {row['p_holm']:.3f}"
-        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}{seen}; {row['rows']:,} test rows, runs: "
+        f"{' after correction' if row['p_holm'] != row['p_value'] else ''}{power}; {row['rows']:,} test rows, runs: "
         f"{row['runs']})."
     )
     return sentence.replace(" ()", "")

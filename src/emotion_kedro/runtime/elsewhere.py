@@ -96,12 +96,12 @@ def each_elsewhere(function: Callable[[Any], Any], items: Iterable[Any], *, retr
     waiting: dict[Future[Any], Any] = {}
     try:
         for item in items:
-            there = ray.cluster_resources()
-            gpus = int(there.get("GPU", 0))
+            resources = ray.cluster_resources()
+            gpus = int(resources.get("GPU", 0))
             options = {"num_cpus": 1, "num_gpus": min(gpus, 1), "max_retries": retries, "name": "part of a command"}
             task = call.options(**options).remote(sent, item, retries)
             waiting[task.future()] = task
-            while len(waiting) >= 2 * max(1, gpus or int(there.get("CPU", 1))):
+            while len(waiting) >= 2 * max(1, gpus or int(resources.get("CPU", 1))):
                 yield _result(ray, _first(waiting), retries)
         while waiting:
             yield _result(ray, _first(waiting), retries)
@@ -133,9 +133,9 @@ def _result(ray: Any, ended: Any, retries: int) -> Any:
 
 def _of_workers(ray: Any) -> tuple[type[Exception], ...]:
     """Return the errors by which Ray tells that a process or machine has gone."""
-    known = ray.exceptions
-    lost = (known.ObjectLostError, known.LocalRayletDiedError)
-    return (known.WorkerCrashedError, known.NodeDiedError, known.OutOfMemoryError, *lost)
+    errors = ray.exceptions
+    lost = (errors.ObjectLostError, errors.LocalRayletDiedError)
+    return (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, *lost)
 
 
 def _died(tries: int) -> str:

@@ -105,12 +105,12 @@ class Chunks:
             return piece
 
         def file() -> Path:
-            for _ in seen:
+            for _ in mapped:
                 pass
             return cast("Callable[[], Path]", self._file)()
 
-        seen = Chunks(lambda: map(shown, self), file=None if self._file is None else file)
-        return seen
+        mapped = Chunks(lambda: map(shown, self), file=None if self._file is None else file)
+        return mapped
 
     def only(self, *columns: str) -> Chunks:
         """Return those of the columns that there are; of a file no others are read."""
@@ -264,5 +264,5 @@ def is_among(column: pa.DictionaryArray, values: Collection[str]) -> np.ndarray:
     """Return of each row whether its value is one of ``values``: (rows,) of bool."""
     import numpy as np
 
-    there = [*(value in values for value in column.dictionary.to_pylist()), False]
-    return np.array(there, bool)[column.indices.fill_null(len(there) - 1)]  # a missing value is none of them
+    is_member = [*(value in values for value in column.dictionary.to_pylist()), False]
+    return np.array(is_member, bool)[column.indices.fill_null(len(is_member) - 1)]  # a missing value is none of them

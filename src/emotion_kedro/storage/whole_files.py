@@ -130,10 +130,10 @@ def point(link: Path, target: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove a directory so that a kill in between leaves nothing that looks whole: first its name, then its files."""
-    gone = path.with_name(f"{GONE}{uuid.uuid4().hex}")
+    renamed = path.with_name(f"{GONE}{uuid.uuid4().hex}")
     with contextlib.suppress(FileNotFoundError):
-        path.rename(gone)
-        _remove(gone)
+        path.rename(renamed)
+        _remove(renamed)
 
 
 def _rename_directory(staging: Path, target: Path, *, replace: bool) -> None:
@@ -189,9 +189,9 @@ def assert_as_written(directory: Path) -> None:
     written = json.loads((directory / CHECK_SUMS).read_text(encoding="utf-8"))
     if not isinstance(written, dict):
         raise ValueError(f"{CHECK_SUMS} holds no check sums")
-    there = _check_sums(directory)
-    for name in [*written, *there]:
-        if written.get(name) != there.get(name):
+    found_sums = _check_sums(directory)
+    for name in [*written, *found_sums]:
+        if written.get(name) != found_sums.get(name):
             raise ValueError(f"{name} is not what was written")
 
 

@@ -98,12 +98,12 @@ def try_table(
             if texts is not None and texts.empty_column and "no label" not in profile.left_out:
                 raise ValueError(f"--unlabelled {unlabelled}: each of its rows has a label; name another file")
             words = _described(describe, profile)
-            wanted = name or name_for(file, quick=quick)
-            experiment = _checked(source, profile, name=wanted, quick=quick, words=words, unlabelled=texts)
-            written = write_experiment(FOLDER, wanted, experiment, {*loader.experiments(), *STAGES, *PAGES})
+            experiment_name = name or name_for(file, quick=quick)
+            experiment = _checked(source, profile, name=experiment_name, quick=quick, words=words, unlabelled=texts)
+            written = write_experiment(FOLDER, experiment_name, experiment, {*loader.experiments(), *STAGES, *PAGES})
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
-    forecast = _announce(written, wanted, experiment, profile, quick)
+    forecast = _announce(written, experiment_name, experiment, profile, quick)
     command = f"kedro run --pipelines={written.stem} {f'{ON_CLUSTER}{cluster}' if cluster else RUNNER}"
     click.echo(f"Again       {command}\n")
     ended = _run(command.split(), forecast)

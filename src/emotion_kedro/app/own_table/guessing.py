@@ -124,17 +124,17 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
         layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
     config, names, notes = _opened(path, (layout, notes), text)
     if text is None:
-        known = names if len(names) == 1 else [name for name in names if name == "text"]
-        columns = {} if known else {column.name: column for column in _columns(path, config, names)}
-        candidates = known or _texts(list(columns.values()), None)
+        obvious = names if len(names) == 1 else [name for name in names if name == "text"]
+        columns = {} if obvious else {column.name: column for column in _columns(path, config, names)}
+        candidates = obvious or _texts(list(columns.values()), None)
         if not candidates:
             raise _no_column(path, "text", names)
         if len(candidates) > 1:
             raise SourceError(f"{path}: the text may be {listed(map(repr, candidates))}. Name it: --text COLUMN")
         text = candidates[0]
         notes += [_why_text(columns[text])] if columns else []
-    wanted = [name for name in names if names.count(name) == 1]
-    return config.model_copy(update={"text_column": text}), wanted, notes
+    unique_names = [name for name in names if names.count(name) == 1]
+    return config.model_copy(update={"text_column": text}), unique_names, notes
 
 
 def _opened(
@@ -152,8 +152,8 @@ def _opened(
 
 
 def _no_column(path: Path, what: str, names: list[str]) -> SourceError:
-    there = listed(map(repr, names))
-    return SourceError(f"{path}: no column looks like a {what}; there are: {there}. Name it: --{what} COLUMN")
+    columns = listed(map(repr, names))
+    return SourceError(f"{path}: no column looks like a {what}; there are: {columns}. Name it: --{what} COLUMN")
 
 
 # --- the file -----------------------------------------------------------------------------------------------------

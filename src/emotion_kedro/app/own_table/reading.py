@@ -90,8 +90,8 @@ def without_labels(file: Path, source: SourceConfig) -> tuple[SourceConfig, list
     try:
         texts, _, notes = guess_texts(file)
     except SourceError as error:
-        wanted = f"Call it {named!r}, as {Path(str(source.file)).name} does" if named else "Give it columns with names"
-        raise SourceError(str(error).replace("Name it: --text COLUMN", wanted)) from None
+        fix = f"Call it {named!r}, as {Path(str(source.file)).name} does" if named else "Give it columns with names"
+        raise SourceError(str(error).replace("Name it: --text COLUMN", fix)) from None
     return texts, notes
 
 

@@ -45,7 +45,7 @@ def profile(
     file = _kept_table(dropped)
     try:
         guess = guess_source(file.resolve(), text=text or None, label=label or None)
-        known = profile_source(guess.source)
+        profile = profile_source(guess.source)
         more, said_of_more = None, list[str]()
         if unlabelled:
             more, said_of_more = without_labels(_kept_texts(unlabelled).resolve(), guess.source)
@@ -58,8 +58,8 @@ def profile(
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
     beside = [f"without labels: {note}" for note in said_of_more]
     notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts, *beside))
-    time = [f"it takes  {said_minutes(guess.source, known, more)}"] if len(known.fit) > 1 else []
-    lines = (escape(line).partition("  ") for line in (*known.lines(), *time))
+    time = [f"it takes  {said_minutes(guess.source, profile, more)}"] if len(profile.fit) > 1 else []
+    lines = (escape(line).partition("  ") for line in (*profile.lines(), *time))
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{value.strip()}</td></tr>" for name, _, value in lines)
     words = shlex.join(_try_words(file, text, label, quick, unlabelled))
     return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"

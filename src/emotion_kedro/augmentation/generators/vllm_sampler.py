@@ -78,15 +78,15 @@ class VLLMSampler:
         from vllm.lora.request import LoRARequest
 
         numbers = {label: number for number, label in enumerate(sorted(self.directories), start=1)}
-        asked = [label for label in labels if label in numbers]
-        if not asked or count < 1:
+        with_model = [label for label in labels if label in numbers]
+        if not with_model or count < 1:
             return [[] for _ in labels]
-        tokens = _Tokens.of(self.directories[asked[0]])
+        tokens = _Tokens.of(self.directories[with_model[0]])
         engine = self._engine()
         outputs = engine.generate(
-            [{"prompt_token_ids": [tokens.boundary]} for _ in asked],
-            [self._parameters(label, count, seed, tokens) for label in asked],
-            lora_request=[LoRARequest(label, numbers[label], str(self.directories[label])) for label in asked],
+            [{"prompt_token_ids": [tokens.boundary]} for _ in with_model],
+            [self._parameters(label, count, seed, tokens) for label in with_model],
+            lora_request=[LoRARequest(label, numbers[label], str(self.directories[label])) for label in with_model],
             use_tqdm=False,
         )
         del engine
@@ -98,7 +98,7 @@ class VLLMSampler:
                 [up_to(list(answer.token_ids), ends) for answer in output.outputs],
                 self.config.decoding,
             )
-            for label, output in zip(asked, outputs, strict=True)
+            for label, output in zip(with_model, outputs, strict=True)
         }
         return [texts.get(label, []) for label in labels]
 

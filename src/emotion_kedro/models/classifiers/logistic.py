@@ -184,9 +184,9 @@ class _Blended:
         """Return the loss, by weight and with its penalties, and its slope."""
         weights, blend, bias = self.parts(values)
         given = softmax(self.features @ weights.T + self.said * blend + bias, axis=1)
-        held = BLEND_PENALTY * penalty
+        blend_penalty = BLEND_PENALTY * penalty
         loss = -(self.shares[:, 0] * np.log(np.clip(given[self.hits], 1e-12, None))).sum()
-        loss += (penalty * (weights**2).sum() + held * (blend**2).sum()) / 2
+        loss += (penalty * (weights**2).sum() + blend_penalty * (blend**2).sum()) / 2
         error = (given - self.hits) * self.shares
-        slopes = (error.T @ self.features + penalty * weights, (error * self.said).sum(axis=0) + held * blend)
+        slopes = (error.T @ self.features + penalty * weights, (error * self.said).sum(axis=0) + blend_penalty * blend)
         return float(loss), np.concatenate([slopes[0].ravel(), slopes[1], error.sum(axis=0)])

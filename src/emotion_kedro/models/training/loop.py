@@ -265,11 +265,11 @@ class Run:
     def _assert_fits(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         """Raise a ValueError if a checkpoint is whole, but was written by another version of model or program."""
         shapes = {f"model/{name}": value.shape for name, value in self.trained.items()}
-        known = shapes | {f"best/{name}": value.shape for name, value in self.trained.items()}
+        expected = shapes | {f"best/{name}": value.shape for name, value in self.trained.items()}
         for index, value in enumerate(value for group in self.optimizer.param_groups for value in group["params"]):
             moments = {f"optimizer/{index}/{name}": value.shape for name in ("exp_avg", "exp_avg_sq")}
-            known |= {**moments, f"optimizer/{index}/step": value.new_empty(()).shape}
-        wrong = [name for name, value in tensors.items() if known.get(name) != value.shape]
+            expected |= {**moments, f"optimizer/{index}/step": value.new_empty(()).shape}
+        wrong = [name for name, value in tensors.items() if expected.get(name) != value.shape]
         wrong += [name for name in shapes if name not in tensors]
         if wrong:
             raise ValueError(f"its {wrong[0]} is not the model's")

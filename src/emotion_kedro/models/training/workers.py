@@ -135,11 +135,11 @@ def _assert_room(workers: int, kind: str) -> None:
     """Raise a ValueError instead of waiting for ever for what there is not."""
     import ray
 
-    there = ray.cluster_resources().get(kind, 0)
+    free = ray.cluster_resources().get(kind, 0)
     if kind == "GPU":  # a node keeps its GPUs while it waits; its processors it gives back
-        there -= ray.get_runtime_context().get_assigned_resources().get(kind, 0)
-    if there < workers:
-        raise ValueError(f"training.workers: {workers} processes need a {kind} each, and there are {there:g} for them")
+        free -= ray.get_runtime_context().get_assigned_resources().get(kind, 0)
+    if free < workers:
+        raise ValueError(f"training.workers: {workers} processes need a {kind} each, and there are {free:g} for them")
 
 
 def _take_share(given: dict[str, Any]) -> None:

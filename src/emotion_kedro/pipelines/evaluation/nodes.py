@@ -49,9 +49,9 @@ def compare_runs(
     table = pd.concat(predictions.values(), ignore_index=True)
     # An analysis may end before its last arm: rounds do, when one of them no longer gains.
     arms = set(table["arm"])
-    made = [pair for pair in pairs if pair[0].startswith("learner:") or set(pair) <= arms]
+    possible = [pair for pair in pairs if pair[0].startswith("learner:") or set(pair) <= arms]
     groups = groups_of(split_records)
-    return compare(table, made, groups, evaluation, score_by), label_gains(table, made, groups, evaluation)
+    return compare(table, possible, groups, evaluation, score_by), label_gains(table, possible, groups, evaluation)
 
 
 def count_equivalent_rows(split_records: Frame, evaluation: EvaluationConfig, **predictions: Frame) -> Frame:

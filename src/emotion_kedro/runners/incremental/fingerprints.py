@@ -278,8 +278,8 @@ def version_of(package: str) -> str:
         return metadata.version(DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
         # Of an extra that is not installed there is none: no need to look through all that is.
-        there = package in sys.modules or find_spec(package) is not None
-        names = _distributions().get(package, []) if there else []
+        importable = package in sys.modules or find_spec(package) is not None
+        names = _distributions().get(package, []) if importable else []
         return ", ".join(metadata.version(name) for name in sorted(set(names)))
 
 

@@ -168,8 +168,8 @@ def tell_of_idle_gpus(demands: Iterable[Resources]) -> None:
 
 
 def _fits(resources: Resources, machine: Mapping[str, float]) -> bool:
-    asked = {"CPU": resources.cpu, "GPU": resources.gpu, "memory": resources.memory}
-    return all(machine.get(name, 0) >= value for name, value in asked.items())
+    amounts = {"CPU": resources.cpu, "GPU": resources.gpu, "memory": resources.memory}
+    return all(machine.get(name, 0) >= value for name, value in amounts.items())
 
 
 def _described(machines: Iterable[Mapping[str, float]]) -> list[str]:

@@ -34,8 +34,12 @@ class Resources:
 
     def __str__(self) -> str:
         """Return what is asked for, in words."""
-        asked = [("cpu", f"{self.cpu:g}"), ("gpu", f"{self.gpu:g}"), ("memory", f"{self.memory / UNITS['GB']:.3g} GB")]
-        return ", ".join(f"{name} {said}" for name, said in asked if getattr(self, name))
+        amounts = [
+            ("cpu", f"{self.cpu:g}"),
+            ("gpu", f"{self.gpu:g}"),
+            ("memory", f"{self.memory / UNITS['GB']:.3g} GB"),
+        ]
+        return ", ".join(f"{name} {said}" for name, said in amounts if getattr(self, name))
 
     def options(self) -> dict[str, float]:
         """Return them as options of a Ray task."""
@@ -104,8 +108,8 @@ class Demands:
 
     def check_names(self, nodes: Iterable[Node]) -> None:
         """Raise ResourcesError where resources are meant for a node or tag that there is not."""
-        known = {name for node in nodes for name in (node.name, *node.tags)}
-        if unknown := sorted(set(self.named) - known):
+        names = {name for node in nodes for name in (node.name, *node.tags)}
+        if unknown := sorted(set(self.named) - names):
             raise ResourcesError(f"resources_of.{unknown[0]}: no node of this run has that name or tag")
 
     def of_node(self, node: Node) -> Resources:

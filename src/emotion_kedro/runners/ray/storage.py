@@ -48,8 +48,10 @@ def check_storage(pipeline: Pipeline, catalog: CatalogProtocol, machines: Iterab
         return
     with tokens_in(folders) as tokens:
         look, options = ray.remote(unseen), {"num_cpus": 0, "max_retries": 0}
-        there = [NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False) for machine in others]
-        looking = [look.options(**options, scheduling_strategy=each).remote(tokens, SECONDS_TO_SEE) for each in there]
+        strategies = [NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False) for machine in others]
+        looking = [
+            look.options(**options, scheduling_strategy=each).remote(tokens, SECONDS_TO_SEE) for each in strategies
+        ]
         ray.wait(looking, num_returns=len(looking), timeout=SECONDS_TO_ANSWER)
         for machine, task in zip(others, looking, strict=True):
             # Of a machine that is gone, or that lacks packages, its nodes tell.
@@ -67,8 +69,8 @@ def folders_of(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Path]:
     """Return the folders of the data sets that are local files, as far as they exist; none lies within another."""
     paths = (path_of(catalog.get(name)) for name in pipeline.datasets())
     parents = {path.absolute().parent for path in paths if path is not None}
-    there = {next(folder for folder in (parent, *parent.parents) if folder.is_dir()) for parent in parents}
-    return sorted(folder for folder in there if there.isdisjoint(folder.parents))
+    folders = {next(folder for folder in (parent, *parent.parents) if folder.is_dir()) for parent in parents}
+    return sorted(folder for folder in folders if folders.isdisjoint(folder.parents))
 
 
 @contextlib.contextmanager

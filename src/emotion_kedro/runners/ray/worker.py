@@ -101,8 +101,8 @@ def run_node(
         Task(node, catalog, setting.is_async, hooks, setting.run_id).execute()
     except (Exception, SystemExit) as error:
         failure = Failure(_sendable(error), traceback.format_exc(), _file_of(error))
-    made = [catalog.get(name) if failure is None and catalog.exists(name) else None for name in outputs]
-    return (failure, *made) if outputs else failure
+    values = [catalog.get(name) if failure is None and catalog.exists(name) else None for name in outputs]
+    return (failure, *values) if outputs else failure
 
 
 def _enter(setting: Setting) -> Any:
