@@ -185,8 +185,8 @@ def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
     assert (profile.rows, profile.test_rows, list(profile.unfit)) == (61, 5, ["low"])
     assert (profile.untaught, profile.shared) == ({"new": 4}, 9)
     said = "\n".join(profile.lines())
-    assert "9 test rows stand in the table as well" in said
-    assert "4 test rows are left out: no train row has their labels, new 4" in said
+    assert "9 test rows are in the table too" in said
+    assert "4 test rows are left out: the table has no row with their labels, new 4" in said
     # Of a test file with a label of its own alone as well.
     table({**MOODS, "new": 2}).to_csv(tmp_path / "test.csv", index=False)
     profile = profile_source(source)
@@ -349,7 +349,7 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
     experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
     command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
     said = capsys.readouterr().out
-    assert "mine is taken by another, or its file was changed: this one is mine_2" in said
+    assert "mine is taken, or its file was changed; this experiment is mine_2" in said
     assert "--describe" not in said
     assert "--unlabelled" not in said
 
@@ -429,7 +429,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
         "chance        0.250 [0.150, 0.900]  0.250",
         "TF-IDF        0.700 [0.600, 0.900]  0.700",
         "labels' names 0.500 [0.400, 0.900]  0.500",
-        "            never right: rage",
+        "            never predicted correctly: rage",
         "Added text  augmented, 1,200 texts: helped, +4.1 points of accuracy [1.2, 7.0]",
         "Page        mine.html",
         'Next        emotion predict --model models/mine "..."',
@@ -437,13 +437,13 @@ def test_results_are_those_of_the_saved_tables() -> None:
 
     as_chance = scores.assign(low=scores["low"].mask(scores["arm"] == "real", 0.25))
     said = lines_of(as_chance, comparisons, recommendation, runs, right, notes=NOTES, model="m", page="p")
-    assert any("has learned anything is not shown" in line for line in said)
+    assert any("not shown that the model has learned anything" in line for line in said)
     assert not any("not shown" in line for line in lines)
 
     named = scores.assign(value=scores["value"].mask(scores["arm"] == "names", 0.8))
     said = lines_of(named, comparisons, recommendation, runs, right, notes=NOTES, model="models/recommended", page="p")
     assert "            the model (0.800) is no better than the labels' names alone (0.800), on these test rows" in said
-    assert "            to read with that: --model models/names" in said
+    assert "            to use that one: --model models/names" in said
 
     # Where counting words is chosen, it is named once, and the real rows' figures stand beside it.
     choice = pd.DataFrame(
@@ -471,7 +471,7 @@ def test_results_are_those_of_the_saved_tables() -> None:
         model="models/recommended",
         page="p",
     )
-    assert "            to read with that: --model models/counted" in beaten
+    assert "            to use that one: --model models/counted" in beaten
 
     # One model is named, that which validation rows chose; and no interval is shown that has no width.
     equal = comparisons.assign(verdict="no difference shown", difference=0.0, low=0.0, high=0.0)

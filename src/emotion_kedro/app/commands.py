@@ -202,7 +202,7 @@ def generate(label: str, count: int, experiment: str, generator: str | None, see
 
     \b
     emotion generate --label joy -n 20
-    emotion generate --label joy --experiment study --generator few_shot
+    emotion generate --label joy --experiment study_edft --generator opened
     """  # noqa: D301 - click wants the character itself
     from emotion_kedro.app.generation import generate as write
 

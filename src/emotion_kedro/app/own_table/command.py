@@ -194,10 +194,10 @@ def _announce(
 
     click.echo(f"\nExperiment  {file}")
     if file.stem != wanted:
-        click.echo(f"            {wanted} is taken by another, or its file was changed: this one is {file.stem}")
+        click.echo(f"            {wanted} is taken, or its file was changed; this experiment is {file.stem}")
     if profile.script != "latin":
-        click.echo("            no model that reads or writes this script comes as a package: characters are counted,")
-        click.echo("            simple ways to add text only; for models from a hub see docs/hub.md")
+        click.echo("            no packaged model reads or writes this script: characters are counted, and only simple ways")
+        click.echo("            to add text are tried; for models from a hub see docs/hub.md")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
     if min(profile.fit.values()) <= FEW_ROWS:
@@ -213,7 +213,7 @@ def _announce(
             click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
-    click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, as fast as this machine is now")
+    click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, at this machine's present speed")
     return forecast
 
 
@@ -289,7 +289,7 @@ def lines_of(
     chance = _column(table, OTHERS["chance"], "value").max()
     least = _column(table, model_run, "low").max()
     if least <= chance:
-        lines.append(f"{'':12}that the model has learned anything is not shown: its accuracy may be that of chance")
+        lines.append(f"{'':12}it is not shown that the model has learned anything: its accuracy may be chance")
     if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
         lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
     else:
@@ -297,7 +297,7 @@ def lines_of(
         lines += _as_good(accuracy, model_run, Path(model).parent)
     of_chosen = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
     if never := sorted(of_chosen.loc[of_chosen["recall"] == 0, "label"]):
-        lines.append(f"{'':12}never right: {', '.join(never)}")
+        lines.append(f"{'':12}never predicted correctly: {', '.join(never)}")
     for head, text in notes.items():
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"{head:<12}", subsequent_indent=" " * 12)
     for row in against.to_dict(orient="records"):
@@ -326,7 +326,7 @@ def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
     what, arm = as_good[best := max(as_good)]
     return [
         f"{'':12}the model ({least:.3f}) is no better than {what} ({best:.3f}), on these test rows",
-        f"{'':12}to read with that: --model {folder / arm}",
+        f"{'':12}to use that one: --model {folder / arm}",
     ]
 
 
