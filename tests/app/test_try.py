@@ -186,7 +186,7 @@ def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
     assert (profile.untaught, profile.shared) == ({"new": 4}, 9)
     said = "\n".join(profile.lines())
     assert "9 test rows are in the table too" in said
-    assert "4 test rows are left out: the table has no row with their labels, new 4" in said
+    assert "4 test rows are left out: the table has no such label: new 4" in said
     # Of a test file with a label of its own alone as well.
     table({**MOODS, "new": 2}).to_csv(tmp_path / "test.csv", index=False)
     profile = profile_source(source)

@@ -196,7 +196,9 @@ def _announce(
     if file.stem != wanted:
         click.echo(f"            {wanted} is taken, or its file was changed; this experiment is {file.stem}")
     if profile.script != "latin":
-        click.echo("            no packaged model reads or writes this script: characters are counted, and only simple ways")
+        click.echo(
+            "            no packaged model reads or writes this script: characters are counted, only simple ways"
+        )
         click.echo("            to add text are tried; for models from a hub see docs/hub.md")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
