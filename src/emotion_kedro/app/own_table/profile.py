@@ -104,8 +104,8 @@ class Profile:
             f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
             f"labels      {len(counts)}: {_counted(self.labels)}",
             f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
-            f"repeats     {self.repeats:,} rows repeat another, but for case and punctuation, and {self.conflicts:,} texts "
-            "have more than one label; left out",
+            f"repeats     {self.repeats:,} rows repeat another, but for case and punctuation, and {self.conflicts:,} "
+            "texts have more than one label; left out",
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}{self._language_note()}",
