@@ -12,8 +12,8 @@ SYSTEMS := augment augment_thirteen causal_prompt causal_prompt_thirteen cross_d
 	goemotions goemotions_ekman goemotions_six goemotions_thirteen report
 STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_thirteen study_goemotions study_stress \
 	study_chnsenticorp study_ocemotion study_amounts_stress study_amounts_edft \
-	study_unlabelled_stress study_unlabelled_edft study_unlabelled_goemotions \
-	study_rewritten_stress study_rewritten_edft study_rewritten_goemotions overview
+	study_unlabelled_stress study_unlabelled_edft study_unlabelled_goemotions overview \
+	study_rewritten_stress study_rewritten_edft study_rewritten_goemotions overview # these need WordNet
 
 # Large tensors come and go in every step: memory is kept instead of given back to the system and asked for again.
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.

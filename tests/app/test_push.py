@@ -59,10 +59,12 @@ def texts(tmp_path: Path) -> Path:
     folder = tmp_path / "texts"
     folder.mkdir()
     row = {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_text": REAL, "nearest_train_similarity": 0.5}
-    pd.DataFrame([row]).to_csv(folder / "texts.csv", index=False)
+    rows = [{**row, "generator": "per_label"}, {**row, "generator": "self_training", "text": REAL}]
+    pd.DataFrame(rows).to_csv(folder / "texts.csv", index=False)
     tables = dict.fromkeys(("generators", "filters", "counts", "quality"), pd.DataFrame({"a": ["b"]}))
     words = {"pretty_name": "Texts", "name": "x", "question": "Why?", "data_note": "-", "size_category": "n<1K"}
-    (folder / "README.md").write_text(render("dataset_card.md.j2", sources='["eit", "own"]', **words, **tables))
+    words |= {"sources": '["eit", "own"]', "real": '["self_training"]', "real_names": "`self_training`"}
+    (folder / "README.md").write_text(render("dataset_card.md.j2", **words, **tables))
     return folder
 
 
@@ -98,9 +100,10 @@ def test_texts_go_up_with_a_licence_of_each_source_and_without_real_ones(
     assert "nobody came" not in everything
     assert "nearest_train_text" not in everything
     assert "Sources: eit (CC0-1.0), own (MIT)." in everything
+    assert "The texts of `self_training` are real**, and are left out here." in everything
     sent = pd.read_csv(target / "texts.csv")
     assert sent.to_dict("records") == [
-        {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_similarity": 0.5}
+        {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_similarity": 0.5, "generator": "per_label"}
     ]
 
 

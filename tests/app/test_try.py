@@ -160,6 +160,19 @@ def test_a_profile_counts_what_is_wrong_with_a_table(tmp_path: Path) -> None:
     assert "label" in "\n".join(profile.lines())
 
 
+def test_a_header_is_one_where_its_names_are_given_or_left_empty(tmp_path: Path) -> None:
+    rows = [("v1", "v2", "", ""), *((row.mood, row.entry, "", "") for row in table().itertuples())]
+    pd.DataFrame(rows).to_csv(tmp_path / "spam.csv", index=False, header=False)
+    source = guess_source(tmp_path / "spam.csv", text="v2", label="v1").source
+    assert (source.text_column, source.label_column, source.column_names) == ("v2", "v1", None)
+    assert guess_source(tmp_path / "spam.csv").source.column_names is None
+    pd.DataFrame([("0", "1"), *((row[1], row[0]) for row in rows[1:])]).to_csv(
+        tmp_path / "numbers.csv", index=False, header=False
+    )
+    source = guess_source(tmp_path / "numbers.csv", text="0", label="1").source
+    assert (source.text_column, source.column_names) == ("0", None)
+
+
 def test_a_test_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     table().to_csv(mine, index=False)
@@ -331,6 +344,16 @@ def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
     assert write_experiment(tmp_path, "augment", {"question": "a"}, {"augment"}).stem == "augment_2"
     assert list(yaml.safe_load(second.read_text())) == ["mine_2"]
     assert "kedro run --pipelines=mine_2" in second.read_text()
+
+
+def test_a_name_that_would_stop_every_command_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(guards, "alone_in", nullcontext)
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "experiments")
+    table().to_csv(tmp_path / "mine.csv", index=False)
+    said = CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv"), "--yes", "--name", "my-mails"]).output
+    assert "--name my-mails: an experiment's name has to be of letters" in said
+    assert not (tmp_path / "experiments").exists()
 
 
 def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is_said(

@@ -288,5 +288,8 @@ def test_what_a_person_rejected_is_refused_and_what_they_edited_is_measured_anew
     # Whoever edits a text ends it.
     assert with_reviews(table.assign(ended=False), reviews)["ended"].tolist() == [False, True, True, False]
     assert reasons(with_reviews(table, None), "reviewed") == [KEPT] * 4
+    # A person may reject what no filter looks at.
+    made = score_candidates(reviewed, TRAIN, unfiltered=set(reviewed["generator"]))
+    assert reasons(made, "reviewed", "length") == [REVIEWED, KEPT, KEPT, KEPT]
     with pytest.raises(ValueError, match="know no reviews"):
         reasons(table, "reviewed")

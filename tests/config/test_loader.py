@@ -44,6 +44,17 @@ def test_an_experiment_of_ones_own_is_among_the_parameters_with_its_defaults(con
     assert diary["design"]["data_seeds"]
 
 
+def test_names_that_would_clash_are_taken(conf: Path) -> None:
+    # Of experiments, of arms of the default one, of stages, pages and parts of pipelines, and of all labels there are.
+    assert loader(conf).taken_names() >= {"augment", "diary", "real", "sampling", "report", "generator", "from_data"}
+    with pytest.raises(ExperimentError, match="its name is that of another pipeline"):
+        loader(conf, DIARY.replace("diary:\n  question", "generator:\n  question")).experiments()
+
+
+def test_the_base_environment_alone_can_be_run(conf: Path) -> None:
+    assert "augment" in loader(conf, env="base").experiments()
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [

@@ -272,7 +272,6 @@ SETTINGS = {
     "rounds.analyses.rounds.feedback.evaluate_every": 50,
     "out_of_domain.generators.widened.training.evaluate_every": 400,
     "out_of_domain.generators.widened.unlabelled.evaluate_every": 200,
-    "out_of_domain.generators.widened.unlabelled.patience": 3,
     "attributions.analyses.attributions.rows": 1000,
     "attributions.analyses.attributions.steps": 50,
     "attributions.analyses.attributions.draws": 10,

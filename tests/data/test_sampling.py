@@ -149,7 +149,7 @@ def test_few_different_texts_in_many_rows(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nothing_left_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"no row is left.*conflicts"):
+    with pytest.raises(ValueError, match=r"no train row is left.*conflicts"):
         sample_and_split(CONTESTED.iloc[:5], SamplingConfig())
 
 

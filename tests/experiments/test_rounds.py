@@ -132,7 +132,7 @@ def split_records() -> pd.DataFrame:
     return table.assign(record_id=ids, source="made", group=range(len(table)))
 
 
-def run(split_records: pd.DataFrame, folder: Path, **changes: Any) -> Any:
+def run(split_records: pd.DataFrame, folder: Path, design: DesignConfig | None = None, **changes: Any) -> Any:
     parameters = {"feedback": TRAINING, "uncertain_share": 0.5, "reader_steps": 3, "filters": ["label_agreement"]}
     return analyse(
         RoundsConfig.model_validate({**parameters, **changes}),
@@ -140,7 +140,7 @@ def run(split_records: pd.DataFrame, folder: Path, **changes: Any) -> Any:
         device=Device("cpu", "test", half=False),
         cache=Cache(folder / "cache"),
         name="rounds",
-        design=DesignConfig(),
+        design=design or DesignConfig(),
         learners={"one": learner_config({"kind": "encoder", "base": "none", "training": TRAINING})},
         generators={"per_label": generator_config({"kind": "fine_tuned", "base": "scratch", "training": TRAINING})},
         filters=default_filters(),
@@ -212,6 +212,15 @@ def test_test_rows_are_predicted_and_decide_nothing(
     turned = split_records.assign(label=split_records["label"].where(split_records["split"] != "test", other))
     first, second = (run(table, tmp_path / name)[0] for name, table in (("a", split_records), ("b", turned)))
     pd.testing.assert_frame_equal(first["rounds"], second["rounds"])
+
+
+def test_validation_rows_that_have_no_say_are_no_test_rows(
+    split_records: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stage(monkeypatch, [0.5, 0.75, 1.0])
+    _, predictions, _ = run(split_records, tmp_path, DesignConfig(validation_rows=1))
+    tested = split_records.loc[split_records["split"] == "test", "record_id"]
+    assert set(predictions["record_id"]) == set(tested)
 
 
 def test_a_loop_that_was_cut_off_goes_on_where_it_was(

@@ -204,7 +204,7 @@ def test_a_whole_checkpoint_of_another_model_is_set_aside_and_named(
     train(other, OPTIONS, device=CPU, checkpoints=store, seed=7)
     task = regression(OPTIONS)
     assert outcome(task, train(task, OPTIONS, device=CPU, checkpoints=store, seed=7)) == undisturbed(tmp_path, OPTIONS)
-    assert f"{store.directory / '000000012'} is damaged (its model/0.bias is not the model's)" in caplog.text
+    assert f"{store.directory / '000000012'} cannot be used (its model/0.bias is not the model's)" in caplog.text
 
 
 # --- losses that are not finite -----------------------------------------------------------------------------------

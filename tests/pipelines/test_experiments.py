@@ -125,6 +125,7 @@ def test_a_free_answer_is_a_label_or_nothing_and_has_no_probabilities(done: Proj
     labels = set(table["label"])
     assert set(free["predicted"]) <= {"", *labels}
     assert set(read["predicted"]) <= labels
+    assert (free.filter(regex="^p_") == 0).all(axis=None)
     metrics = scores(done, "causal_prompt").groupby("learner")["metric"].agg(set)
     assert metrics["untuned"] >= {"accuracy", "macro_f1", "log_loss"}
 

@@ -31,6 +31,7 @@ from emotion_kedro.report.plots import confusion_plot
 from emotion_kedro.schemas import Comparisons, LabelGains, Scores, TextQuality, TrainingCurves
 
 EVALUATION = EvaluationConfig(bootstrap_samples=100, examples=2)
+SAMPLE = Path(__file__).parents[2] / "data/01_raw/sample"
 LABELS = ("anger", "joy")
 
 
@@ -114,7 +115,7 @@ def test_report_of_an_experiment(split_records: pd.DataFrame) -> None:
         "reference_report": {"S1": {"title": "one", "figures": []}},
     }
     page, short, summary = write_report(
-        "invented", "Why?", "", ["S1"], EVALUATION, None, None, Path("sample"), split_records, **facts
+        "invented", "Why?", "", ["S1"], EVALUATION, None, None, SAMPLE, split_records, **facts
     )
     for text in ("a title", "0.250", "design.seeds", "arms.mixed.rows.source", "hand-written sample"):
         assert text in page
@@ -162,8 +163,10 @@ def test_quality_of_what_the_arms_kept(split_records: pd.DataFrame, tmp_path: Pa
 
 
 def test_the_sample_is_named(split_records: pd.DataFrame) -> None:
-    assert "hand-written sample" in data_note(Path("data/01_raw/sample"), split_records)
+    assert "hand-written sample" in data_note(SAMPLE, split_records)
     assert "sample" not in data_note(Path("data/01_raw/real"), split_records)
+    # Rows of another experiment, whose sources are not the sample's.
+    assert "sample" not in data_note(SAMPLE, split_records.assign(source="mails"))
     outside = SourceConfig(file="/mine.csv", text_column="a", label_column="b")
     ingestion = IngestionConfig(cleaning=(), sources={"mine": outside})
     assert "sample" not in data_note(Path("data/01_raw/sample"), split_records, ingestion)

@@ -90,7 +90,10 @@ def test_differences_are_in_points_but_for_log_loss(comparisons: pd.DataFrame) -
 def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], scores: pd.DataFrame) -> None:
     arm, learner = scores[["arm", "learner"]].iloc[0]
     told = {"arm": arm, "learner": learner, "command": "emotion predict --model here", "reason": "", "answers": ""}
-    told |= {"imports": "", "line": "", "table": pd.DataFrame()}
+    told |= {"imports": "", "line": "", "table": pd.DataFrame(), "size": scores["size"].iloc[0]}
+    # Of another size the model has other scores.
+    larger = scores[scores["size"] == told["size"]].assign(size=512, value=0.123)
+    facts["scores"] = pd.concat([scores, larger], ignore_index=True)
     page = html_page(Report(**facts, recommended=told))
     head = html.unescape(page[page.index("<h1>") : page.index("<dl")])
     value = scores[scores["metric"] == "accuracy"].iloc[0]["value"]
@@ -106,7 +109,7 @@ def test_the_page_opens_with_the_answer_and_the_model(facts: dict[str, Any], sco
 
 def test_the_head_is_about_the_recommended_model(facts: dict[str, Any], comparisons: pd.DataFrame) -> None:
     told = {"arm": "chosen", "learner": comparisons["learner"].iloc[0], "command": "", "reason": "", "answers": ""}
-    told |= {"imports": "", "line": "", "table": pd.DataFrame()}
+    told |= {"size": 0, "imports": "", "line": "", "table": pd.DataFrame()}
     both = pd.concat([comparisons, comparisons.assign(second="chosen"), comparisons.assign(first="chosen")])
     for shown, said in ((both, "chosen"), (both.iloc[: 2 * len(comparisons)], comparisons["first"].iloc[0])):
         page = html.unescape(html_page(Report(**{**facts, "comparisons": shown}, recommended=told)))

@@ -117,7 +117,12 @@ def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
     candidates: pd.DataFrame, decisions: pd.DataFrame
 ) -> None:
     generators = {
-        "g": {"kind": "fine_tuned", "base": "/some/where/small-model", "training": {"steps": 2, "learning_rate": 0.001}}
+        "g": {
+            "kind": "fine_tuned",
+            "base": "/some/where/small-model",
+            "training": {"steps": 2, "learning_rate": 0.001},
+        },
+        "found": {"kind": "self_training", "learner": {"kind": "linear", "features": {"kind": "tfidf"}}},
     }
     arms = {"real": {}, "mixed": {"add": ["g"], "filters": ["length"]}}
     filters = {"length": {"min_words": 7}}
@@ -126,7 +131,8 @@ def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
     )
     head = yaml.safe_load(card.split("---")[1])
     assert DatasetCard(card, ignore_metadata_errors=False).data.to_dict().items() == head.items()
-    assert head["sources"] == ["eit"]
+    assert (head["sources"], head["real_text"]) == (["eit"], ["found"])
+    assert "The texts of `found` are real" in card
     assert head["configs"][0]["data_files"] == "texts.csv"
     assert head["size_categories"] == ["n<1K"]
     assert "min_words 7" in card

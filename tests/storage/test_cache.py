@@ -220,7 +220,7 @@ def test_a_directory_that_is_not_what_was_written_is_made_anew(
         )
     assert cache.directory("bases", "a1") is None
     named = "inner/further" if harm == "add" else "inner/weights"
-    assert f"{place} is damaged ({named} is not what was written)" in caplog.text
+    assert f"{place} cannot be used ({named} is not what was written)" in caplog.text
     cache.save_directory("bases", "a1", write)
     assert cache.directory("bases", "a1") == place
 
@@ -246,7 +246,7 @@ def test_a_flipped_bit_in_a_table_or_its_check_sums_is_seen(
         flip = bytes([content[bit // 8] ^ (1 << bit % 8)])
         (place / name).write_bytes(content[: bit // 8] + flip + content[bit // 8 + 1 :])
         assert cache.table("runs", "a1") is None, bit
-        assert [record.getMessage().split(" (")[0] for record in caplog.records] == [f"{place} is damaged"]
+        assert [record.getMessage().split(" (")[0] for record in caplog.records] == [f"{place} cannot be used"]
         (damaged,) = place.parent.glob(".damaged-*")
         damaged.rename(place)
     (place / name).write_bytes(content)
@@ -355,7 +355,7 @@ def test_a_damaged_part_costs_its_own_rows_alone(cache: Cache, ending: bytes, ca
     part.write_bytes(part.read_bytes()[:-1] + ending)
     vectors.save([b"b" * 32], np.ones((1, 2), dtype=np.float32))
     assert set(vectors.load()) == {b"b" * 32}
-    assert f"{part} is damaged" in caplog.text
+    assert f"{part} cannot be used" in caplog.text
 
 
 # --- checkpoints --------------------------------------------------------------------------------------------------
@@ -423,7 +423,7 @@ def test_after_a_damaged_checkpoint_the_one_before_it_is_taken(
         file = work.directory / f"{step:09d}" / name
         file.write_bytes(DAMAGES[damage](file.read_bytes()))
         assert newest(work) == before
-        assert f"{file.parent} is damaged" in caplog.text
+        assert f"{file.parent} cannot be used" in caplog.text
     assert len([path for path in work.directory.iterdir() if path.name.startswith(".damaged-")]) == 2
     work.save(10, {"x": torch.tensor(10.0)}, {})
     assert newest(work) == 10
@@ -465,7 +465,7 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside_too(work: Work, caplog: pyt
     for step in (5, 10):
         work.save(step, {"x": torch.tensor(float(step))}, {"width": step})
     assert (work.load(assert_fits) or pytest.fail("there is no checkpoint"))[0] == 5
-    assert f"{work.directory / '000000010'} is damaged (its width is 10)" in caplog.text
+    assert f"{work.directory / '000000010'} cannot be used (its width is 10)" in caplog.text
 
 
 @pytest.mark.parametrize("moment", ["write_text", "rename"])

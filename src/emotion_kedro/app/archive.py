@@ -70,8 +70,8 @@ def _prefix(name: str) -> str:
 
 
 def _has_run(catalog: Any, name: str, experiment: Experiment) -> bool:
-    tables = [_prefix(name) + table for table in _predictions_of(experiment)]
-    return bool(tables) and all(map(catalog.exists, tables))
+    tables = list(_predictions_of(experiment))
+    return bool(tables) and all(catalog.exists(_prefix(name) + table) for table in [*tables, *TABLES])
 
 
 def _write(folder: Path, catalog: Any, name: str, experiment: Experiment) -> None:

@@ -224,7 +224,7 @@ def _share(probability: float) -> str:
 
 
 @click.command()
-@click.option("--all", "every", is_flag=True, help="Tell as much of those that were not chosen.")
+@click.option("--all", "every", is_flag=True, help="Also show the models that were not recommended.")
 def models(every: bool) -> None:
     """List the models that runs have left: how good they are, when they were made, what they learned from.
 

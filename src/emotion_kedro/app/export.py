@@ -124,11 +124,11 @@ def _card(classifier: EncoderClassifier, files: list[Path]) -> str:
 
 
 @click.command()
-@click.option("--onnx", "as_onnx", is_flag=True, required=True, help="As ONNX: the one format there is.")
+@click.option("--onnx", is_flag=True, required=True, expose_value=False, help="As ONNX: the one format there is.")
 @click.option("--int8", is_flag=True, help="Also with weights in 8 bits: a quarter of the size, faster, less exact.")
 @click.option("--out", "target", type=click.Path(path_type=Path), required=True, help="A folder, which is made.")
 @model_option
-def export(as_onnx: bool, int8: bool, target: Path, model: Path | None) -> None:
+def export(int8: bool, target: Path, model: Path | None) -> None:
     """Write a classifier for programs that have no torch: any encoder with a head.
 
     Needs the extra onnx: pip install 'emotion-kedro[onnx]'
@@ -139,6 +139,6 @@ def export(as_onnx: bool, int8: bool, target: Path, model: Path | None) -> None:
     """  # noqa: D301 - click wants the character itself
     try:
         lines = export_onnx(opened(model, device="cpu"), target, int8=int8)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join([*lines, f"{target}/README.md says how it is used"]))

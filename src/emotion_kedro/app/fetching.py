@@ -11,6 +11,7 @@ import logging
 import shutil
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
 
@@ -115,7 +116,7 @@ def _from_web(address: str, target: Path, sha256: str) -> None:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             content = answer.read()
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ValueError(f"{address} is out of reach: {getattr(error, 'reason', error)}") from error
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
@@ -176,7 +177,7 @@ def data(names: tuple[str, ...], root: Path, only_list: bool) -> None:
         try:
             if not only_list:
                 fetch(table, root)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             failed.append(f"{name}: {error}")
         click.echo("\n".join(_described(name, table, root)))
     missing = [(table, files) for table in chosen.values() if (files := missing_files(table, root))]

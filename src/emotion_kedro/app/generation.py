@@ -11,14 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.app.model import latest_models, load_model, project_folder
+from emotion_kedro.app.model import load_model, project_folder
 from emotion_kedro.augmentation.draws import DrawContexts, only_draw
 from emotion_kedro.augmentation.filters import KEPT, apply_filters, each_alone, score_candidates
 from emotion_kedro.augmentation.generators import Fitted, Unfinished, load_generator
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.base import CLASSIFIER_NOTES, RECOMMENDED, choices
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
-from emotion_kedro.config.filters import filter_configs
+from emotion_kedro.config.filters import NovelFilter, filter_configs
 from emotion_kedro.config.loader import DEFAULT, latest_folder
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.models.device import choose_device
@@ -111,6 +111,8 @@ def generate_from(
     drawn = _opened(catalog, prefix, name, generator_config(parameters["generators"][name]), contexts).sample(
         label, n, seed
     )
+    if not drawn:
+        raise ValueError(f"{name} of {experiment} writes nothing for {label}: it was given no train rows of it")
     texts = pd.DataFrame({"text": [str(text) for text in drawn]}, dtype="str")
     texts = texts.assign(label=label, generator=name, ended=[not isinstance(text, Unfinished) for text in drawn])
     usable = texts["text"].str.contains(r"\w", regex=True) & ~contexts.guard.copies(texts["text"].tolist())
@@ -119,7 +121,7 @@ def generate_from(
         parameters,
         name,
         contexts.train,
-        Path(latest_folder(str(latest_models()), experiment), RECOMMENDED),
+        Path(latest_folder(catalog.load("params:latest"), experiment), RECOMMENDED),
     )
 
 
@@ -185,12 +187,15 @@ def _filtered(
     silent = set(DECIDE_LATER)
     if (classifier / CLASSIFIER_NOTES).is_file():
         model = load_model(classifier)
+        if unknown := sorted(set(texts["label"]) - set(model.labels)):
+            raise ValueError(f"{classifier} does not know the label {unknown[0]}: run the experiment again")
         read = {"labels": model.labels, "read": model.probabilities}
     else:
         silent.add("label_agreement")
         if any(configs[each].kind == "label_agreement" for each in filters):
             logger.warning("no run has kept %s: what a classifier would refuse is kept here", classifier)
-    scored = score_candidates(texts, train["text"].tolist(), **read)
+    shingle = next((configs[each].shingle for each in filters if configs[each].kind == "novel"), NovelFilter().shingle)
+    scored = score_candidates(texts, train["text"].tolist(), shingle=shingle, **read)
     answering = [each for each in filters if configs[each].kind not in silent]
     decisions = apply_filters(scored, answering, configs, train)
     alone = each_alone(scored, answering, configs, train)

@@ -61,7 +61,7 @@ def _without_example(card: str, source: Path, name: str) -> str:
 
 
 def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> None:
-    """Copy the texts that an experiment wrote, without the column of real ones, and their card.
+    """Copy the texts that an experiment wrote, and their card, without real texts: a column, and what was only added.
 
     Args:
         source: the folder ``texts`` of an experiment.
@@ -74,40 +74,43 @@ def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> 
     if not (source / TABLE).is_file() or not (source / CARD).is_file():
         raise ValueError(f"{source} has no {TABLE} with its {CARD}; a run leaves them in data/08_reporting/NAME/texts")
     card = (source / CARD).read_text(encoding="utf-8")
-    sources = _sources_of(card, source)
+    sources, real = (_listed_in(card, key, source) for key in ("sources", "real_text"))
     unknown = [name for name in sources if not licences.get(name)]
     if unknown:
         raise ValueError(
             f"no licence is stated for {', '.join(unknown)}, which the texts were written after: if one lets you hand "
             f"them on, write it to conf/local/parameters.yml (licences: {{{unknown[0]}: ...}}); nothing is pushed"
         )
-    with (source / TABLE).open(encoding="utf-8", newline="") as rows, (target / TABLE).open("w", newline="") as kept:
+    with (
+        (source / TABLE).open(encoding="utf-8", newline="") as rows,
+        (target / TABLE).open("w", encoding="utf-8", newline="") as kept,
+    ):
         reader = csv.DictReader(rows)
         names = [name for name in reader.fieldnames or () if name != REAL_TEXTS]
         writer = csv.DictWriter(kept, names, extrasaction="ignore", quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(reader)
+        writer.writerows(row for row in reader if row["generator"] not in real)
     shown = ", ".join(f"{name} ({licences[name]})" for name in sources)
     (target / CARD).write_text(_without_real_texts(card, shown), encoding="utf-8")
 
 
-def _sources_of(card: str, folder: Path) -> list[str]:
+def _listed_in(card: str, key: str, folder: Path) -> list[str]:
+    """Return what the head of the card lists: the sources that texts were written after, or generators of real text."""
     import yaml
 
     parts = card.split("---\n", 2)
     head = yaml.safe_load(parts[1]) if len(parts) == 3 else {}
-    sources = head.get("sources")
-    if not isinstance(sources, list) or not sources:
-        raise ValueError(
-            f"{folder / CARD} does not say after which sources the texts were written: run evaluation again"
-        )
-    return [str(name) for name in sources]
+    names = head.get(key)
+    if not isinstance(names, list) or (key == "sources" and not names):
+        raise ValueError(f"{folder / CARD} does not say which {key} the texts have: run evaluation again")
+    return [str(name) for name in names]
 
 
 def _without_real_texts(card: str, sources: str) -> str:
     lines = [line for line in card.splitlines() if not line.startswith(f"| `{REAL_TEXTS}`")]
     card = "\n".join(lines) + "\n"
     card = re.sub(rf"`{REAL_TEXTS}` holds[^.]*\.", lambda _: f"Sources: {sources}.", card)
+    card = card.replace("are real**: sentences of the data, that people wrote.", "are real**, and are left out here.")
     return card.replace("the cosine similarity of the two", "its cosine similarity to the nearest train text")
 
 
@@ -124,15 +127,18 @@ def upload(folder: Path, name: str, *, kind: str) -> str:
     """Put a folder on the hub, in a repository that is private if it is new; return its address.
 
     Raises:
-        ValueError: without a token.
+        ValueError: without a token, or where the hub does not take them.
     """
     from huggingface_hub import HfApi, get_token
 
     if get_token() is None:
         raise ValueError("there is no token of a hub: hf auth login, or set HF_TOKEN")
     api = HfApi()
-    api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
-    return str(api.upload_folder(repo_id=name, folder_path=folder, repo_type=kind).commit_url)
+    try:
+        api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
+        return str(api.upload_folder(repo_id=name, folder_path=folder, repo_type=kind).commit_url)
+    except Exception as error:  # of the network, of the account, of the name: each a class of its own
+        raise ValueError(f"the hub did not take them: {error}") from error
 
 
 @click.command()
@@ -143,9 +149,9 @@ def upload(folder: Path, name: str, *, kind: str) -> str:
 def push(model: Path | None, texts: Path | None, name: str, dry_run: bool) -> None:
     """Put a model, or the texts that an experiment wrote, on the Hugging Face hub.
 
-    No sentence of a data set goes with them: the example on a model's card is replaced, and the column of nearest
-    real texts is left out. Texts are pushed only if each source that they were written after has a licence in the
-    parameter licences.
+    No sentence of a data set goes with them: the example on a model's card is replaced; of the texts those that a
+    generator only took from the data are left out, and the column of nearest real ones. Texts are pushed only if each
+    source that they were written after has a licence in the parameter licences.
 
     \b
     emotion push --model data/06_models/latest/recommended --to me/my-model --dry-run

@@ -156,7 +156,7 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
     if generator not in generators():
         raise ValueError("no generator is ready here yet: make augment")
     experiment, name = generator.split("/")
-    candidates = generate(label, int(count), experiment=experiment, generator=name, seed=int(seed))
+    candidates = generate(label, int(count), experiment=experiment, generator=name, seed=int(seed or 0))
     cards = "".join(map(_card, candidates))
     note = f"{sum(each.kept for each in candidates)} of {len(candidates)} kept. "
     if any(each.probability >= 0 for each in candidates):
@@ -202,8 +202,11 @@ def compared(experiment: str) -> str:
         raise ValueError("no experiment has run here yet: make augment")
     results = REPORTS / "results"
     try:
-        scores = scores_table(pd.read_csv(results / f"{experiment}.csv"))
-        differences = comparisons_table(pd.read_csv(results / f"{experiment}_comparisons.csv"))
+        scores, differences = (
+            # What an analysis finds alone stands on its page.
+            shown(pd.read_csv(file) if (file := results / f"{experiment}{end}.csv").is_file() else pd.DataFrame())
+            for shown, end in ((scores_table, ""), (comparisons_table, "_comparisons"))
+        )
     except KeyError as error:
         raise ValueError(f"an older version wrote these tables ({error.args[0]}); run {experiment} again") from None
     verdicts = (
@@ -211,7 +214,7 @@ def compared(experiment: str) -> str:
         for row in differences.to_dict(orient="records")
     )
     link = f"<p><a href='/report/{escape(experiment)}' target='_blank'>The whole report</a></p>"
-    note = "<p class='note'>In brackets: 95 % intervals over the test rows and runs.</p>"
+    note = "<p class='note'>In brackets: intervals over the test rows and runs (95 % by default).</p>"
     tables = {"Differences": differences, "Scores": scores}
     parts = [f"<h3>{title}</h3>{html_table(table)}" for title, table in tables.items() if len(table)]
     return "".join([*verdicts, link, *parts, note, _plot(results / f"{experiment}.png")])

@@ -163,7 +163,7 @@ def _plainly(gr: Any, work: Callable[..., Any], by_window: bool = False) -> Call
         try:
             result = work(*[request.session_hash] * by_window, *given)
             yield from result if isinstance(result, Iterator) else (result,)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, click.ClickException) as error:
             raise gr.Error(views.escape(str(error)), duration=SHOWN, print_exception=False) from None
 
     steps.__annotations__["request"] = gr.Request  # by which gradio knows that it is to give one
@@ -276,13 +276,15 @@ def _review(gr: Any) -> Refresh:
     gr.HTML(f"<p class='note'>{REVIEWED}</p>")
     where, here = [experiment, show, number], [number, about, text, key]
 
-    def decided(decision: str, name: str, shown: str, place: int, edited: str, decided_on: tuple[str, str]) -> Any:
+    def decided(
+        decision: str, name: str, shown: str, place: int | None, edited: str, decided_on: tuple[str, str]
+    ) -> Any:
         views.decide(name, *decided_on, decision, edited)
         # The next one takes its number where what is decided leaves the list.
-        return views.shown_at(name, shown, place if shown else place + 1)
+        return views.shown_at(name, shown, place if shown else (place or 1) + 1)
 
-    def moved(step: int, name: str, shown: str, place: int) -> Any:
-        return views.shown_at(name, shown, place + step)
+    def moved(step: int, name: str, shown: str, place: int | None) -> Any:
+        return views.shown_at(name, shown, (place or 1) + step)
 
     for decision, button in decisions.items():
         button.click(_plainly(gr, partial(decided, decision)), [*where, text, key], here, api_visibility="private")

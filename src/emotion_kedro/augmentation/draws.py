@@ -20,7 +20,7 @@ from emotion_kedro.config.base import ALL_ROWS
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
 from emotion_kedro.config.taxonomy import TaxonomyConfig
-from emotion_kedro.data.leak_guard import LeakError
+from emotion_kedro.data.leak_guard import LeakError, LeakGuard
 from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.models.device import Device, choose_device
 from emotion_kedro.storage.cache import Cache
@@ -64,7 +64,9 @@ class DrawContexts(DesignSplits):
             rows = self.train.sample(count, random_state=self.design.seed)
             return rows[["record_id", "text", "group"]].reset_index(drop=True)
         rows = self.unlabelled_texts[self.unlabelled_texts["split"] == "train"]
-        copies = self.guard.copies(rows["text"].tolist())
+        # Whatever the split: these texts are none of its rows.
+        held_out = self.split_records[self.split_records["split"] != "train"].reset_index(drop=True)
+        copies = LeakGuard(held_out).copies(rows["text"].tolist())
         if copies.any():
             logger.warning("%d unlabelled texts copy held-out ones and are left out", int(copies.sum()))
         return rows.loc[~copies, ["record_id", "text"]].reset_index(drop=True)

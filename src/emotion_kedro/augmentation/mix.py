@@ -12,7 +12,7 @@ import pandas as pd
 from emotion_kedro.augmentation.filters import apply_filters
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.data.leak_guard import LeakGuard
-from emotion_kedro.data.subsamples import DesignSplits
+from emotion_kedro.data.subsamples import DesignSplits, Draw
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def compose_arm(
         ValueError: if a draw leaves no row to train on.
     """
     rows, decisions = [], []
-    for draw in design_splits.draws([arm.sizes]):
+    for draw in _draws_of(name, arm, design_splits):
         inside = (candidates["size"] == draw.size) & (candidates["data_seed"] == draw.data_seed)
         composed, decided = compose_rows(
             *(arm, design_splits.rows(draw), candidates[inside].reset_index(drop=True), design_splits.design, filters),
@@ -58,9 +58,16 @@ def compose_real_arm(name: str, arm: ArmConfig, design_splits: DesignSplits) -> 
     guard = design_splits.guard
     rows = [
         training_rows(arm, design_splits.rows(draw), guard=guard, name=name).assign(**draw._asdict())
-        for draw in design_splits.draws([arm.sizes])
+        for draw in _draws_of(name, arm, design_splits)
     ]
     return pd.concat(rows, ignore_index=True)
+
+
+def _draws_of(name: str, arm: ArmConfig, design_splits: DesignSplits) -> list[Draw]:
+    draws = design_splits.draws([arm.sizes])
+    if not draws:
+        raise ValueError(f"arms.{name}.sizes is {arm.sizes}, and no label has so many train rows; take smaller ones")
+    return draws
 
 
 def compose_rows(

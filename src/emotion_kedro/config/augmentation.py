@@ -53,7 +53,7 @@ class GeneratorConfig(Config):
     """Whether it takes real rows beyond those of the draw."""
     right_by_making: ClassVar[bool] = False
     """Whether its texts say their label whatever a classifier reads: no filter looks at them."""
-    writes_text: ClassVar[bool] = True
+    writes_new_text: ClassVar[bool] = True
     """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
 
     @property
@@ -135,6 +135,8 @@ class FineTunedConfig(TunedGeneratorConfig):
     def _base_tuned_once(self) -> FineTunedConfig:
         if self.unlabelled is not None and self.warm_up is not None:
             raise ValueError("unlabelled and warm_up both tune the base; give one of them")
+        if self.unlabelled is not None and self.unlabelled.patience is not None:
+            raise ValueError("unlabelled.patience waits for a validation loss, which unlabelled texts have not")
         return self
 
     @property
@@ -218,7 +220,7 @@ class PromptedConfig(GeneratorConfig, Pretrained):
 class OversamplingConfig(GeneratorConfig):
     """Train rows again, drawn with replacement."""
 
-    writes_text: ClassVar[bool] = False
+    writes_new_text: ClassVar[bool] = False
 
     kind: Literal["oversampling"] = "oversampling"
 
@@ -280,7 +282,7 @@ class SelfTrainingConfig(GeneratorConfig):
     Yarowsky 1995, "Unsupervised word sense disambiguation rivaling supervised methods".
     """
 
-    writes_text: ClassVar[bool] = False
+    writes_new_text: ClassVar[bool] = False
 
     kind: Literal["self_training"] = "self_training"
     learner: dict[str, Any]
@@ -316,7 +318,7 @@ class SelfTrainingConfig(GeneratorConfig):
 class MoreRealConfig(GeneratorConfig):
     """The next real rows of the same subsample: what else a text could have been paid for."""
 
-    writes_text: ClassVar[bool] = False
+    writes_new_text: ClassVar[bool] = False
     reads_further_rows: ClassVar[bool] = True
 
     kind: Literal["more_real"] = "more_real"

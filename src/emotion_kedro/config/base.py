@@ -47,9 +47,11 @@ PROBABILITY_PREFIX = "p_"
 CLASSIFIER_NOTES, GENERATOR_NOTES = "classifier.json", "generator.json"
 """Files in which a saved model says what it is and how it was made, times included."""
 NOTES_ON_A_MODEL = frozenset({"README.md", CLASSIFIER_NOTES, GENERATOR_NOTES})
-"""Files on which nothing depends that a model says."""
+"""Files that do not change what a model says."""
 RECOMMENDED = "recommended"
-"""Name of the model that the validation rows chose, beside the arms' own; no arm may be called so."""
+"""Name of the model that the validation rows chose, beside the arms' own."""
+OTHER_THAN_ARMS = frozenset({RECOMMENDED, "baseline", "candidates"})
+"""What lies beside the models and predictions of arms: no arm may be called so."""
 
 
 class Config(BaseModel):

@@ -200,7 +200,7 @@ class SourceConfig(Config):
         columns = [column for column in (self.text_column, self.label_column) if column is not None]
         if missing := [column for column in columns if column not in (self.column_names or columns)]:
             raise ValueError(f"text_column or label_column is {missing[0]!r}; column_names has {self.column_names}")
-        if twice := repeated((*self.files, self.validation_file or "v", self.test_file or "t")):
+        if twice := repeated(self.all_files):
             raise ValueError(f"file, validation_file and test_file name {twice[0]} twice; leave one out")
         return self
 

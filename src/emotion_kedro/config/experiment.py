@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import (
     ALL_ROWS,
-    RECOMMENDED,
+    OTHER_THAN_ARMS,
     Config,
     Positive,
     Rate,
@@ -197,9 +197,9 @@ class ExperimentFile(Config):
 
     @field_validator("arms")
     @classmethod
-    def _not_called_recommended(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
-        if RECOMMENDED in arms:
-            raise ValueError(f"an arm may not be called {RECOMMENDED}: the model that is chosen among them is")
+    def _not_called_like_others(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
+        if taken := sorted(arms.keys() & OTHER_THAN_ARMS):
+            raise ValueError(f"an arm may not be called {taken[0]}: something else that lies beside the arms is")
         return arms
 
     @model_validator(mode="before")

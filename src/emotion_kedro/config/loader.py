@@ -42,6 +42,11 @@ PATTERNS = {
 ENDINGS = {".yml", ".yaml", ".json"}
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
 PAGES = ("report", "overview")
+NAMESPACES = ("records", "base", "generator", "classifier")
+"""Of the nodes of the default experiment; the others are stages as well."""
+RESERVED = frozenset({*STAGES, *PAGES, *NAMESPACES, FROM_DATA})
+NAME = re.compile(r"[A-Za-z]\w*")
+"""Of an experiment."""
 
 
 class ExperimentError(ClickException):
@@ -98,6 +103,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
             self._resolved = self._resolve()
         return self._resolved
 
+    def taken_names(self) -> set[str]:
+        """Return the names that no further experiment may have."""
+        experiments = self.experiments()
+        return {*experiments, *(experiments[DEFAULT].arms if DEFAULT in experiments else ()), *RESERVED}
+
     @staticmethod
     def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> dict[str, Any]:
         """Kedro's merge of environments; its own goes through OmegaConf, which takes ten times as long."""
@@ -148,7 +158,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def _check_files(self) -> None:
         """Stop at a file of the environment that nothing reads."""
-        folder = self._folders()[1]
+        base, folder = self._folders()
+        if folder == base:  # which other data sets of the catalog lie in as well
+            return
         patterns = [pattern for patterns in self.config_patterns.values() for pattern in patterns]
         names = ["globals.yml", "parameters.yml", "taxonomies.yml", "experiments/", "catalog.yml", "credentials.yml"]
         for file in (file for file in self._files() if file.is_relative_to(folder) and file.suffix != ".md"):
@@ -186,9 +198,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def _check_experiment(self, name: str, raw: Any) -> None:
         with self._reading("experiment", name):
-            if name in {*STAGES, *PAGES, FROM_DATA}:
-                raise ValueError("its name is that of another pipeline; give it another")
-            if not re.fullmatch(r"[A-Za-z]\w*", name):
+            if name in RESERVED:
+                raise ValueError("its name is that of another pipeline, or of a part of one; give it another")
+            if not NAME.fullmatch(name):
                 raise ValueError("its name has to be of letters, digits and _, a letter first")
             if not isinstance(raw, Mapping):
                 raise ValueError(f"keys such as question and records are needed, and this is {raw!r}")

@@ -43,7 +43,7 @@ def resolve(
         name=name,
         **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
         # Analyses with arms of their own say what is compared of them.
-        compare=(*file.compare, *(pair for config in analyses.values() for pair in config.compare)),
+        compare=tuple(dict.fromkeys((*file.compare, *(pair for each in analyses.values() for pair in each.compare)))),
         from_experiment=records.from_experiment,
         ingestion=_ingestion(records, ingestion, taxonomies),
         unification=_unification(records, taxonomies),

@@ -277,7 +277,7 @@ def delimited_rows(
     Returns:
         The names of the columns, and the fields of each data row, or what is wrong with it.
     """
-    rows = _rows(path, source, errors)
+    rows = ((line, row) for line, row in _rows(path, source, errors) if len(row) > 1 or "".join(row).strip())
     columns = list(source.column_names) if source.column_names else next(rows, (0, []))[1]
     return columns, _checked(path, source, rows, len(columns))
 
@@ -285,9 +285,8 @@ def delimited_rows(
 def _checked(
     path: Path, source: SourceConfig, rows: Iterator[tuple[int, list[str]]], width: int
 ) -> Iterator[list[str] | BadRow]:
-    filled = ((line, fields) for line, fields in rows if len(fields) > 1 or "".join(fields).strip())
     between = separator(path, source)
-    for row, (line, fields) in enumerate(filled, start=1):
+    for row, (line, fields) in enumerate(rows, start=1):
         start = between.join(fields).partition(_END)[0][:SNIPPET]
         if _END in fields[-1]:
             opened = line - fields[-1].count("\n")

@@ -207,7 +207,7 @@ def _sampled(records: Chunks, config: SamplingConfig) -> tuple[pd.DataFrame, dic
     sample = _divided(free, fixed, config)
     if not (sample["split"] == "train").any():
         raise ValueError(
-            "no row is left: each text has several labels. Are the columns the right ones? See `conflicts` otherwise"
+            "no train row is left: texts have several labels (see `conflicts`), or are nearly validation or test rows"
         )
     report = {"rows": len(stays) + len(fixed), **report, "capped": int(stays.sum()) - len(capped), **_described(sample)}
     if len(fixed):

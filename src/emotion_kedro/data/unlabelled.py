@@ -69,16 +69,16 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
 def _read_source(root: Path, name: str, source: SourceConfig) -> tuple[pd.DataFrame, list[str], int]:
     """Return the raw texts (``row``, ``text``, ``other_label``, ``group``), their files, and the number of bad rows."""
     files = files_of(root, name, source.files)
+    prefixes = prefixes_of(name, files)
     bad: list[BadRow] = []
     if source.format_of(source.files[0]) == "text":
-        parts = [_letter(path, name, source) for path in files.values()]
+        parts = [_letter(path, prefix, source) for path, prefix in zip(files.values(), prefixes, strict=True)]
     else:
-        prefixes = prefixes_of(name, files)
         parts = [_table(path, prefix, source, bad) for path, prefix in zip(files.values(), prefixes, strict=True)]
     return pd.concat(parts, ignore_index=True), list(files), len(bad)
 
 
-def _letter(path: Path, name: str, source: SourceConfig) -> pd.DataFrame:
+def _letter(path: Path, row: str, source: SourceConfig) -> pd.DataFrame:
     try:
         lines = path.read_text(encoding=readable(source.encoding)).splitlines()
     except UnicodeError:
@@ -86,7 +86,6 @@ def _letter(path: Path, name: str, source: SourceConfig) -> pd.DataFrame:
     words = lines[0].split() if lines else []
     if source.drop_address and words[:1] == ["To"] and len(words) <= ADDRESS_WORDS:
         lines = lines[1:]
-    row = f"{name}:{path.stem}"
     return _raw([row], [" ".join(lines)], [NO_LABEL], [row])
 
 

@@ -262,8 +262,9 @@ class Loop:
     ) -> Round:
         directory = self._fitted(number, added)
         predictions, runs = (pd.read_parquet(directory / file) for file in (PREDICTIONS, RUNS))
-        inside = predictions["record_id"].isin(self._validation["record_id"])
-        validation = predictions[inside]
+        validation = predictions[predictions["record_id"].isin(self._validation["record_id"])]
+        # All validation rows were predicted; a size may choose by some of them.
+        is_test = ~predictions["record_id"].isin(self.contexts.validation["record_id"])
         facts = {
             "round": number,
             "uncertain_texts": sum(row["texts"] for row in uncertain),
@@ -276,7 +277,7 @@ class Loop:
         }
         score = validation_score(validation, self.config.metric)
         logger.info("round %d of %d: %d added rows, score %.4f", number, self.config.rounds, facts["added_rows"], score)
-        return Round(predictions[~inside].reset_index(drop=True), runs, candidates, uncertain, score, facts)
+        return Round(predictions[is_test].reset_index(drop=True), runs, candidates, uncertain, score, facts)
 
     def _fitted(self, number: int, added: pd.DataFrame) -> Path:
         """Return a round's directory: predictions of validation and test rows, runs, and the first classifier."""

@@ -159,12 +159,11 @@ class _Run:
         if isinstance(contents_of(getattr(self.learner, "base", None) or "-"), Path):
             changes["base"] = ""  # counts by its files: each process saves the bases that it makes in a new folder
         return fingerprint(
-            *(self._rows()[["text", "label", "weight", "phase"]], self._validation()[["record_id", "text", "label"]]),
-            *(
-                test[["record_id", "text"]],
-                self.context.taxonomy,
-                self.learner.model_copy(update=changes),
-            ),
+            self._rows()[["text", "label", "origin", "weight", "phase"]],
+            self._validation()[["record_id", "text", "label"]],
+            test[["record_id", "text"]],
+            self.context.taxonomy,
+            self.learner.model_copy(update=changes),
             *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.kind),
         )
 
@@ -212,7 +211,9 @@ class _Run:
         read = given.drop(columns=["free_answer"], errors="ignore").drop(columns=["split", "record_id"])
         named = [_headed(pd.concat([rows, read], axis=1), self._key())]
         if "free_answer" in given:
-            answered = pd.concat([rows, read.assign(predicted=given["free_answer"])], axis=1)
+            # A free answer has no probabilities.
+            zeros = {name: 0.0 for name in read.columns if name.startswith(PROBABILITY_PREFIX)}
+            answered = pd.concat([rows, read.assign(predicted=given["free_answer"], **zeros)], axis=1)
             named.append(_headed(answered, self._key(", free")))
         return pd.concat(named, ignore_index=True)
 

@@ -108,9 +108,9 @@ def _offered(candidates: pd.DataFrame, config: SearchConfig, design: DesignConfi
             "experiment that they come from at that size"
         )
     offered = candidates[inside].reset_index(drop=True)
-    if any(config.taus) and offered["probability"].isna().all():
+    if offered["probability"].isna().all() and (any(config.taus) or AGREEMENT in config.filters):
         raise ValueError(
-            f"analyses.search.taus is {config.taus}, but no candidate has a probability; give an arm of the "
+            f"analyses.search asks for {AGREEMENT}, but no candidate has a probability; give an arm of the "
             f"experiment that they come from the filter {AGREEMENT}"
         )
     return offered

@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 DEVICE, CACHE = "params:device", "params:cache"
 RUN_LOG = "run_log"
+PAGE_NODES = {"write_reference_page", "write_overview_page"}
+"""Of several experiments."""
 OPTIONAL = ("OptionalCSV", "OptionalJSON", "OptionalParquet", "RawFolder")
 """Data sets that load where nothing has been made yet, or say themselves what is missing."""
 
@@ -99,7 +101,7 @@ class RunHooks:
         work = work_of(pipeline, catalog, only_missing=only_missing)
         if not work.nodes:
             return
-        experiments = {experiment_of(node) for node in pipeline.nodes}
+        experiments = {name for name in map(experiment_of, pipeline.nodes) if name is not None}
         logs = {log_of(name): name for name in experiments if log_of(name) in catalog}
         saved = [catalog.get(name) for name in sorted({*work.all_outputs(), *logs}) if name in catalog]
         cache = [Path(catalog.load(CACHE))] if CACHE in work.inputs() else []
@@ -191,11 +193,13 @@ def check_runner(run_params: dict[str, Any]) -> None:
         )
 
 
-def experiment_of(node: Node) -> str:
+def experiment_of(node: Node) -> str | None:
     """Return the experiment that a node belongs to: its first namespace, or the default one, which has none.
 
-    Stages are pipelines too, and name namespaces of the default experiment: only experiments count.
+    None: of several, as a page over them. Stages name namespaces of the default experiment: only experiments count.
     """
+    if node.name in PAGE_NODES:
+        return None
     first = (node.namespace or "").split(".")[0]
     return first if first in current_loader().experiments() else DEFAULT
 
@@ -205,9 +209,9 @@ def is_incremental(run_params: dict[str, Any]) -> bool:
     return IncrementalRunner.__name__ in str(run_params.get("runner"))
 
 
-def log_of(experiment: str) -> str:
-    """Return the name of the log that an experiment's times are entered in."""
-    return RUN_LOG if experiment == DEFAULT else f"{experiment}.{RUN_LOG}"
+def log_of(experiment: str | None) -> str:
+    """Return the name of the log that an experiment's times are entered in; empty: there is none."""
+    return "" if experiment is None else RUN_LOG if experiment == DEFAULT else f"{experiment}.{RUN_LOG}"
 
 
 def covers(pipeline: Pipeline, experiment: str) -> bool:
@@ -333,6 +337,9 @@ def _openers_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
         if hasattr(value, "models"):
             yield name, value
+        else:
+            for field in type(value).model_fields:
+                yield from _openers_in(f"{name}.{field}", getattr(value, field))
     elif isinstance(value, dict) and value.get("kind") in LEARNERS:
         yield name, learner_config(value)
     elif isinstance(value, dict) and value.get("kind") in GENERATORS:

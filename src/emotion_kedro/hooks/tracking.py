@@ -105,7 +105,7 @@ class TrackingHooks:
         """Log every experiment of the run that left something new."""
         if self.store is None:
             return
-        for experiment in sorted({experiment_of(node) for node in pipeline.nodes}):
+        for experiment in sorted({name for name in map(experiment_of, pipeline.nodes) if name is not None}):
             prefix = "" if experiment == DEFAULT else f"{experiment}."
             outputs = {
                 name.removeprefix(prefix): path_of(catalog.get(name))

@@ -263,8 +263,9 @@ def interval(values: Resampled, data_seeds: ArrayLike, evaluation: EvaluationCon
     if not len(values.samples) or np.isnan(estimate):
         return Interval(estimate, np.nan, np.nan)
     means = mean_over_runs(values, data_seeds, evaluation)
-    low, high = np.quantile(means, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
-    return Interval(estimate, float(low), float(high), float(means.std()))
+    # A resample may lack what a share is of: answers, where few are given.
+    low, high = np.nanquantile(means, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
+    return Interval(estimate, float(low), float(high), float(np.nanstd(means)))
 
 
 def share_interval(

@@ -135,7 +135,9 @@ def _losses_of_rows(runs: pd.DataFrame, predictions: pd.DataFrame, arm: str) -> 
 def _is_lower(losses: pd.Series, others: pd.Series) -> bool:
     """Whether losses are lower than others of the same rows by more than a standard error of the difference."""
     gains = (others - losses).dropna().to_numpy()
-    return len(gains) < 2 or bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
+    if len(gains) < 2:  # of one row there is no standard error; of none, nothing says that it is not
+        return len(gains) == 0
+    return bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
 def _choice(

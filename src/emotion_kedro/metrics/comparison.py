@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
 from emotion_kedro.schemas import Comparisons, LabelGains
+
+logger = logging.getLogger(__name__)
 
 LEARNER = "learner:"
 """Begins the name of a learner where a pair compares learners instead of arms."""
@@ -127,8 +130,8 @@ def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Desig
     change: dict[str, Any] = {field: second}
     partners = {design: design._replace(**change) for design in designs if getattr(design, field) == first}
     both = [(design, partner) for design, partner in partners.items() if partner in designs]
-    if not both:
-        raise ValueError(f"compare has {list(pair)}, which share no size and no {other}")
+    if not both:  # of a size that the table does not reach, for one
+        logger.warning("%s and %s are not compared: they share no size and no %s", *pair, other)
     yield from both
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -49,27 +50,32 @@ class Memory:
     used: int = 0
     full: str | None = None
     """The model that found no room."""
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    """Labels are tuned side by side, on the same frozen blocks."""
 
     def of(self, model: str) -> dict[Row, torch.Tensor]:
         """Return what is kept of a model, which counts as its latest use."""
-        self.kept[model] = self.kept.pop(model, {})
-        return self.kept[model]
+        with self.lock:
+            self.kept[model] = self.kept.pop(model, {})
+            return self.kept[model]
 
     def add(self, model: str, row: Row, states: torch.Tensor) -> bool:
         """Keep the states of a row, (tokens, width); False if there is no room."""
-        of_model = self.of(model)
-        while self.used + states.nbytes > self.limit and len(self.kept) > 1:
-            self.used -= sum(old.nbytes for old in self.kept.pop(next(iter(self.kept))).values())
-        if self.used + states.nbytes > self.limit:
-            self.full = model
-            return False
-        of_model[row] = states
-        self.used += states.nbytes
-        return True
+        with self.lock:
+            of_model = self.of(model)
+            while self.used + states.nbytes > self.limit and len(self.kept) > 1:
+                self.used -= sum(old.nbytes for old in self.kept.pop(next(iter(self.kept))).values())
+            if self.used + states.nbytes > self.limit:
+                self.full = model
+                return False
+            of_model[row] = states
+            self.used += states.nbytes
+            return True
 
     def clear(self) -> None:
         """Forget everything."""
-        self.kept, self.used, self.full = {}, 0, None
+        with self.lock:
+            self.kept, self.used, self.full = {}, 0, None
 
 
 MEMORY = Memory()

@@ -201,7 +201,10 @@ def load_language_model(name: str, device: Device) -> LanguageModel:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    opened: Any = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+    model, loading = opened
+    if lacking := sorted(loading["missing_keys"]):  # they would be noise, silently
+        raise ValueError(f"{name} lacks {len(lacking)} weights of a language model, {lacking[0]} among them")
     return LanguageModel(model.to(device.place), AutoTokenizer.from_pretrained(name))
 
 

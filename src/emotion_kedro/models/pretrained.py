@@ -17,9 +17,9 @@ from typing import Any
 
 from click import ClickException
 
-from emotion_kedro.config.augmentation import SCRATCH, WORDNET, EDAConfig, TunedGeneratorConfig
-from emotion_kedro.config.base import Config, choices
-from emotion_kedro.config.models import TunedConfig
+from emotion_kedro.config.augmentation import SCRATCH, WORDNET, EDAConfig, PromptedConfig, TunedGeneratorConfig
+from emotion_kedro.config.base import choices
+from emotion_kedro.config.models import CausalLMConfig, TunedConfig
 from emotion_kedro.storage.whole_files import sha256_of
 
 logger = logging.getLogger(__name__)
@@ -181,6 +181,8 @@ LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
 PLACES = ("max_position_embeddings", "n_positions")
 ENCODERS = {"bert", "roberta", "distilbert", "electra", "albert", "xlm-roberta", "mpnet", "deberta", "deberta-v2"}
 """Model types that are encoders and cannot generate text."""
+WRITERS = (TunedGeneratorConfig, PromptedConfig, CausalLMConfig)
+"""What needs a base that can."""
 
 
 def check_directory(directory: Path) -> None:
@@ -242,7 +244,7 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def check_fit(name: str, config: Config) -> None:
+def check_fit(name: str, config: Any) -> None:
     """Check what a learner or a generator asks of its base against what the base's configuration says.
 
     Args:
@@ -253,16 +255,19 @@ def check_fit(name: str, config: Config) -> None:
         MissingWeightsError: if more layers are frozen, or longer texts read, than the base has places for; if a
             generator's base writes no text; if there is no WordNet where ``eda`` is to find one.
     """
-    base = _configuration(getattr(config, "base", "")) if getattr(config, "base_model", None) is None else {}
+    config = getattr(config, "features", config)  # of a linear learner
+    base_name = getattr(config, "base", None)
+    opened = base_name in config.models() and getattr(config, "base_model", None) is None
+    base = _configuration(str(base_name)) if opened else {}
     layers, places = _first(base, LAYERS), _first(base, PLACES)
     frozen, tokens = getattr(config, "frozen_layers", 0), getattr(config, "max_tokens", 0)
     problem = ""
     if isinstance(config, TunedConfig) and layers is not None and frozen > layers:
         problem = f"frozen_layers is {frozen}, but {config.base} has {layers} layers"
-    if isinstance(config, TunedConfig | TunedGeneratorConfig) and places is not None and tokens > places:
-        problem = f"max_tokens is {tokens}, but {config.base} reads {places} tokens at most"
-    if isinstance(config, TunedGeneratorConfig) and base.get("model_type") in ENCODERS:
-        problem = f"the base {config.base} is a {base['model_type']}, which writes no text: a generator needs another"
+    if places is not None and tokens > places:
+        problem = f"max_tokens is {tokens}, but {base_name} reads {places} tokens at most"
+    if isinstance(config, WRITERS) and base.get("model_type") in ENCODERS:
+        problem = f"the base {base_name} is a {base['model_type']}, which writes no text: take another"
     if isinstance(config, EDAConfig) and config.wordnet:
         missing = [part for part in WORDNET if not Path(config.wordnet, part).is_file()]
         if missing:

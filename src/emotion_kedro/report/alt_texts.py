@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.metrics.runs import BASELINE, kept_runs
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import change, points, size_name, with_interval
 
@@ -50,7 +50,8 @@ def of_confusion(confusion: pd.DataFrame) -> str:
     if shown.empty:
         return "No predictions."
     arm = shown["arm"].iloc[0]
-    shown = shown[(shown["arm"] == arm) & (shown["label"] != shown["predicted"]) & (shown["rows"] > 0)]
+    shown = kept_runs(shown[shown["arm"] == arm])  # of the learner and size that are drawn
+    shown = shown[(shown["label"] != shown["predicted"]) & (shown["rows"] > 0)]
     often = shown.nlargest(3, "rows")
     entries = [f"{row.label} taken for {row.predicted} in {row.rows:.0f} rows" for row in rows_of(often)]
     return _listed(f"True against predicted labels; most frequent errors of {arm}", entries or ["none"])

@@ -31,8 +31,12 @@ def dataset_card(
     decisions: pd.DataFrame,
     text_quality: pd.DataFrame,
 ) -> str:
-    """Return the ``README.md`` beside the texts; ``emotion push`` reads the names of its sources."""
+    """Return the ``README.md`` beside the texts.
+
+    ``emotion push`` reads in its head the sources, and the generators whose texts are real ones.
+    """
     rows = len(candidates)
+    real = [name for name, raw in generators.items() if not generator_config(raw).writes_new_text]
     return render(
         "dataset_card.md.j2",
         pretty_name=f"Synthetic texts of {name}",
@@ -40,6 +44,8 @@ def dataset_card(
         question=question,
         data_note=data_note,
         sources=json.dumps(list(sources)),
+        real=json.dumps(real),
+        real_names=", ".join(f"`{name}`" for name in real),
         size_category=next((size for limit, size in SIZES.items() if rows < limit), "1M<n<10M"),
         generators=_generators(generators),
         filters=_filters(arms, filters),

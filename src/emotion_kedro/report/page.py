@@ -136,7 +136,7 @@ def _recommended_accuracy(report: Report) -> str:
     chosen, scores = report.recommended, report.scores
     if chosen is None or scores.empty:
         return DASH
-    same = (scores["arm"] == chosen["arm"]) & (scores["learner"] == chosen["learner"])
+    same = (scores[["arm", "learner", "size"]] == [chosen[name] for name in ("arm", "learner", "size")]).all(axis=1)
     rows = scores[same & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
     return DASH if rows.empty else with_interval(*rows.iloc[-1][["value", "low", "high"]])
 

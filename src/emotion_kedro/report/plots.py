@@ -60,7 +60,9 @@ def accuracy_plot(scores: pd.DataFrame) -> bytes:
         return empty_plot("no scores")
     arms = shown[shown["arm"] != BASELINE]
     if arms["size"].nunique() > 1:
-        return _curves(arms[arms["size"] != ALL_ROWS], shown[shown["arm"] == BASELINE])
+        whole = arms[arms["size"] == ALL_ROWS]
+        lines = whole.assign(learner=whole["arm"].map(short) + ", " + whole["learner"] + ", all rows")
+        return _curves(arms.drop(whole.index), pd.concat([shown[shown["arm"] == BASELINE], lines]))
     return _dots(arms, shown[shown["arm"] == BASELINE])
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.calibration import of_kept_run
+from emotion_kedro.metrics.diversity import words
 from emotion_kedro.metrics.scores import label_scores, score_table
 from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
 from emotion_kedro.report.page import render
@@ -129,9 +130,10 @@ def recommendation_table(recommendation: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(recommendation: pd.DataFrame, evaluation: EvaluationConfig, directory: Path, path: str) -> dict[str, Any]:
-    """Return what pages and summary say: ``arm, learner, command, reason, answers, imports, line, table``."""
+    """Return what pages and summary say: ``arm, learner, size, command, reason, answers, imports, line, table``."""
     return {
         **{name: str(chosen(recommendation)[name]) for name in ("arm", "learner")},
+        "size": int(chosen(recommendation)["size"]),
         "command": f'emotion predict --model {path} "a text"',
         "reason": reason(recommendation),
         "answers": answers(recommendation, evaluation),
@@ -242,13 +244,13 @@ def _training(learned: Learned, row: pd.Series) -> dict[str, Any]:
     sources = rows["record_id"].map(learned.records.set_index("record_id")["source"])
     origin = rows["generator"].where(rows["origin"] == "added", sources)
     counted = pd.crosstab([rows["origin"], origin.rename("from")], rows["label"], margins=True, margins_name="all")
-    words = rows["text"].str.split().str.len().quantile([0.05, 0.95]).round().astype(int).tolist()
+    lengths = rows["text"].map(lambda text: len(words(text))).quantile([0.05, 0.95]).round().astype(int).tolist()
     added = bool((rows["origin"] == "added").any())
     return {
         "training": counted.drop("all", level=0).rename_axis(columns=None).reset_index(),
         "training_note": _added_note(learned.filters) if added else "No generated text is among them.",
         "sources": ", ".join(sorted(set(map(str, sources.dropna())))) or "none: it learned from generated text alone",
-        "words": words,
+        "words": lengths,
     }
 
 

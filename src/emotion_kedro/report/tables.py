@@ -279,7 +279,7 @@ def leakage_table(leakage: pd.DataFrame) -> pd.DataFrame:
     """Return how many test rows stand in train as well, in words."""
     ways = {
         "plain": "rows shuffled as they come",
-        "grouped": "near-duplicates kept together (used here)",
+        "grouped": "near-duplicates kept together",
         "rows": "as the rows come (used here)",
     }
     shown = leakage.assign(

@@ -107,7 +107,8 @@ def sampled_texts(texts: pd.DataFrame, evaluation: EvaluationConfig) -> pd.DataF
     Returns:
         The columns of ``texts``, and ``outcome``: which arms kept it, or why it was refused.
     """
-    judged = texts.assign(outcome=[_outcome(row) for row in texts.to_dict("records")])
+    outcomes = pd.Series([_outcome(row) for row in texts.to_dict("records")], texts.index, dtype="str")
+    judged = texts.assign(outcome=outcomes)
     kept = judged["outcome"].str.startswith(KEPT)
     mixed = judged.assign(kept=kept).sample(frac=1, random_state=evaluation.seed)
     numbers = {True: evaluation.examples, False: REFUSED_EXAMPLES}

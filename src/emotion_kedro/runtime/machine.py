@@ -30,7 +30,7 @@ def describe_setting() -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d"),
         "commit": _commit(),
         # Where the raw tables lie differs from machine to machine, and is nobody else's business.
-        "command": re.sub(r"(raw_root=)[^,\s]+", r"\1FOLDER", " ".join(["kedro", *sys.argv[1:]])),
+        "command": " ".join(["kedro", *(re.sub(r"(raw_root=)[^,]+", r"\1FOLDER", word) for word in sys.argv[1:])]),
     }
 
 

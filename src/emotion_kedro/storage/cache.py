@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 TABLE = "table.parquet"
 WORK = "work"
+SHOWN_NAME = 100
+"""Characters of a name that a folder's begins with: file systems take some 250 in all."""
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest turns out to be damaged."""
 
@@ -105,10 +107,10 @@ class Cache:
         return Vectors(self.root / kind / identity)
 
     def work(self, name: str, identity: str) -> Work:
-        """Return the checkpoints of one piece of work; its name may hold any characters."""
+        """Return the checkpoints of one piece of work; its name may hold any characters, and be of any length."""
         self._clean_once(WORK)
         folder = self.root / WORK
-        work = Work(folder / self._result / f"{quote(name, safe='')}-{identity}", folder)
+        work = Work(folder / self._result / f"{quote(name, safe='')[:SHOWN_NAME]}-{identity}", folder)
         OPENED[self.owner].add(work.directory)
         return work
 

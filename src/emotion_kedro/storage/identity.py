@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metrics", "models")
 """Rooms whose code decides what long work comes to."""
-LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "numpy", "pandas", "scikit-learn", "scipy")
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "peft", "numpy", "pandas", "scikit-learn", "scipy", "captum", "optuna"),
+)
 """On whose versions results depend."""
 PACKAGE = Path(emotion_kedro.__file__).parent
 MARK: list[str] = []

@@ -27,7 +27,7 @@ SECONDS_UNUSED = 30 * 24 * 3600
 SECONDS_ABANDONED = 24 * 3600
 """Age from which a leftover is removed whose writer cannot be looked up: it ran on another machine."""
 ATTEMPTS = 100
-"""So often a directory is put in the place of one that others put there in the meantime."""
+"""At a rename, while other processes keep putting a directory in the same place."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_IN_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 NO_ROOM = "the disk has no room for"
@@ -208,8 +208,10 @@ def assert_whole(directory: Path) -> None:
 
 
 def _check_sums(directory: Path) -> dict[str, str]:
-    files = (file for file in sorted(directory.rglob("*")) if file.is_file() and file.name not in (CHECK_SUMS, CARD))
-    return {str(file.relative_to(directory)): sha256_of(file) for file in files}
+    # What begins with a dot is the system's: an operating system or a notebook leaves such files.
+    names = (file.relative_to(directory) for file in sorted(directory.rglob("*")) if file.is_file())
+    seen = (name for name in names if name.name != CARD and not any(part.startswith(".") for part in name.parts))
+    return {str(name): sha256_of(directory / name) for name in seen}
 
 
 def sha256_of(file: Path) -> str:
@@ -223,7 +225,7 @@ def set_aside(path: Path, error: Exception) -> None:
     damaged = path.with_name(f"{DAMAGED}{uuid.uuid4().hex[:8]}-{path.name}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(damaged)
-        logger.warning("%s is damaged (%s); set aside as %s, it is made anew", path, error, damaged.name)
+        logger.warning("%s cannot be used (%s); set aside as %s, it is made anew", path, error, damaged.name)
 
 
 def clean(folder: Path) -> None:

@@ -75,7 +75,7 @@ def try_table(
     from emotion_kedro.app.own_table.guessing import with_test_file
     from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.app.own_table.reading import without_labels
-    from emotion_kedro.config.loader import PAGES, STAGES, current_loader
+    from emotion_kedro.config.loader import current_loader
     from emotion_kedro.data.reader_errors import without_keys
     from emotion_kedro.runtime.guards import alone_in
 
@@ -100,7 +100,7 @@ def try_table(
             words = _described(describe, profile)
             experiment_name = name or name_for(file, quick=quick)
             experiment = _checked(source, profile, name=experiment_name, quick=quick, words=words, unlabelled=texts)
-            written = write_experiment(FOLDER, experiment_name, experiment, {*loader.experiments(), *STAGES, *PAGES})
+            written = write_experiment(FOLDER, experiment_name, experiment, loader.taken_names())
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
     forecast = _announce(written, experiment_name, experiment, profile, quick)
@@ -173,7 +173,10 @@ def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any)
     from emotion_kedro.app.own_table.experiment_file import experiment_for
     from emotion_kedro.config.base import reasons
     from emotion_kedro.config.experiment import ExperimentFile
+    from emotion_kedro.config.loader import NAME
 
+    if not NAME.fullmatch(name):
+        raise ValueError(f"--name {name}: an experiment's name has to be of letters, digits and _, a letter first")
     if len(profile.fit) < 2:
         raise ValueError(
             f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     Raises:
         SourceError: if the file cannot be read, or no column can be what is wanted.
     """
-    config, names, notes = _opened(path, _layout(path), text, label)
+    config, names, notes = _opened(path, _layout(path, named=(text, label)), text, label)
     columns = list(_columns(path, config, names))
     if not columns:
         raise SourceError(f"{path}: the table has no rows")
@@ -81,6 +81,8 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     by_name = {column.name: column for column in columns}
     notes += [] if text else [_why_text(by_name[texts[0]])]
     notes += [] if label else [_why_label(by_name[labels[0]])]
+    if texts[0] == labels[0]:
+        raise SourceError(f"{path}: text and label are both {texts[0]!r}; name two columns")
     chosen = {"text_column": texts[0], "label_column": labels[0], "unknown_labels": "drop", "bad_rows": "error"}
     source = SourceConfig.model_validate({**config.model_dump(exclude_unset=True), **chosen})
     doubts = {what: tuple(some) for what, some in (("text", texts), ("label", labels)) if len(some) > 1}
@@ -94,7 +96,7 @@ def with_test_file(source: SourceConfig, path: Path) -> SourceConfig:
         SourceError: if the file cannot be read, lacks a column, or is laid out in another way.
     """
     other = guess_source(path, text=source.text_column, label=source.label_column).source
-    for what in ("format", "separator", "encoding", "column_names"):
+    for what in ("format", "separator", "encoding", "quoting", "column_names"):
         mine, its = getattr(source, what), getattr(other, what)
         if mine != its and not (what == "encoding" and path.read_bytes().isascii()):
             raise SourceError(
@@ -119,7 +121,7 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
     """
     if ".." in path.parts:
         path = path.absolute()  # a source's file that leaves the raw folder is named in full
-    layout, notes = _layout(path, least=1, named=text)
+    layout, notes = _layout(path, least=1, named=(text,))
     if path.suffix.lower() == ".txt" and text is None and "separator" not in layout:
         layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
     config, names, notes = _opened(path, (layout, notes), text)
@@ -159,13 +161,13 @@ def _no_column(path: Path, what: str, names: list[str]) -> SourceError:
 # --- the file -----------------------------------------------------------------------------------------------------
 
 
-def _layout(path: Path, least: int = 2, named: str | None = None) -> tuple[dict[str, Any], list[str]]:
+def _layout(path: Path, least: int = 2, named: Sequence[str | None] = ()) -> tuple[dict[str, Any], list[str]]:
     """Return the keys of a source that say how the file is read, and what is to be said of them.
 
     Args:
         path: the file.
         least: columns that it has at least.
-        named: one of them, if there is a header.
+        named: some of them, if there is a header.
     """
     if not path.is_file():
         raise reader_errors.missing_file(path)
@@ -217,7 +219,9 @@ def _is_lines(path: Path, encoding: str) -> bool:
         return next((line.strip() for line in lines if line.strip()), "").startswith("{") and any(map(str.strip, lines))
 
 
-def _delimited(path: Path, layout: dict[str, Any], least: int, named: str | None) -> tuple[dict[str, Any], list[str]]:
+def _delimited(
+    path: Path, layout: dict[str, Any], least: int, named: Sequence[str | None]
+) -> tuple[dict[str, Any], list[str]]:
     """Return separator, quoting and, where the first row is one of data, names of the columns."""
     usual = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
     marks = dict.fromkeys([usual, *SEPARATORS])
@@ -232,7 +236,7 @@ def _delimited(path: Path, layout: dict[str, Any], least: int, named: str | None
     if not quoting:
         keys["quoting"] = False
         notes.append("quotation marks are characters like any other")
-    if named not in rows[0] and _is_data(rows):
+    if not any(name in rows[0] for name in named) and _is_data(rows):
         keys["column_names"] = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         notes.append(f"no header: its columns are called {', '.join(keys['column_names'])}")
     return keys, notes
@@ -274,7 +278,8 @@ def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], tuple[fl
 def _is_data(rows: list[list[str]]) -> bool:
     """Whether the first row is no header: a number, a long text, or a value that comes again below it."""
     first, others = rows[0], rows[1:]
-    if len(set(first)) < len(first) or (len(first) == 1 and " " in first[0].strip()):
+    filled = [cell for cell in first if cell]
+    if len(set(filled)) < len(filled) or (len(first) == 1 and " " in first[0].strip()):
         return True
     for place, cell in enumerate(first):
         below = [row[place] for row in others]

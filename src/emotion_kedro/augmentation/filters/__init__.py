@@ -21,6 +21,9 @@ from emotion_kedro.config.filters import FILTERS, NovelFilter
 from emotion_kedro.data.near_duplicates import NearIndex
 from emotion_kedro.metrics.diversity import repetition, words
 
+BY_A_PERSON = "reviewed"
+"""The kind of the filter that follows what a person decided."""
+
 
 def score_candidates(
     candidates: pd.DataFrame,
@@ -41,7 +44,7 @@ def score_candidates(
         read: texts -> probabilities (texts, labels), from a classifier trained on real train rows alone; None where no
             arm asks for it.
         unfiltered: generators whose texts are right by their making. They have no similarity and no probability, and
-            no filter looks at them.
+            no filter looks at them but :data:`BY_A_PERSON`.
     """
     texts = candidates["text"].astype("str").reset_index(drop=True)
     measured = ~candidates["generator"].isin(list(unfiltered)).to_numpy()
@@ -96,7 +99,9 @@ def apply_filters(
     filtered = scored["train_similarity"].notna()
     context = FilterContext(train_rows, quota)
     for name in names:
-        candidates = scored[filtered & (reasons == KEPT)]
+        # What a person rejects is refused whoever wrote it.
+        looked_at = filtered | (configs[name].kind == BY_A_PERSON)
+        candidates = scored[looked_at & (reasons == KEPT)]
         if candidates.empty:
             continue
         refused = FILTERS[configs[name].kind].load()(candidates, configs[name], context)

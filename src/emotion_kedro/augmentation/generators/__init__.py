@@ -162,17 +162,17 @@ def draw_candidates(
     """
     assert_disjoint(config, context, name)
     sampler = LabelSampler(config, context, fitted, name)
-    if sampler.is_slow and config.writes_text:
+    if sampler.is_slow and config.writes_new_text:
         sampler.write_ahead()
     # One that is tuned as it writes takes its initial values from the random state that threads share; and what writes
     # nothing reads all texts first, of which each thread would wait for the same.
-    at_once = sampler.is_slow and config.writes_text and (fitted is not None or not config.needs_training)
+    at_once = sampler.is_slow and config.writes_new_text and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
     tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))
     # All its labels are in the cache: a generator that was tuned for them is never asked again.
     context.cache.finish(CANDIDATES, sampler.identity)
     candidates = pd.concat(tables, ignore_index=True)
-    if not config.writes_text:
+    if not config.writes_new_text:
         return candidates
     # Kept texts too: they may have been written when other rows were held out.
     copies = context.guard.copies(candidates["text"].tolist())

@@ -41,9 +41,15 @@ class PromptedModel:
     context: GenerationContext
 
     @cached_property
+    def _opened(self) -> list[LanguageModel]:
+        return []
+
+    @property
     def _language_model(self) -> LanguageModel:
-        with OPENING:
-            return load_language_model(open_name(self.config.base), self.context.device)
+        with OPENING:  # labels may be written for side by side, by one model
+            if not self._opened:
+                self._opened.append(load_language_model(open_name(self.config.base), self.context.device))
+            return self._opened[0]
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts of a label, the first line of each answer; none where it has no train texts."""

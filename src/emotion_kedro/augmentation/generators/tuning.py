@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 BASES, BASE, MODELS = "bases", "base", "generators"
 ALL_LABELS = "all labels"
 """What stands in a log for the rows of all labels."""
+HEADING = 16
+"""Tokens before a text that a model writes: where it begins, and its label."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def _make_base(
         return Reference(config.base), []
     context.device.seed(seed)
     if config.base == SCRATCH:
-        model = new_language_model(texts, config.scratch, max_tokens=config.max_tokens, device=context.device)
+        longest = max(config.max_tokens, config.decoding.max_new_tokens + HEADING)
+        model = new_language_model(texts, config.scratch, max_tokens=longest, device=context.device)
     else:
         model = choose_trained(load_language_model(open_name(config.base), context.device), config)
     log = fit_language_model(

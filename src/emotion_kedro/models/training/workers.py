@@ -145,6 +145,8 @@ def _assert_room(workers: int, kind: str) -> None:
 def _take_share(given: dict[str, Any]) -> None:
     import torch
 
+    # Ray may give each process of a machine another GPU than the one on which the model was pickled.
+    given["task"].model.to(given["device"].place)
     checkpoints = given.pop("checkpoints")
     team = Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
     run = Run(**given, team=team)

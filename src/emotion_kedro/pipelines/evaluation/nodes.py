@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_kedro.config.base import Frame
-from emotion_kedro.config.data import IngestionConfig
+from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
 from emotion_kedro.pipelines.evaluation.pictures import pictures_of
@@ -136,13 +136,19 @@ def write_dataset_card(
     arms: dict[str, Any],
     filters: dict[str, Any],
     ingestion: Any,
+    unlabelled: Any,
 ) -> str:
     """Return the card that lies beside the texts."""
+    from emotion_kedro.config.augmentation import generator_config
     from emotion_kedro.report.dataset_card import dataset_card
 
     note = data_note(raw_folder, split_records, ingestion)
-    sources = sorted(split_records["source"].unique())
-    return dataset_card(name, question, note, sources, generators, arms, filters, candidates, decisions, text_quality)
+    sources = set(split_records["source"])
+    if unlabelled and any(generator_config(raw).reads_unlabelled for raw in generators.values()):
+        sources |= set(UnlabelledConfig.model_validate(unlabelled).sources)
+    return dataset_card(
+        name, question, note, sorted(sources), generators, arms, filters, candidates, decisions, text_quality
+    )
 
 
 def _predicted_texts(candidates: Frame, candidate_predictions: Frame, predictions: Frame, test: Frame) -> Frame:
@@ -211,10 +217,12 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
     """Return the sources, rows and labels of the records, and what makes figures of them say less."""
     from emotion_kedro.data.splitting import UNGROUPED
 
-    # None: the records come from another experiment.
-    sources = IngestionConfig.model_validate(ingestion).sources if ingestion else {}
-    outside = any(Path(file).expanduser().is_absolute() for source in sources.values() for file in source.all_files)
     rows = split_records.groupby("source").size()
+    if ingestion:
+        sources = IngestionConfig.model_validate(ingestion).sources.values()
+        outside = any(Path(file).expanduser().is_absolute() for source in sources for file in source.all_files)
+    else:  # the records come from another experiment, whose sources may lie anywhere
+        outside = not all((raw_folder / str(source)).is_dir() for source in rows.index)
     splits = split_records["split"].value_counts()
     parts = [
         ", ".join(f"{source} {count:,}" for source, count in rows.items()) + " rows",

@@ -121,7 +121,7 @@ def _listing() -> Node:
 
 def _describing() -> Node:
     tables = _tables("candidates", "decisions", "text_quality", "raw_folder", "split_records")
-    parameters = _parameters("name", "question", "generators", "arms", "filters", "ingestion")
+    parameters = _parameters("name", "question", "generators", "arms", "filters", "ingestion", "unlabelled")
     return _node(write_dataset_card, tables | parameters, "dataset_card")
 
 

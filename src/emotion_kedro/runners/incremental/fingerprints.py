@@ -31,7 +31,8 @@ STANDS_FOR = "stands_for"
 """Where the same metadata say of a data set in memory what it was made from."""
 MISSING = "missing"
 WHERE = {"filepath", "path", "credentials", "fs_args", "metadata", "version", "latest"}
-"""Arguments of data sets on which nothing depends that they hold."""
+"""Arguments that do not change a data set's content."""
+NOTES = "README.md"
 
 
 class UnknownError(Exception):
@@ -234,7 +235,10 @@ def path_of(dataset: Any) -> Path | None:
 
 
 def files_in(path: Path) -> dict[str, str]:
-    """Return the digest of a file, under ``""``, or of each in a directory that is not hidden, by its relative path."""
+    """Return the digest of a file, under ``""``, or of each in a directory, by its relative path.
+
+    Of a directory hidden files do not count, nor does what people may write beside data: :data:`NOTES`.
+    """
     if path.is_file():
         return {"": digest_of(path)}
     inside = (file for file in sorted(path.rglob("*")) if file.is_file())
@@ -242,7 +246,7 @@ def files_in(path: Path) -> dict[str, str]:
     return {
         relative.as_posix(): digest_of(file)
         for relative, file in paths.items()
-        if not any(part.startswith(".") for part in relative.parts)
+        if not any(part.startswith(".") for part in relative.parts) and relative.as_posix() != NOTES
     }
 
 

@@ -131,7 +131,7 @@ def handlers_kept() -> Iterator[None]:
     except SystemExit as error:
         ended = error
     finally:
-        if is_main:
+        if is_main and handler is not None:  # None: one that Python did not set, and cannot
             signal.signal(signal.SIGTERM, handler)
     if ended is not None:
         if is_main and ended.code == signal.SIGTERM:  # so Ray's ends the process

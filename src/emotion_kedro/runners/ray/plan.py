@@ -129,5 +129,6 @@ def described(
     for count in workers:
         took = start_up + wall_time(pipeline, seconds, count, overhead)
         workers_there = f"{count:>6} worker{'s' * (count > 1)}"
-        lines += [f"{workers_there} {took:10.1f} s, {work / took:.2f} times as fast as the nodes' own times in a row"]
+        gain = work / max(took, 1e-9)
+        lines += [f"{workers_there} {took:10.1f} s, {gain:.2f} times as fast as the nodes' own times in a row"]
     return lines
