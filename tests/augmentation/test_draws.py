@@ -25,6 +25,7 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.data.leak_guard import LeakError
+from emotion_kedro.data.splitting import UNGROUPED
 from emotion_kedro.pipelines import generation, synthesis
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, filter_candidates
 from emotion_kedro.schemas import Candidates, ScoredCandidates
@@ -187,6 +188,9 @@ def test_unlabelled_texts_that_copy_held_out_ones_are_left_out(contexts: DrawCon
         }
     ).assign(split=["train", "train", "test"])
     assert replace(contexts, unlabelled_texts=texts).unlabelled["record_id"].tolist() == ["u:2"]
+    # Of a plain split the rows may stand on both sides, other texts may not.
+    plain = replace(contexts, split_records=contexts.split_records.assign(group=UNGROUPED), unlabelled_texts=texts)
+    assert plain.unlabelled["record_id"].tolist() == ["u:2"]
     assert len(contexts.unlabelled) == 60
 
 

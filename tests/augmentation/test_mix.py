@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from emotion_kedro.augmentation.filters import score_candidates
-from emotion_kedro.augmentation.mix import compose_rows
+from emotion_kedro.augmentation.mix import compose_arm, compose_real_arm, compose_rows
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.data.leak_guard import LeakGuard
+from emotion_kedro.data.subsamples import DesignSplits
 from emotion_kedro.schemas import Decisions, TrainingRows
 
 WEIGHT = 5.0
@@ -152,3 +153,12 @@ def test_agreement_weighs_in_proportion() -> None:
 def test_an_arm_without_rows_is_an_error_that_says_what_became_of_them() -> None:
     with pytest.raises(ValueError, match=r"the arm bare has no row to learn from \(too short: 1\)"):
         composed({"rows": "none", "add": ["g"], "filters": ["length"]}, WRITTEN.iloc[[2]], name="bare")
+
+
+def test_an_arm_of_sizes_that_the_table_does_not_reach_is_an_error_that_says_so() -> None:
+    splits = DesignSplits(ROWS.assign(split="train"), DesignConfig(sizes=(1, 64)))
+    arm = ArmConfig.model_validate({"sizes": (64,)})
+    with pytest.raises(ValueError, match=r"arms\.mixed\.sizes is \(64,\), and no label has so many train rows"):
+        compose_real_arm("mixed", arm, splits)
+    with pytest.raises(ValueError, match=r"arms\.mixed\.sizes"):
+        compose_arm("mixed", arm, splits, WRITTEN, filter_configs({}))

@@ -100,6 +100,12 @@ def test_line_ends_quotes_and_blank_lines(tmp_path: Path) -> None:
     assert report["rows"] == 2
 
 
+def test_blank_lines_before_the_header_are_none_of_it(tmp_path: Path) -> None:
+    records, report = read(tmp_path, "\ntext,label\na day,joy\na night,\n", unknown_labels="drop")
+    assert records["text"].tolist() == ["a day"]
+    assert report["rows"] == 2
+
+
 def test_empty_fields_at_the_end_are_not_missing_fields(tmp_path: Path) -> None:
     records, _ = read(tmp_path, "text,label,note\na,joy,\nb,joy,x\n")
     assert records["text"].tolist() == ["a", "b"]

@@ -110,6 +110,14 @@ def test_ids_of_several_files_do_not_meet(tmp_path: Path) -> None:
     assert report["jokes"]["rows"] == 2
 
 
+def test_letters_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text(f"a letter in {name}")
+    table, report = read_unlabelled(tmp_path, config(letters={"file": "*/1.txt"}))
+    assert table["group"].nunique() == report["letters"]["rows"] == 2
+
+
 def test_the_cap_is_a_draw_that_the_seed_decides(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\n" + "".join(f"text {chr(97 + n) * 9}\n" for n in range(20)))
     first, again, other = (

@@ -55,6 +55,7 @@ def test_a_model_whose_files_are_not_what_was_written_is_not_loaded(tmp_path: Pa
     weights = model.load() / name
     content = weights.read_bytes()
     (model.load() / "README.md").write_text("a card may be edited")
+    (model.load() / ".DS_Store").write_text("left by a file manager")
     assert model.load() == weights.parent
     if damage == "remove":
         weights.unlink()

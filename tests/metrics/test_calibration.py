@@ -9,6 +9,7 @@ from emotion_kedro.metrics.calibration import (
     HIGHEST,
     answered,
     answering_threshold,
+    choose_arm,
     fit_temperature,
     measure_choices,
     with_temperature,
@@ -85,7 +86,30 @@ def test_share_answered_and_accuracy_with_intervals_that_contain_them() -> None:
         assert 0 < interval.high - interval.low < 0.3
         assert interval.low <= interval.estimate <= interval.high
     assert np.isnan(answered(runs, 1.1, None, EVALUATION)[1].estimate)
+    # A few answers, which many resamples lack, are all right: Wilson's interval.
+    sure = np.array([[0.96, 0.02, 0.02], *[[0.4, 0.3, 0.3]] * 59])
+    (few,) = runs_of(table(sure, np.zeros(60, int))).values()
+    accuracy = answered(few, 0.9, None, EVALUATION)[1]
+    assert accuracy.estimate == accuracy.high == 1.0
+    assert 0 < accuracy.low < 1
     assert np.isnan(answered(runs, float("nan"), None, EVALUATION)[0].estimate)
+
+
+@pytest.mark.parametrize(("rows", "arm"), [(1, "real"), (40, "added")])
+def test_one_validation_row_is_no_reason_to_leave_the_simplest(rows: int, arm: str) -> None:
+    loss = {"real": 1.0, "added": 0.1}
+    runs = pd.DataFrame(
+        {"arm": name, "learner": "e", "size": 0, "data_seed": 0, "seed": 0, "validation_loss": loss[name]}
+        | {"temperature": 1.0}
+        for name in loss
+    )
+    given = {"real": [0.4, 0.3, 0.3], "added": [0.9, 0.05, 0.05]}
+    predictions = pd.concat(
+        table(np.array([given[name]] * rows).reshape(rows, 3), np.zeros(rows, int), name).assign(learner="e")
+        for name in loss
+    )
+    chosen = choose_arm(runs, predictions, list(loss), EVALUATION)
+    assert chosen.loc[chosen["chosen"], "arm"].tolist() == [arm]
 
 
 def test_the_calibration_error_falls_and_that_before_the_temperature_is_known() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from emotion_kedro.config.training import ScratchConfig, TrainingConfig
 from emotion_kedro.models import language_models
@@ -89,6 +91,15 @@ def test_a_saved_model_opens_as_it_was(tmp_path: Path, language_model: LanguageM
     ids = torch.tensor([encoded[1]])
     with torch.no_grad():
         assert torch.equal(opened.model.eval()(ids).logits, language_model.model.eval()(ids).logits)
+
+
+def test_a_model_without_some_of_its_weights_is_refused(tmp_path: Path, tiny_gpt2: Path, cpu: Device) -> None:
+    shutil.copytree(tiny_gpt2, tmp_path / "cut")
+    weights = load_file(tmp_path / "cut/model.safetensors")
+    del weights["transformer.ln_f.weight"]
+    save_file(weights, tmp_path / "cut/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"lacks 1 weights of a language model, transformer\.ln_f\.weight among them"):
+        load_language_model(str(tmp_path / "cut"), cpu)
 
 
 def test_a_reference_leads_to_the_model_it_names(tmp_path: Path, tiny_gpt2: Path, cpu: Device) -> None:

@@ -13,6 +13,7 @@ from huggingface_hub import HfApi, constants
 from stand_in_hub import put_in_cache
 
 from emotion_kedro.config.augmentation import WORDNET, generator_config
+from emotion_kedro.config.models import FeatureConfig, learner_config
 from emotion_kedro.models import pretrained
 from emotion_kedro.models.pretrained import (
     MissingWeightsError,
@@ -189,6 +190,30 @@ def test_a_wordnet_that_is_not_there_is_said_before_any_work(tmp_path: Path) -> 
             check_fit("synonyms", config)
         (tmp_path / part).touch()
     check_fit("synonyms", config)
+
+
+def test_a_base_that_reads_or_writes_less_than_is_asked_is_said_before_any_work(
+    tiny_encoder: Path, tiny_gpt2: Path
+) -> None:
+    longer = {"kind": "encoder", "base": str(tiny_encoder), "max_tokens": 100_000}
+    steps = {"steps": 1, "learning_rate": 1e-3}
+    many = "reads [0-9]+ tokens at most"
+    for config in (
+        FeatureConfig(**longer),
+        learner_config({"kind": "linear", "features": longer}),
+        learner_config({**longer, "training": steps}),
+    ):
+        with pytest.raises(MissingWeightsError, match=many):
+            check_fit("it", config)
+    asked = {"base": str(tiny_encoder), "request": "Say {label}."}
+    for config in (
+        generator_config({"kind": "prompted", **asked}),
+        learner_config({"kind": "causal_lm", "base": str(tiny_encoder), "training": steps}),
+    ):
+        with pytest.raises(MissingWeightsError, match="writes no text"):
+            check_fit("it", config)
+    check_fit("it", generator_config({"kind": "prompted", **asked, "base": str(tiny_gpt2)}))
+    check_fit("it", FeatureConfig(kind="tfidf", max_tokens=100_000))
 
 
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from kedro_datasets.json import JSONDataset
 
 from emotion_kedro.runners.incremental import IncrementalRunner, ManifestHooks, fingerprints, package_files, states_of
 from emotion_kedro.runners.incremental.commands import causes, described
-from emotion_kedro.runners.incremental.fingerprints import MadeFrom
+from emotion_kedro.runners.incremental.fingerprints import MadeFrom, files_in
 from emotion_kedro.runners.incremental.hooks import DamagedError
 from emotion_kedro.runners.incremental.manifest import Manifest, differences, manifest_path
 from emotion_kedro.runners.incremental.status import State
@@ -272,6 +272,15 @@ def test_what_the_catalog_says_of_an_output_counts_too(shop: Shop) -> None:
     assert shop.states()["scaled"] == ("stale", 'catalog: scaled was null, is {"save_args": {"indent": 4}}')
     assert shop.run()[0] == "scale"
     assert shop.run() == []
+
+
+def test_what_people_write_beside_a_model_is_none_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("1")
+    before = files_in(tmp_path)
+    (tmp_path / "README.md").write_text("what it is")
+    (tmp_path / ".DS_Store").write_text("")
+    assert files_in(tmp_path) == before != {}
+    assert files_in(tmp_path / "README.md") != {}
 
 
 def test_a_run_does_not_start_from_what_is_damaged(shop: Shop) -> None:
