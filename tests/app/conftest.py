@@ -32,6 +32,7 @@ def moods(records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_gpt2: Path, tmp_
         "params:moods.design": {"sizes": [3, 6], "data_seeds": [0, 1]},
         "params:device": "cpu",
         "params:cache": str(tmp_path / "cache"),
+        "params:latest": "data/06_models/latest",
         "moods.split_records": records.assign(split=split, group=range(len(records))),
         "moods.taxonomy": taxonomy.model_dump(mode="json"),
     }.items():

@@ -22,6 +22,7 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from emotion_kedro.app import views, web
 from emotion_kedro.app.generation import Candidate, generate_from
+from emotion_kedro.app.model import latest_models
 from emotion_kedro.app.own_table import tab
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -97,6 +98,22 @@ def test_what_an_experiment_found_is_its_verdict_and_its_tables() -> None:
     assert "<i>" not in html
     with pytest.raises(ValueError, match="make augment"):
         views.compared("../augment")
+    # An analysis may have a report and no scores.
+    Path("data/08_reporting/noise").mkdir()
+    Path("data/08_reporting/noise/report.html").write_text("a page")
+    assert views.compared("noise").startswith("<p><a href='/report/noise'")
+
+
+def test_runs_may_keep_what_they_make_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
+    (tmp_path / "conf/local").mkdir(parents=True)
+    (tmp_path / "conf/local/globals.yml").write_text("data_root: elsewhere\n")
+    page = tmp_path / "elsewhere/08_reporting/diary/report.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert views.experiments() == ["diary"]
+    assert latest_models() == Path("elsewhere/06_models/latest")
 
 
 def test_generators_are_those_that_runs_kept_and_those_that_need_no_tuning(

@@ -230,6 +230,8 @@ def test_an_experiment_has_its_own_log(tmp_path: Path) -> None:
 def test_which_experiment_a_node_belongs_to(namespace: str | None, experiment: str) -> None:
     (each,) = Pipeline(step("read"), namespace=namespace).nodes
     assert experiment_of(each) == experiment
+    (page,) = step("write_overview_page").nodes
+    assert experiment_of(page) is None
 
 
 def test_nodes_that_run_side_by_side_all_enter_their_times(tmp_path: Path) -> None:

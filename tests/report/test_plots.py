@@ -24,6 +24,12 @@ def test_accuracy_by_arm_and_by_size(scores: pd.DataFrame) -> None:
     assert size_of(accuracy_plot(many))[0] > 1.5 * size_of(accuracy_plot(scores))[0] / 2
 
 
+def test_all_rows_beside_sizes_are_lines(scores: pd.DataFrame) -> None:
+    sized = scores[scores["arm"] != "baseline"]
+    whole = sized[sized["size"] == sized["size"].iloc[0]].assign(size=0)
+    assert accuracy_plot(pd.concat([scores, whole], ignore_index=True)) != accuracy_plot(scores)
+
+
 def test_each_comparison_has_a_row(comparisons: pd.DataFrame) -> None:
     more = pd.concat([comparisons, *(comparisons.assign(first=f"arm {number}") for number in range(10))])
     assert size_of(differences_plot(more))[1] > size_of(differences_plot(comparisons))[1] + 10 * 30

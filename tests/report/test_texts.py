@@ -98,6 +98,10 @@ def test_a_sample_of_each_label_kept_first_then_refused_with_the_reason(texts: p
     assert shown["nearest real train text"].iloc[-1] == "nothing of it"
 
 
+def test_of_no_text_there_is_no_sample(texts: pd.DataFrame) -> None:
+    assert sampled_texts(texts.iloc[:0], EvaluationConfig()).empty
+
+
 def test_without_embeddings_nothing_is_near(
     candidates: pd.DataFrame, decisions: pd.DataFrame, read: pd.DataFrame, tmp_path: Path
 ) -> None:

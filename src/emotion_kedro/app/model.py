@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from emotion_kedro.models.classifiers import Classifier
     from emotion_kedro.models.device import Device
 
-LATEST = "data/06_models/latest"
-"""Where runs leave their newest models, as seen from the project's folder."""
 CARD = "README.md"
 DIGITS = 6
 """Of a probability: the rest of what is computed tells nobody anything."""
@@ -169,10 +167,21 @@ def project_folder() -> Path | None:
     return None
 
 
+def data_folder() -> Path:
+    """Return where the project's runs keep what they make (``data_root``), as seen from the working directory."""
+    import yaml
+
+    project, root = project_folder() or Path.cwd(), "data"
+    for env in ("base", "local"):
+        file = project / "conf" / env / "globals.yml"
+        if file.is_file():
+            root = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("data_root", root)
+    return Path(root) if project == Path.cwd() else project / root
+
+
 def latest_models() -> Path:
-    """Return the folder of the newest models, as seen from the working directory."""
-    folder = project_folder()
-    return Path(LATEST) if folder in (None, Path.cwd()) else folder / LATEST
+    """Return the folder in which runs leave their newest models, as seen from the working directory."""
+    return data_folder() / "06_models/latest"
 
 
 def load_model(path: Path | str | None = None, *, device: str = "auto") -> EmotionModel:

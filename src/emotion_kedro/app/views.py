@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.app.model import EmotionModel, Explanation, Prediction, latest_models, load_model, models_in
+from emotion_kedro.app.model import EmotionModel, Explanation, Prediction, data_folder, load_model, models_in
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.storage.whole_files import written_whole
 
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 
     from emotion_kedro.app.generation import Candidate
 
-DATA = Path("data")
-"""Of the project's folder, in which the page works."""
-REPORTS, SYNTHETIC = DATA / "08_reporting", DATA / "07_synthetic"
+REPORTS, SYNTHETIC = "08_reporting", "07_synthetic"
+"""Of the data folder."""
 PERCENT = 100
 FULL_COLOUR = 0.3
 """A word without which the probability falls by so much has the strongest colour."""
 FAINTEST = 0.01
 SHOWN_WORDS = 6
 UNDECIDED = "undecided"
+DECIDING = threading.Lock()
+"""Of the page's windows one at a time."""
 LEGEND = (
     "Each filter alone: ✓ passes, ✗ refuses, – was not asked. An arm asks them in this order, and the first that "
     "refuses gives the reason; what is a repeat here may be none by then."
@@ -37,7 +39,8 @@ LEGEND = (
 
 def experiments(pattern: str = "report.html") -> list[str]:
     """Return the experiments that have left such a file among their reports."""
-    return sorted(file.relative_to(REPORTS).parts[0] for file in REPORTS.glob(f"*/{pattern}"))
+    reports = data_folder() / REPORTS
+    return sorted(file.relative_to(reports).parts[0] for file in reports.glob(f"*/{pattern}"))
 
 
 # --- read -----------------------------------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ def experiments(pattern: str = "report.html") -> list[str]:
 
 def model_choices() -> list[tuple[str, str]]:
     """Return what a model is called and its folder, the recommended one first."""
-    return [(str(model.path.relative_to(latest_models())), str(model.path)) for model in models_in()]
+    return [(str(model.path.relative_to(data_folder() / "06_models/latest")), str(model.path)) for model in models_in()]
 
 
 def reading(model: str | None, text: str) -> Iterator[str]:
@@ -112,7 +115,7 @@ def _word(word: str, fall: float) -> str:
 
 def generators() -> list[str]:
     """Return what can write, as ``<experiment>/<generator>``: what runs have kept, then prompted generators."""
-    kept = (folder.parts[-3::2] for folder in sorted(DATA.glob("06_models/*/generator/*")))
+    kept = (folder.parts[-3::2] for folder in sorted(data_folder().glob("06_models/*/generator/*")))
     return [f"{experiment}/{name}" for experiment, name in kept if _records(experiment)] + _prompted()
 
 
@@ -133,7 +136,7 @@ def _prompted() -> list[str]:
 
 def _records(experiment: str) -> Path | None:
     """Return the newest rows of an experiment."""
-    files = (DATA / "05_model_input" / experiment).glob("split_records.parquet/*/split_records.parquet")
+    files = (data_folder() / "05_model_input" / experiment).glob("split_records.parquet/*/split_records.parquet")
     return max(files, default=None)
 
 
@@ -200,7 +203,7 @@ def compared(experiment: str) -> str:
 
     if experiment not in experiments():
         raise ValueError("no experiment has run here yet: make augment")
-    results = REPORTS / "results"
+    results = data_folder() / REPORTS / "results"
     try:
         scores, differences = (
             # What an analysis finds alone stands on its page.
@@ -256,7 +259,7 @@ def reviews_of(experiment: str) -> pd.DataFrame:
 
     from emotion_kedro.schemas import Reviews
 
-    file = SYNTHETIC / experiment / "reviews.parquet"
+    file = data_folder() / SYNTHETIC / experiment / "reviews.parquet"
     if file.is_file():
         return pd.read_parquet(file)
     return pd.DataFrame({name: pd.Series(dtype="str") for name in Reviews.to_schema().columns})
@@ -273,7 +276,7 @@ def texts_of(experiment: str, show: str = "") -> pd.DataFrame:
 
     from emotion_kedro.report.texts import as_written
 
-    table = pd.read_csv(REPORTS / experiment / "texts" / "texts.csv", keep_default_na=False, dtype=str)
+    table = pd.read_csv(data_folder() / REPORTS / experiment / "texts" / "texts.csv", keep_default_na=False, dtype=str)
     table = table.assign(text=table["text"].map(as_written)).drop_duplicates(["text", "label"], ignore_index=True)
     reviews = reviews_of(experiment)
     # A run after an edit has written down the edited text.
@@ -329,15 +332,16 @@ def decide(experiment: str, text: str, label: str, decision: str, edited_text: s
     shown = edited_text.strip() or text
     if decision == "edit" and not edited_text.strip():
         raise ValueError("nothing is left of the text; reject it instead")
-    reviews = reviews_of(experiment)
-    same = (reviews["label"] == label) & ((reviews["text"] == text) | (reviews["edited_text"] == text))
-    original = reviews.loc[same, "text"].iloc[0] if same.any() else text
-    if decision == "accept" and shown.strip() != original.strip():
-        decision = "edit"
-    row: dict[str, Any] = {"text": original, "label": label, "decision": decision}
-    row |= {"edited_text": shown if decision == "edit" else ""}
-    row |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
-    table = pd.concat([reviews[~same], pd.DataFrame([row])], ignore_index=True).astype("str")
-    with written_whole(SYNTHETIC / experiment / "reviews.parquet") as staging:
-        Reviews.validate(table).to_parquet(staging, index=False)
+    with DECIDING:
+        reviews = reviews_of(experiment)
+        same = (reviews["label"] == label) & ((reviews["text"] == text) | (reviews["edited_text"] == text))
+        original = reviews.loc[same, "text"].iloc[0] if same.any() else text
+        if decision == "accept" and shown.strip() != original.strip():
+            decision = "edit"
+        row: dict[str, Any] = {"text": original, "label": label, "decision": decision}
+        row |= {"edited_text": shown if decision == "edit" else ""}
+        row |= {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        table = pd.concat([reviews[~same], pd.DataFrame([row])], ignore_index=True).astype("str")
+        with written_whole(data_folder() / SYNTHETIC / experiment / "reviews.parquet") as staging:
+            Reviews.validate(table).to_parquet(staging, index=False)
     return table

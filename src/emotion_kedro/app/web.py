@@ -119,7 +119,7 @@ def page() -> Any:
     def report(experiment: str) -> Response:
         if experiment not in views.experiments():
             return PlainTextResponse("there is no such report", status_code=404)
-        return FileResponse(views.REPORTS / experiment / "report.html")
+        return FileResponse(views.data_folder() / views.REPORTS / experiment / "report.html")
 
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gr.themes.Default(**fonts)  # type: ignore[arg-type]  # its own fonts come from the internet

@@ -181,7 +181,7 @@ def check_writable(places: Iterable[Path]) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise FolderError(
                 f"{_shown(folder)} cannot be written to, and this run would save {_shown(place)}; nothing was run. "
-                "Mend the rights, or keep the run's tables elsewhere (data_root in conf/local/globals.yml)"
+                "Change its permissions, or keep the run's tables elsewhere (data_root in conf/local/globals.yml)"
             )
 
 

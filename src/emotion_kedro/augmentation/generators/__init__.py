@@ -250,7 +250,7 @@ class LabelSampler:
 
     def _report(self, label: str, texts: int) -> None:
         self._written += 1
-        labels_left = len(self._context.taxonomy.names) - self._written
+        labels_left = sum(self._kept(name) is None for name in self._context.taxonomy.names)
         seconds = time.perf_counter() - self._began
         logger.info(
             "generator %s, data seed %d: %s, %d texts; %.1f s a label, about %.0f s left",
