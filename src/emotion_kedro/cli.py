@@ -87,7 +87,7 @@ def cli() -> None:
 def _enter_project() -> None:
     project = project_folder()
     if project is None:
-        raise click.ClickException("this works in a project's folder: the one with pyproject.toml and conf/")
+        raise click.ClickException("run this in a project's folder: the one with pyproject.toml and conf/")
     # Kedro looks for the settings of its log where it is imported.
     os.chdir(project)
     from kedro.framework.startup import bootstrap_project

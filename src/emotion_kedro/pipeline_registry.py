@@ -26,9 +26,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by the name that ``kedro run --pipelines=`` takes."""
     experiments = current_loader().experiments()
     default = {
-        stage: placed(pipeline, experiments[DEFAULT]) for stage, pipeline in stages(experiments[DEFAULT]).items()
+        stage: in_namespace(pipeline, experiments[DEFAULT]) for stage, pipeline in stages(experiments[DEFAULT]).items()
     }
-    whole = {name: placed(Pipeline(list(stages(each).values())), each) for name, each in experiments.items()}
+    whole = {name: in_namespace(Pipeline(list(stages(each).values())), each) for name, each in experiments.items()}
     pages = {
         "report": evaluation.create_reference_pipeline(list(experiments)),
         "overview": evaluation.create_overview_pipeline(list(experiments)),
@@ -72,7 +72,7 @@ def stages(experiment: Experiment) -> dict[str, Pipeline]:
     return {**records, **learned}
 
 
-def placed(pipeline: Pipeline, experiment: Experiment) -> Pipeline:
+def in_namespace(pipeline: Pipeline, experiment: Experiment) -> Pipeline:
     """Return the pipeline with the experiment's own data sets and parameters; the default one has no namespace."""
     parameters = {name for name in pipeline.inputs() if name.startswith("params:")} - SHARED
     if experiment.name == DEFAULT:

@@ -123,14 +123,14 @@ def _stages(folder: Path, case: dict[str, Any], *, in_files: bool) -> Iterator[s
     """Yield each place before its work is done."""
     from kedro.pipeline import Pipeline
 
-    from emotion_kedro.pipeline_registry import placed, stages
+    from emotion_kedro.pipeline_registry import in_namespace, stages
 
     yield "start"
     loader = _loader(folder, case, in_files=in_files)
     use_loader(loader)
     parameters = loader["parameters"]
     experiment = loader.experiments()["diary"]
-    pipeline = placed(Pipeline(list(stages(experiment).values())), experiment)
+    pipeline = in_namespace(Pipeline(list(stages(experiment).values())), experiment)
     raw = {**loader["globals"], **case.get("params", {})}["raw_root"]
     catalog = DataCatalog({"raw_folder": RawFolder(path=raw)})
     for name in sorted(pipeline.inputs()):

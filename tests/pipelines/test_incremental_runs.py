@@ -77,7 +77,11 @@ def test_the_next_run_follows_what_a_person_decided(
     assert set(reason[reason == "reviewed"].index) == refused
     # What was edited has lost its old text, and is judged by the other filters; so is what was accepted.
     assert not {(text, label) for label, text in edited.items()} & set(reason.index)
-    assert {reason[text, label] for label, text in news.items()} <= {"kept", "classifier disagrees", "resembles others"}
+    assert {reason[text, label] for label, text in news.items()} <= {
+        "kept",
+        "classifier disagrees",
+        "resembles others",
+    }
     assert reason[accepted["text"], accepted["label"]] == "cut off"
     added = set(_added(project)["text"])
     assert added & set(news.values())

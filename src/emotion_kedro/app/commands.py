@@ -52,7 +52,9 @@ def opened(model: Path | None, *, device: str = "auto") -> Any:
     "--abstain", type=click.FloatRange(0, 1), default=0.0, help="Name no label that is less probable than this."
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each text.")
-@click.option("--cluster", metavar="ADDRESS", help="Of Ray, whose workers write the parts; or auto, or local.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Of a Ray cluster, whose workers write the parts; or auto, or local."
+)
 @model_option
 def predict(
     texts: tuple[str, ...],

@@ -65,7 +65,7 @@ SHOW = [("all", ""), ("undecided", views.UNDECIDED), ("accepted", "accept"), ("r
 
 
 @click.command()
-@click.option("--host", type=click.Choice(HOSTS), default=HOSTS[0], show_default=True, help="This machine alone.")
+@click.option("--host", type=click.Choice(HOSTS), default=HOSTS[0], show_default=True, help="This machine only.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: any that is free.")
 def app(host: str, port: int) -> None:
     """Open a page to try models, compare experiments and review texts.

@@ -1,4 +1,4 @@
-"""Added text that no language model writes: repeated rows, accidents, sentences, texts that there are."""
+"""Added text that no language model writes: repeated rows, EDA, translations, templates, real rows, self-training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Oversampling(Baseline):
 
 
 class EDA(Baseline):
-    """Train rows with small accidents, and words said otherwise."""
+    """Train rows with words swapped, deleted or inserted, or put in synonyms."""
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
         """Return ``count`` texts made from train texts of the label."""

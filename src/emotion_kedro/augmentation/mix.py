@@ -195,7 +195,7 @@ def share_of(arm: ArmConfig) -> float:
 
 
 def _with_stand_ins(table: pd.DataFrame, arm: ArmConfig) -> pd.DataFrame:
-    """Return the table in which the real rows of a label weigh so much more as each generator left out of it."""
+    """Add the weight of each generator that has no text for a label to the label's real rows."""
     real = table["origin"] == "real"
     counts = table["label"].map(table.loc[real, "label"].value_counts())
     weight = table["weight"]

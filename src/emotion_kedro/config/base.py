@@ -155,14 +155,14 @@ class SmallTransformerConfig(Config):
 # --- what is said of parameters that do not fit ---------------------------------------------------------------------
 
 
-def meant(name: str, known: Collection[str]) -> str:
-    """Return a question for the known name that is nearest, to stand behind a sentence; empty if none is near."""
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return a question for the known name that is nearest, to append to a message; empty if none is near."""
     close = get_close_matches(name, sorted({*known} - {name}), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def choices(name: str, known: Collection[str]) -> str:
-    """Return the known names that are nearest, or all that there are, to stand behind a sentence."""
+    """Return the known names that are nearest, or all that there are, to append to a message."""
     near = get_close_matches(name, sorted({*known} - {name}), n=3)
     if near:
         return f"; did you mean {' or '.join(near)}?"
@@ -213,7 +213,7 @@ def _reason(entry: Mapping[str, Any]) -> str:
     value = entry["input"]
     if entry["type"] == "extra_forbidden":
         name = str(entry["loc"][-1])
-        return f"there is no such key{meant(name, keys_of(Config))}"
+        return f"there is no such key{did_you_mean(name, keys_of(Config))}"
     if entry["type"] == "string_type" and isinstance(value, bool):
         shown = str(value).lower()
         return f"YAML reads yes, no, on, off, true and false as {shown}, no text; put it into quotation marks"

@@ -328,7 +328,7 @@ class SamplingConfig(Config):
     """At most so many rows per label and source; None takes all. Rows of a split of their own are all taken."""
     repeats: Literal["keep_one", "keep"] = "keep_one"
     conflicts: Literal["drop", "majority", "first", "keep"] = "drop"
-    """A text that stands under several labels: drop all its rows, keep the label most rows give, keep the first."""
+    """A text that stands under several labels: drop all its rows, keep the label of most, keep the first, keep all."""
     near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
     split: SplitConfig = SplitConfig()
     seed: Seed = 0

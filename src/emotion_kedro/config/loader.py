@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
-from emotion_kedro.config.base import Config, choices, meant, reasons
+from emotion_kedro.config.base import Config, choices, did_you_mean, reasons
 from emotion_kedro.config.data import SharedSources
 from emotion_kedro.config.experiment import Experiment
 from emotion_kedro.config.resolution import FROM_DATA, resolve
@@ -166,7 +166,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         for file in (file for file in self._files() if file.is_relative_to(folder) and file.suffix != ".md"):
             name = file.relative_to(folder).as_posix()
             if file.suffix not in ENDINGS or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-                near = meant(file.name, names)
+                near = did_you_mean(file.name, names)
                 raise ExperimentError(f"{file} is read by nothing{near or '.'} What is read: {', '.join(names)}")
 
     def _check_names(self, settings: Mapping[str, Any], experiments: Collection[str]) -> None:

@@ -237,7 +237,7 @@ def _divided(free: pd.DataFrame, fixed: pd.DataFrame, config: SamplingConfig) ->
     sample = sample.drop(columns="split").assign(group=np.int64(UNGROUPED), split=own_split)
     if config.split.strategy == "grouped":
         sample["group"] = _groups(sample, config)
-        sample = sample[~_shadowed(sample)].reset_index(drop=True)
+        sample = sample[~_near_rows_of_other_splits(sample)].reset_index(drop=True)
     is_free = sample["split"] == ""
     for part, validation, test in _shares(sample, config):
         rows = sample[is_free & part]
@@ -250,8 +250,8 @@ def _divided(free: pd.DataFrame, fixed: pd.DataFrame, config: SamplingConfig) ->
     return sample
 
 
-def _shadowed(sample: pd.DataFrame) -> pd.Series:
-    """Mask of the rows in whose group a fixed row of another split comes first: test before validation before none."""
+def _near_rows_of_other_splits(sample: pd.DataFrame) -> pd.Series:
+    """Mask of the rows to drop: their group also holds one of a higher split (test, then validation, then the rest)."""
     rank = sample["split"].map({"": 0, "train": 0, "validation": 1, "test": 2})
     return rank < rank.groupby(sample["group"]).transform("max")
 
@@ -259,7 +259,7 @@ def _shadowed(sample: pd.DataFrame) -> pd.Series:
 def _shares(sample: pd.DataFrame, config: SamplingConfig) -> list[tuple[pd.Series, float, float]]:
     """Return masks of the rows that are divided alike, with the shares of validation and test.
 
-    A group counts with the source of its rows that has most files of its own.
+    A group counts as of a source with a test (or validation) file of its own if any of its rows is.
     """
     group = sample["group"] if config.split.strategy == "grouped" else pd.Series(sample.index, index=sample.index)
     owners = {split: set(sample.loc[sample["split"] == split, "source"]) for split in ("validation", "test")}

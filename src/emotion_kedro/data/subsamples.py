@@ -117,16 +117,16 @@ class DesignSplits:
         grouped = bool((self.split_records["group"] != UNGROUPED).any())
         return LeakGuard(self.split_records[held_out & grouped].reset_index(drop=True))
 
-    def draws(self, of_arms: Iterable[tuple[int, ...] | None] = ()) -> list[Draw]:
-        """Return the draws of the design that an arm of these sizes is run in, a data seed after the other.
+    def draws(self, sizes_of_arms: Iterable[tuple[int, ...] | None] = ()) -> list[Draw]:
+        """Return the draws in which at least one of the arms is run, by data seed.
 
         Args:
-            of_arms: the sizes of each arm, None: all; no arms: all draws.
+            sizes_of_arms: the sizes of each arm, None: all; no arms: all draws.
         """
         sizes = sizes_there_are(self.train, self.design.sizes)
-        arm_sizes = list(of_arms)
-        if arm_sizes and None not in arm_sizes:
-            sizes = tuple(size for size in sizes if any(size in some for some in arm_sizes if some is not None))
+        of_arms = list(sizes_of_arms)
+        if of_arms and None not in of_arms:
+            sizes = tuple(size for size in sizes if any(size in some for some in of_arms if some is not None))
         return [Draw(size, data_seed) for data_seed in self.design.data_seeds for size in sizes]
 
     def rows(self, draw: Draw) -> pd.DataFrame:

@@ -48,14 +48,14 @@ class Remaining:
     def seconds(self) -> float:
         """Return about how long the rest takes; 0: nobody knows, or nothing is left.
 
-        A node that runs for longer than was expected of it counts as done: the others are as late at least.
+        A node that overruns counts as finished; the rest is scaled by how late the run is.
         """
         expected, taken, rest = self._expected, self._taken, sum(self._rest.values())
         if self._running is not None:
             node, began = self._running
-            late, due = time.perf_counter() - began, self._rest.get(node, 0.0)
-            if late * expected > due * taken:
-                expected, taken, rest = expected + due, taken + late, rest - due
+            running_for, expected_of_node = time.perf_counter() - began, self._rest.get(node, 0.0)
+            if running_for * expected > expected_of_node * taken:
+                expected, taken, rest = expected + expected_of_node, taken + running_for, rest - expected_of_node
             else:
-                return max(rest * taken / expected - late, 0.0)
+                return max(rest * taken / expected - running_for, 0.0)
         return rest * taken / expected

@@ -275,9 +275,9 @@ def share_interval(
     record_ids: NDArray[np.object_],
     groups: pd.Series | None,
 ) -> Interval:
-    """Return the interval of a share of rows: Wilson's (1927) where every row counts, or none does.
+    """Return the interval of a share of rows: the bootstrap's, but Wilson's (1927) where the share is 0 or 1.
 
-    No resample differs then, and a percentile interval would have no width, however few the rows are. Near-duplicates
+    All resamples agree then, and theirs would have no width, however few the rows are. Near-duplicates
     count as one row, and runs on the same rows as one run: it is rather too wide than too narrow.
     """
     percentile = interval(values, data_seeds, evaluation)

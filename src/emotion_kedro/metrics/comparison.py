@@ -25,9 +25,9 @@ COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
 LOSS = "log_loss"
 COMPARED = ("accuracy", "macro_f1", LOSS)
-SIGNS = 6
+LEAST_DIFFERING = 6
 """Rows that differ, at least, for a sign test to show anything at the 5 % level: all of them in one direction."""
-POWER_ERRORS = 2.8
+ERRORS_SEEN = 2.8
 """Standard errors of the smallest difference that is seen with 80 % power at the 5 % level, 1.96 + .84."""
 Pair = tuple[str, str]
 NOT_SHOWN = "no difference shown"
@@ -176,7 +176,9 @@ def _compare(
             "low": gain.low,
             "high": gain.high,
             # Where hardly a row differs, nothing says how much a difference in right answers could vary.
-            "detectable": POWER_ERRORS * gain.error if gain.error and (differing >= SIGNS or name == LOSS) else np.nan,
+            "detectable": ERRORS_SEEN * gain.error
+            if gain.error and (differing >= LEAST_DIFFERING or name == LOSS)
+            else np.nan,
             "p_value": p_value_of(gain, differing) if name == "accuracy" else np.nan,
         }
         for name, gain in gains.items()

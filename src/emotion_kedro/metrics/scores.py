@@ -43,9 +43,10 @@ def score_table(
 def _scores(runs: Runs, source: str, groups: pd.Series | None, evaluation: EvaluationConfig) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for metric, values in resample(runs, tuple(METRICS), groups, evaluation).items():
-        score = interval(values, runs.data_seeds, evaluation)
         if metric == "accuracy":
             score = share_interval(values, runs.data_seeds, evaluation, runs.record_ids, groups)
+        else:
+            score = interval(values, runs.data_seeds, evaluation)
         rows.append(
             {
                 "experiment": runs.experiment,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from emotion_kedro.config.base import ALL_ROWS
@@ -128,7 +129,8 @@ def _told_first(report: Report) -> pd.DataFrame:
     if table.empty or chosen is None:
         return table
     here = table["learner"].isin([chosen["learner"], COMPARED_LEARNERS])
-    place = 2 - 2 * (here & (table["first"] == chosen["arm"])) - (here & (table["second"] == chosen["arm"]))
+    is_first, is_second = (here & (table[side] == chosen["arm"]) for side in ("first", "second"))
+    place = np.select([is_first, is_second], [0, 1], 2)
     return table.iloc[place.argsort(kind="stable")]
 
 

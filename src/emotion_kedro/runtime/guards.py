@@ -163,7 +163,7 @@ def in_turn(dataset: Any) -> Iterator[None]:
 
 
 def work_of(pipeline: Pipeline, catalog: CatalogProtocol, *, only_missing: bool) -> Pipeline:
-    """Return the part of a pipeline that a run will do: with ``only_missing`` none of what Kedro skips."""
+    """Return the nodes that a run will do: with ``only_missing`` those alone whose outputs are missing."""
     from kedro.runner import SequentialRunner
 
     return SequentialRunner()._filter_pipeline_for_missing_outputs(pipeline, catalog) if only_missing else pipeline
@@ -240,9 +240,10 @@ def stopped_by_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def handlers_kept(when_told_to_end: Callable[[int, FrameType | None], object] | None = None) -> Iterator[None]:
-    """Put the handlers of SIGINT and SIGTERM back after what sets its own, as Ray does; SIGTERM may get one till then.
+    """Restore the handlers of SIGINT and SIGTERM that what is done meanwhile replaces, as Ray does.
 
-    What was told of a SIGTERM in between by Ray's handler hears of it too. Outside of the main thread none can be set.
+    ``when_told_to_end`` handles SIGTERM meanwhile. A SIGTERM that came to Ray's handler is raised again. Outside of the
+    main thread nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

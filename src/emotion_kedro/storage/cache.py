@@ -57,7 +57,7 @@ class Cache:
 
     Checkpoints are dropped with the entry that the work leads to (:meth:`towards`), at the latest when all that their
     owner makes is saved (:func:`clear_finished`). Everything else stays for later runs, and goes when nothing used it
-    for 30 days. The owner is that in whose thread the object was made.
+    for 30 days. The owner is the node that runs in the thread in which the object is made.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -155,7 +155,7 @@ class Work:
     """The checkpoints of one piece of work: ``<directory>/<step>/``, each with a check sum."""
 
     def __init__(self, directory: Path, folder: Path | None = None) -> None:
-        """Keep checkpoints in ``directory``; those that are not whole yet in ``folder``, by default the one above."""
+        """Keep finished checkpoints in ``directory``; unfinished ones are written in ``folder`` (None: its parent)."""
         self.directory, self.folder = directory, folder or directory.parent
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:

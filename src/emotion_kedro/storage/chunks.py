@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +35,12 @@ class Chunks:
         columns: Callable[[Collection[str]], Chunks] | None = None,
         file: Callable[[], Path] | None = None,
     ) -> None:
-        """Take what begins a pass, what gives some columns alone at a lower price than all, and a file that holds all.
+        """Make a table.
 
-        What begins a pass may give data frames, too.
+        Args:
+            pieces: begins a new pass; it may give data frames, too.
+            columns: gives the named columns alone, read at a lower price than all; None: there is no such way.
+            file: the path of a Parquet file that holds the whole table already; None: there is none.
         """
         self._pieces = pieces
         self._columns = columns
@@ -104,13 +107,16 @@ class Chunks:
             check(frame_of([piece]))
             return piece
 
+        mapped, whole = Chunks(lambda: map(shown, self)), self._file
+        if whole is None:
+            return mapped
+
         def file() -> Path:
             for _ in mapped:
                 pass
-            return cast("Callable[[], Path]", self._file)()
+            return whole()
 
-        mapped = Chunks(lambda: map(shown, self), file=None if self._file is None else file)
-        return mapped
+        return Chunks(lambda: map(shown, self), file=file)
 
     def only(self, *columns: str) -> Chunks:
         """Return those of the columns that there are; of a file no others are read."""

@@ -70,10 +70,10 @@ def version_of(library: str) -> str:
 
 
 def mark() -> str:
-    """Return what goes behind the names of entries: nothing, as long as the code is what this process began with.
+    """Return the suffix of names in the cache: empty, until code was edited after this process began.
 
-    Modules are read when they are first needed: after an edit nobody knows which code made an entry. It is then for
-    this process alone.
+    Modules are read when they are first needed: after an edit nobody knows which code made an entry, and only this
+    process may use it again.
     """
     if not MARK and any(_touched(file) > emotion_kedro.BEGAN for file in _computing()):
         MARK.append(f"-{uuid.uuid4().hex[:12]}")

@@ -24,9 +24,9 @@ READ_TEXTS = 112.0
 TUNED_STEPS = 1.2  # of low-rank adapters on the upper six blocks, eight texts each
 WRITTEN_TOKENS = 117.0
 CORES = 1.7
-"""What two of them do, beside one."""
+"""Speed-up of two cores over one."""
 GFLOPS = 105.0
-"""Of products of matrices on one of them that nothing else keeps busy."""
+"""Matrix products on one idle core of that kind, in GFLOP/s."""
 MEASURING = 0.5
 """Seconds that this machine is measured for."""
 STARTING = 40.0

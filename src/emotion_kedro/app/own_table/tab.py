@@ -66,7 +66,7 @@ def profile(
 
 
 def _kept_texts(dropped: str) -> Path:
-    """Do so with a table of texts without labels, whose name may be the same."""
+    """Copy a dropped table of texts without labels to a folder of its own: its name may be that of the labelled one."""
     return _kept_table(dropped, DROPPED / "unlabelled")
 
 

@@ -35,17 +35,17 @@ def diverse(candidates: pd.DataFrame, config: DiverseFilter, context: FilterCont
         typical: NDArray[np.bool_] = np.array(has_cue_word(texts, [label] * len(texts), cues))
         # With no train text of the label there is no share that they could have.
         share = np.mean(has_cue_word(train, [label] * len(train), cues)) if train else 1.0
-        most = round(share * context.quota)
-        chosen = farthest_first(texts, context.quota, opening=config.opening, seldom=typical, most=most)
+        limit = round(share * context.quota)
+        chosen = farthest_first(texts, context.quota, opening=config.opening, limited=typical, limit=limit)
         left = np.ones(len(group), dtype=bool)
         left[chosen] = False
-        passed_over = left & typical & (typical[chosen].sum() >= most)
+        passed_over = left & typical & (typical[chosen].sum() >= limit)
         reasons[group.index[left]] = np.where(passed_over[left], TYPICAL, RESEMBLES)
     return reasons
 
 
 def farthest_first(
-    texts: Sequence[str], count: int, *, opening: int, seldom: np.ndarray | None = None, most: int = 0
+    texts: Sequence[str], count: int, *, opening: int, limited: np.ndarray | None = None, limit: int = 0
 ) -> list[int]:
     """Return the places of ``count`` texts at most, each the least like those before it; the first text is the first.
 
@@ -53,20 +53,20 @@ def farthest_first(
         texts: to choose from.
         count: texts wanted.
         opening: first words that count as one piece more.
-        seldom: (texts,) of bool: those of which no more than ``most`` are taken; None: there are none.
-        most: see there.
+        limited: (texts,) of bool: of these no more than ``limit`` are taken; None: there are none.
+        limit: of those.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    seldom = np.zeros(len(texts), dtype=bool) if seldom is None else seldom
-    if len(texts) <= count and seldom.sum() <= most:
+    limited = np.zeros(len(texts), dtype=bool) if limited is None else limited
+    if len(texts) <= count and limited.sum() <= limit:
         return list(range(len(texts)))
     rows = TfidfVectorizer(analyzer=partial(_pieces, opening=opening), sublinear_tf=True).fit_transform(texts)
     chosen: list[int] = []
     likeness = np.full(len(texts), -np.inf)
     while len(chosen) < count:
-        if seldom[chosen].sum() >= most:
-            likeness[seldom] = np.inf
+        if limited[chosen].sum() >= limit:
+            likeness[limited] = np.inf
         nearest = int(np.argmin(likeness))
         if likeness[nearest] == np.inf:
             break

@@ -164,8 +164,8 @@ def draw_candidates(
     sampler = LabelSampler(config, context, fitted, name)
     if sampler.is_slow and config.writes_new_text:
         sampler.write_ahead()
-    # One that is tuned as it writes takes its initial values from the random state that threads share; and what writes
-    # nothing reads all texts first, of which each thread would wait for the same.
+    # No threads for what is tuned as it writes (its initial values come from torch's shared random state), nor for what
+    # only picks texts that there are (all threads would wait for the same reading).
     at_once = sampler.is_slow and config.writes_new_text and (fitted is not None or not config.needs_training)
     names = context.taxonomy.names
     tables = side_by_side(sampler.table, names, context.device) if at_once else list(map(sampler.table, names))

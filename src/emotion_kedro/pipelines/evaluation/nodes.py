@@ -18,7 +18,7 @@ SAMPLE, OF_THE_SAMPLE = "sample", "hand-written sample: figures show that the wo
 """The folder of the hand-written sample, and what is said of it."""
 ADDED = ["arm", "size", "data_seed", "label", "text"]
 """Columns of what arms added."""
-PLAIN = "near-duplicates were not kept together: copies of train texts may be tested on, figures look better for it"
+UNGROUPED_NOTE = "near-duplicates were not kept together: test rows may be copies of train rows, and figures too good"
 
 
 def score_predictions(
@@ -230,7 +230,7 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
         f"{split_records['label'].nunique()} labels",
     ]
     if (split_records["group"] == UNGROUPED).all():
-        parts.append(PLAIN)
+        parts.append(UNGROUPED_NOTE)
     if raw_folder.name == SAMPLE and not outside:
         parts.append(OF_THE_SAMPLE)
     return "; ".join(parts)
