@@ -24,6 +24,24 @@ def test_scores_fit_their_schema(predictions: pd.DataFrame) -> None:
     assert set(scores.loc[scores["arm"] == "baseline", "runs"]) == {1}
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_calibration_error_lies_within_its_interval(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sure = random.uniform(0.34, 1.0, 300)
+    right = random.random(300) < sure  # calibrated: resamples look worse than the rows do
+    rest = (1 - sure) / 2
+    table = pd.DataFrame(
+        {"experiment": "x", "arm": "real", "learner": "e", "size": 0, "data_seed": 0, "seed": 0, "source": "s"},
+        index=range(300),
+    )
+    table = table.assign(
+        record_id=[f"s:{row}" for row in range(300)], label=np.where(right, "joy", "fear"), predicted="joy"
+    )
+    table = table.assign(p_anger=rest, p_fear=rest, p_joy=sure)
+    ece = score_table(table, None, EVALUATION).set_index("metric").loc["ece"]
+    assert 0 <= ece["low"] < ece["value"] < ece["high"]
+
+
 def test_order_of_rows_does_not_matter(predictions: pd.DataFrame) -> None:
     shuffled = predictions.sample(frac=1, random_state=0)
     keys = ["arm", "learner", "metric"]

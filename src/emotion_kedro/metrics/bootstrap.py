@@ -14,7 +14,7 @@ resamples, where its F1 is 0: that pulls the low end of macro-F1 down on small t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -266,6 +266,20 @@ def interval(values: Resampled, data_seeds: ArrayLike, evaluation: EvaluationCon
     # A resample may lack what a share is of: answers, where few are given.
     low, high = np.nanquantile(means, [(1 - evaluation.level) / 2, (1 + evaluation.level) / 2])
     return Interval(estimate, float(low), float(high), float(np.nanstd(means)))
+
+
+def error_interval(values: Resampled, data_seeds: ArrayLike, evaluation: EvaluationConfig) -> Interval:
+    """Return the mean over runs of a calibration error, with its interval.
+
+    Each bin's distance counts, on whichever side it lies, so that the noise of a resample adds to it. The percentile
+    interval is moved down by as much as resamples are above the estimate, which may else lie outside; to 0 at most.
+    """
+    percentile = interval(values, data_seeds, evaluation)
+    if np.isnan(percentile.low):
+        return percentile
+    above = float(mean_over_runs(values, data_seeds, evaluation).mean()) - percentile.estimate
+    low, high = (max(0.0, bound - above) for bound in (percentile.low, percentile.high))
+    return replace(percentile, low=low, high=high)
 
 
 def share_interval(

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from emotion_kedro.config.analyses import ValidationMetric
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.bootstrap import METRICS, interval, resample, share_interval
+from emotion_kedro.metrics.bootstrap import METRICS, error_interval, interval, resample, share_interval
 from emotion_kedro.metrics.runs import Runs, labels_of, parts_of, runs_of
 
 
@@ -46,7 +46,8 @@ def _scores(runs: Runs, source: str, groups: pd.Series | None, evaluation: Evalu
         if metric == "accuracy":
             score = share_interval(values, runs.data_seeds, evaluation, runs.record_ids, groups)
         else:
-            score = interval(values, runs.data_seeds, evaluation)
+            kind = error_interval if metric == "ece" else interval
+            score = kind(values, runs.data_seeds, evaluation)
         rows.append(
             {
                 "experiment": runs.experiment,
