@@ -9,6 +9,8 @@ import pytest
 from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 
+from emotion_kedro.config.loader import RESERVED
+
 ROOT = Path(__file__).parents[1]
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "evaluation")
 EXPERIMENTS = {
@@ -55,6 +57,11 @@ def test_the_whole_job_is_its_stages_and_needs_raw_tables_alone(pipelines: dict[
     assert {name for name in whole.inputs() if not name.startswith("params:")} == {
         *("raw_folder", "run_log", "reference_report", "reviews")
     }
+
+
+def test_no_experiment_may_be_called_like_a_part_of_the_default_one(pipelines: dict[str, Pipeline]) -> None:
+    parts = {str(node.namespace).split(".")[0] for node in pipelines["augment"].nodes}
+    assert {"records", "generator", "classifier", "evaluation"} <= parts <= RESERVED
 
 
 def test_only_the_machine_is_shared_between_experiments(pipelines: dict[str, Pipeline]) -> None:

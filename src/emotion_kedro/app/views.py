@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.app.model import EmotionModel, Explanation, Prediction, data_folder, load_model, models_in
+from emotion_kedro.app.model import data_folder, latest_models, load_model, models_in
 from emotion_kedro.config.base import CLASSIFIER_NOTES
 from emotion_kedro.storage.whole_files import written_whole
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_kedro.app.generation import Candidate
+    from emotion_kedro.app.model import EmotionModel, Explanation, Prediction
 
 REPORTS, SYNTHETIC = "08_reporting", "07_synthetic"
 """Of the data folder."""
@@ -48,7 +49,7 @@ def experiments(pattern: str = "report.html") -> list[str]:
 
 def model_choices() -> list[tuple[str, str]]:
     """Return what a model is called and its folder, the recommended one first."""
-    return [(str(model.path.relative_to(data_folder() / "06_models/latest")), str(model.path)) for model in models_in()]
+    return [(str(model.path.relative_to(latest_models())), str(model.path)) for model in models_in()]
 
 
 def reading(model: str | None, text: str) -> Iterator[str]:

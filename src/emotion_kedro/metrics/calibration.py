@@ -128,9 +128,8 @@ def _losses_of_rows(runs: pd.DataFrame, predictions: pd.DataFrame, arm: str) -> 
     """Return the log loss of each validation row, the mean over the arm's kept runs, by ``record_id``."""
     rows = predictions.merge(kept_runs(runs[runs["arm"] == arm])[["arm", "learner", "size", "data_seed", "seed"]])
     labels, columns = rows["label"], [name for name in map(str, rows) if name.startswith(PROBABILITY_PREFIX)]
-    given = rows[columns].to_numpy()[
-        np.arange(len(rows)), [columns.index(PROBABILITY_PREFIX + label) for label in labels]
-    ]
+    places = [columns.index(PROBABILITY_PREFIX + label) for label in labels]
+    given = rows[columns].to_numpy()[np.arange(len(rows)), places]
     return pd.Series(-np.log(np.clip(given, 1e-12, None)), index=rows["record_id"]).groupby(level=0).mean()
 
 

@@ -25,7 +25,16 @@ logger = logging.getLogger(__name__)
 COMPUTING = ("analyses", "augmentation", "config", "data", "experiments", "metrics", "models")
 """Rooms whose code decides what long work comes to."""
 LIBRARIES = (
-    *("torch", "transformers", "tokenizers", "peft", "numpy", "pandas", "scikit-learn", "scipy", "captum", "optuna"),
+    "torch",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "captum",
+    "optuna",
 )
 """On whose versions results depend."""
 PACKAGE = Path(emotion_kedro.__file__).parent
