@@ -28,6 +28,7 @@ EXPERIMENTS = {
     ),
     *("study_dair", "study_edft", "study_edft_thirteen", "study_goemotions", "study_stress"),
     *("study_chnsenticorp", "study_ocemotion", "study_amounts_stress", "study_amounts_edft"),
+    *("study_sizes_stress", "study_sizes_goemotions"),
     *("study_unlabelled_stress", "study_unlabelled_edft", "study_unlabelled_goemotions"),
     *("study_rewritten_stress", "study_rewritten_edft", "study_rewritten_goemotions"),
     *("few_rows", "few_rows_all"),

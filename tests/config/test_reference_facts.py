@@ -190,7 +190,7 @@ TRAININGS = {
     "rounds.analyses.rounds.feedback": ("100 steps", 32, 1e-4),
     "out_of_domain.generators.widened.unlabelled": ("1 epochs", 8, 1e-4),
     **dict.fromkeys(("study*.learners.encoder", "study*.learners.contrastive"), ("120 steps", 16, 5e-5)),
-    "study*.learners.encoder_smoothed": ("120 steps", 16, 5e-5),
+    **dict.fromkeys(("study*.learners.encoder_smoothed", "study*.learners.encoder_averaged"), ("120 steps", 16, 5e-5)),
     "study*.learners.encoder_longer": ("240 steps", 16, 5e-5),
     "study*.generators.opened": ("10 steps", 16, 1e-3),
     "study*.generators.opened.unlabelled": ("400 steps", 16, 2e-3),
@@ -264,7 +264,10 @@ SETTINGS = {
     "lexicon*.learners.*.training.evaluate_every": 2000,
     "*prompt*.learners.untuned.training.evaluate_every": 50,
     "*prompt*.learners.calibrated.training.evaluate_every": 50,
-    **{f"study*.learners.{key}.training.evaluate_every": 120 for key in ("encoder", "encoder_smoothed", "contrastive")},
+    **{
+        f"study*.learners.{key}.training.evaluate_every": 120
+        for key in ("encoder", "encoder_smoothed", "encoder_averaged", "contrastive")
+    },
     "study*.learners.encoder_longer.training.evaluate_every": 240,
     **dict.fromkeys(("study*.opened.training.evaluate_every", "study*.unlabelled.evaluate_every"), 50),
     "augment*.generators.per_label.training.evaluate_every": 100,

@@ -111,7 +111,9 @@ def test_a_signal_waits_for_the_step_and_loses_none(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("change", [{"warmup_share": 0.0}, {"warmup_share": 1.0}, {"weight_decay": 0.3}])
+@pytest.mark.parametrize(
+    "change", [{"warmup_share": 0.0}, {"warmup_share": 1.0}, {"weight_decay": 0.3}, {"averaged_share": 0.5}]
+)
 def test_whatever_the_schedule_an_interruption_leaves_no_trace(tmp_path: Path, change: dict[str, float]) -> None:
     options = OPTIONS.model_copy(update=change)
     assert interrupted(tmp_path, options, 7, 0.5) == undisturbed(tmp_path, options, 0.5)
@@ -391,6 +393,27 @@ def test_without_patience_nothing_stops_and_the_last_state_stays(tmp_path: Path)
     assert (log.steps, log.best_step, log.stopped_early) == (12, 2, False)
     assert log.validation_loss == 6.0
     assert same(task, states[5])
+
+
+@pytest.mark.parametrize(("share", "averaged"), [(0.5, 6), (0.01, 1), (0.3, 4), (1.0, 12)])
+def test_the_model_ends_as_the_mean_of_the_last_steps(tmp_path: Path, share: float, averaged: int) -> None:
+    usual = OPTIONS.model_copy(update={"evaluate_every": 1, "patience": None})
+    task, states = watched(usual, [1.0] * 12)
+    train(task, usual, device=CPU, checkpoints=Cache(tmp_path).work("usual", "a1"), seed=7)
+    task = regression(usual)
+    options = usual.model_copy(update={"averaged_share": share})
+    log = train(task, options, device=CPU, checkpoints=Cache(tmp_path).work("averaged", "a1"), seed=7)
+
+    for name, value in task.model.state_dict().items():
+        expected = torch.stack([state[name] for state in states[-averaged:]]).mean(dim=0)
+        torch.testing.assert_close(value, expected)
+    assert task.validation_loss is not None
+    assert log.validation_loss == task.validation_loss()  # that of the mean
+
+
+def test_a_run_ends_in_one_way() -> None:
+    with pytest.raises(ValueError, match="patience keeps the best state and averaged_share a mean of the last"):
+        TrainingConfig(steps=4, learning_rate=1e-3, patience=1, averaged_share=0.5)
 
 
 @pytest.mark.parametrize("at", [3, 5, 7])

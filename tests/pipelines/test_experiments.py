@@ -258,6 +258,8 @@ def test_a_study_has_every_arm_and_learner_at_its_sizes_and_draws(done: Project)
     assert sizes["contrastive"].dropna().to_dict() == {arm: {3} for arm in few}
     assert sizes["linear"].dropna().to_dict() == {arm: {3, 6} for arm in few}
     assert sizes["encoder_smoothed"].dropna().to_dict() == {"words": {3}, "words_generated": {3}}
+    first = {"words_generated_first": {3}}
+    assert sizes["encoder_averaged"].dropna().to_dict() == {"words": {3}, "words_generated": {3}, **first}
     assert sizes["encoder_longer"].dropna().to_dict() == {"real": {6}}
     assert set(table["runs"]) == {2}
     chinese = scores(done, "study_chnsenticorp")
@@ -270,7 +272,8 @@ def test_a_study_compares_at_every_size_and_counts_what_text_is_worth(done: Proj
     table = done.csv(f"{RESULTS}/study_dair_comparisons.csv")
     question = table[(table["first"] == "words_generated") & (table["second"] == "words")]
     assert set(zip(question["learner"], question["size"], strict=True)) == {
-        *(("encoder", 3), ("encoder", 6), ("linear", 3), ("linear", 6), ("contrastive", 3), ("encoder_smoothed", 3))
+        *(("encoder", 3), ("encoder", 6), ("linear", 3), ("linear", 6)),
+        *(("contrastive", 3), ("encoder_smoothed", 3), ("encoder_averaged", 3)),
     }
     assert ("real/encoder_longer", "real/encoder") in compared(done, "study_dair")
     equivalent = done.table(f"{REPORTING}/study_dair/equivalent_rows.parquet")

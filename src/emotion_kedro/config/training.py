@@ -27,6 +27,9 @@ class TrainingConfig(Config):
     evaluate_every: Positive = 50
     patience: Positive | None = None
     """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
+    averaged_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of the steps, the last ones, of whose parameters the model is the mean in the end (stochastic weight
+    averaging, Izmailov et al. 2018, arXiv 1803.05407); 0: what the last step leaves."""
     workers: Positive = 1
     """Processes that share each batch, one a GPU where there are any, for encoders and causal language models."""
     checkpoint_every: Annotated[float, Field(ge=0.0)] = 60.0
@@ -36,6 +39,12 @@ class TrainingConfig(Config):
     def _one_length(self) -> TrainingConfig:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either steps or epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_end(self) -> TrainingConfig:
+        if self.averaged_share and self.patience is not None:
+            raise ValueError("patience keeps the best state and averaged_share a mean of the last; leave one out")
         return self
 
     @model_validator(mode="after")
@@ -57,6 +66,10 @@ class TrainingConfig(Config):
             return self.steps
         assert self.epochs is not None
         return max(1, math.ceil(self.epochs * math.ceil(rows / self.batch_size)))
+
+    def averaged(self, steps: int) -> int:
+        """Return how many of so many steps, the last ones, are averaged."""
+        return math.ceil(self.averaged_share * steps)
 
     @property
     def length(self) -> str:

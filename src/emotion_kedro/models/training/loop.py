@@ -100,6 +100,8 @@ class Run:
         groups = [{"lr": 0.0, "rate": 1.0, **group} for group in task.parameter_groups]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
         self.best: dict[str, torch.Tensor] = {}
+        self.mean: dict[str, torch.Tensor] = {}
+        """Of the trained parameters after each of the last steps, where these are averaged."""
         self.best_loss = float("inf")
         self.worse = 0
         self.recent: list[float] = []
@@ -123,6 +125,8 @@ class Run:
                 if len(self.unread) >= self.device.steps_between_looks:
                     self.read()
                 last = self.log.steps == len(self.task.plan)
+                if last:
+                    self._put(self.mean)
                 if last or self.log.steps % self.config.evaluate_every == 0:
                     self.evaluate()
                 self.log.seconds += time.perf_counter() - started
@@ -161,6 +165,27 @@ class Run:
             self.uncounted.append(of_all)
         self.log.steps += 1
         self.log.rows += len(rows)
+        self._average()
+
+    def _average(self) -> None:
+        """Take the parameters into their mean, if this is one of the steps that are averaged."""
+        import torch
+
+        counted = self.averaged_steps
+        if counted <= 0:
+            return
+        with torch.no_grad():
+            for name, value in self.trained.items():
+                if counted == 1:
+                    self.mean[name] = value.detach().clone()
+                else:
+                    self.mean[name].lerp_(value, 1 / counted)
+
+    @property
+    def averaged_steps(self) -> int:
+        """How many steps have been taken of those that are averaged; 0 and below: none yet."""
+        total = len(self.task.plan)
+        return self.log.steps - total + self.config.averaged(total)
 
     def _set_rate(self, step: int) -> None:
         total = len(self.task.plan)
@@ -220,12 +245,15 @@ class Run:
 
     def restore_best(self) -> None:
         """Put the parameters of the best validation loss back, where they were watched."""
+        self._put(self.best)
+        self.log.restored = bool(self.best)
+
+    def _put(self, parameters: dict[str, torch.Tensor]) -> None:
         import torch
 
         with torch.no_grad():
-            for name, value in self.best.items():
+            for name, value in parameters.items():
                 self.trained[name].copy_(value)
-        self.log.restored = bool(self.best)
 
     def save(self, checkpoints: Work) -> None:
         """Write a checkpoint; one process of a team does."""
@@ -237,6 +265,7 @@ class Run:
     def _write(self, checkpoints: Work) -> None:
         tensors: dict[str, torch.Tensor] = {f"model/{name}": value for name, value in self.trained.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        tensors |= {f"mean/{name}": value for name, value in self.mean.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
         best_loss = None if self.best_loss == float("inf") else self.best_loss
@@ -254,18 +283,23 @@ class Run:
         with torch.no_grad():
             for name, value in self.trained.items():
                 value.copy_(tensors[f"model/{name}"])
-        best = {name: tensors[f"best/{name}"] for name in self.trained if f"best/{name}" in tensors}
-        self.best = {name: value.to(self.device.place) for name, value in best.items()}
+        self.best, self.mean = self._kept(tensors, "best"), self._kept(tensors, "mean")
         self._resume_optimizer(tensors)
         self.log = TrainingLog(**notes["log"])
         self.worse, self.recent = notes["worse"], notes["recent"]
         self.best_loss = float("inf") if notes["best_loss"] is None else notes["best_loss"]
         logger.info("%s: goes on from step %d of %d", self.task.name, step, len(self.task.plan))
 
+    def _kept(self, tensors: dict[str, torch.Tensor], what: str) -> dict[str, torch.Tensor]:
+        kept = {name: tensors.get(f"{what}/{name}") for name in self.trained}
+        return {name: value.to(self.device.place) for name, value in kept.items() if value is not None}
+
     def _assert_fits(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         """Raise a ValueError if a checkpoint is whole, but was written by another version of model or program."""
         shapes = {f"model/{name}": value.shape for name, value in self.trained.items()}
-        expected = shapes | {f"best/{name}": value.shape for name, value in self.trained.items()}
+        expected = shapes | {
+            f"{kept}/{name}": value.shape for kept in ("best", "mean") for name, value in self.trained.items()
+        }
         for index, value in enumerate(value for group in self.optimizer.param_groups for value in group["params"]):
             moments = {f"optimizer/{index}/{name}": value.shape for name in ("exp_avg", "exp_avg_sq")}
             expected |= {**moments, f"optimizer/{index}/step": value.new_empty(()).shape}
