@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
+import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+import emotion_kedro.config
 from emotion_kedro.config.augmentation import generator_config
+from emotion_kedro.config.base import Config
 from emotion_kedro.config.models import (
     LEARNERS,
     FeatureConfig,
@@ -73,3 +79,27 @@ def test_features_name_their_model_and_have_ngrams_of_their_kind() -> None:
     assert FeatureConfig(kind="characters").models() == ()
     assert FeatureConfig(kind="characters").ngram_range == (1, 3)
     assert FeatureConfig(kind="tfidf").ngram_range == (1, 2)
+
+
+def configs(base: type[Config] = Config) -> set[type[Config]]:
+    """All kinds of parameters that there are."""
+    for module in pkgutil.iter_modules(emotion_kedro.config.__path__, "emotion_kedro.config."):
+        importlib.import_module(module.name)
+    return {config for child in base.__subclasses__() for config in (child, *configs(child))}
+
+
+def test_no_number_takes_a_word_that_yaml_reads_as_true() -> None:
+    numbers = [
+        (f"{config.__name__}.{name}", TypeAdapter(Annotated[field.annotation, *(field.metadata or [None])]))
+        for config in configs()
+        for name, field in config.model_fields.items()
+        if re.search(r"\b(int|float)\b", str(field.annotation)) and not re.search("Config|dict", str(field.annotation))
+    ]
+    assert len(numbers) > 100
+    for name, adapter in numbers:
+        for value in (True, [True]):
+            try:
+                adapter.validate_python(value)
+            except ValidationError:
+                continue
+            pytest.fail(f"{name} takes {value}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Kind, Positive, Rate, Seed, Share, each_once
+from emotion_kedro.config.base import Config, Kind, Number, Positive, Rate, Seed, Share, Whole, each_once
 from emotion_kedro.config.data import NearDuplicateConfig
 from emotion_kedro.config.training import TrainingConfig
 
@@ -51,7 +51,7 @@ class AttributionsConfig(AnalysisConfig):
     """The arm whose classifier is looked into; its learner is of kind ``encoder``."""
     rows: Positive = 300
     """Test rows, at most, drawn at random."""
-    steps: Annotated[int, Field(ge=2)] = 24
+    steps: Annotated[Whole, Field(ge=2)] = 24
     """Points on the path of integrated gradients."""
     word_counts: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2, 3, 5)
     """So many words are masked, or kept alone."""
@@ -78,7 +78,7 @@ class KeywordConfig(Config):
     """Label -> substrings, in small letters."""
     otherwise: str = "neutral"
     """The label of a text that contains no pattern."""
-    shuffles: Annotated[int, Field(ge=100)] = 1000
+    shuffles: Annotated[Whole, Field(ge=100)] = 1000
     """Times that the labels are dealt out anew, to see what the rule would explain by chance."""
 
     @field_validator("patterns")
@@ -97,13 +97,13 @@ class LearnedRuleConfig(Config):
     """A rule that is learned: a decision tree on which pieces a text contains, tested on folds of groups."""
 
     pieces: Annotated[tuple[Pieces, ...], Field(min_length=1)] = ("letters", "words")
-    leaves: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (4, 8, 16, 32)
+    leaves: Annotated[tuple[Annotated[Whole, Field(ge=2)], ...], Field(min_length=1)] = (4, 8, 16, 32)
     """Sizes of the tree; a tree of n leaves asks for n - 1 pieces at most."""
-    shown_leaves: Annotated[int, Field(ge=2)] = 16
+    shown_leaves: Annotated[Whole, Field(ge=2)] = 16
     """The size whose pieces are listed."""
     least_count: Positive = 2
     """Train texts that a piece has to stand in."""
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[Whole, Field(ge=2)] = 5
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -118,7 +118,7 @@ class MergingConfig(Config):
 
     strategies: Annotated[tuple[Strategy, ...], Field(min_length=1)] = ("plain", "grouped")
     split_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
-    test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    test: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.2
     longest_ngram: Positive = 2
     least_count: Positive = 2
     """Train texts that a word or n-gram has to stand in."""
@@ -173,7 +173,7 @@ class OutOfDomainConfig(AnalysisConfig):
     expected: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Set -> labels that a reader would look for: the share of texts that are read as one of them is measured."""
     classes: dict[str, ClassesConfig] = Field(default_factory=dict)
-    examples: Annotated[int, Field(ge=0)] = 3
+    examples: Annotated[Whole, Field(ge=0)] = 3
     """Most and least certain texts of a set."""
     typical_words: Positive = 8
     """Words for each set and label."""
@@ -210,17 +210,17 @@ class RoundsConfig(AnalysisConfig):
     """Filters, by name, in this order."""
     rounds: Positive = 2
     """Rounds, at most, after round 0, which has real rows alone."""
-    uncertain_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.3
+    uncertain_share: Annotated[Number, Field(gt=0.0, le=1.0)] = 0.3
     """Share of each label's train texts that goes back to its generator: those with the least margin between the
     two likeliest labels."""
-    folds: Annotated[int, Field(ge=2)] = 2
+    folds: Annotated[Whole, Field(ge=2)] = 2
     """Parts of the train rows; each is read by a classifier fitted on the others: none is honest about its own."""
     reader_steps: Positive | None = None
     """Optimiser steps of those classifiers; None: as many as the learner's own."""
     feedback: TrainingConfig
     """Further tuning of a label's generator in each round."""
     metric: ValidationMetric = "accuracy"
-    min_gain: Annotated[float, Field(ge=0.0)] = 0.0
+    min_gain: Annotated[Number, Field(ge=0.0)] = 0.0
     """A round is better than the best so far if it gains more than this."""
     patience: Positive = 1
     """Rounds without a better one after which the loop ends."""
@@ -243,8 +243,8 @@ class SearchConfig(AnalysisConfig):
     """Trials drawn at random before the sampler (TPE, Bergstra et al. 2011) draws on what it has seen."""
     learning_rate: tuple[Rate, Rate]
     """Lowest and highest; searched on a logarithmic scale."""
-    max_epochs: Annotated[int, Field(ge=1, le=5)] = 5
-    synthetic_shares: Annotated[tuple[Annotated[float, Field(ge=0.0)], ...], Field(min_length=1)] = (0.0, 0.25, 0.5)
+    max_epochs: Annotated[Whole, Field(ge=1, le=5)] = 5
+    synthetic_shares: Annotated[tuple[Annotated[Number, Field(ge=0.0)], ...], Field(min_length=1)] = (0.0, 0.25, 0.5)
     """Added rows per real one of the same label, as far as there are so many."""
     taus: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.0, 0.5, 0.8)
     """Least probabilities of the label that the filter's classifier must give; 0 leaves that filter out."""

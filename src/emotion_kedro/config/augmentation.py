@@ -10,11 +10,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from emotion_kedro.config.base import (
     Config,
     Kind,
+    Number,
     Positive,
     Pretrained,
     Rate,
     Seed,
     Share,
+    Whole,
     config_of,
     reasons,
     with_contents,
@@ -90,9 +92,9 @@ class TunedGeneratorConfig(GeneratorConfig, Pretrained):
     lora: LoraConfig = LoraConfig()
     warm_up: TrainingConfig | None = None
     """Tuning of a pretrained base on the train texts of all labels, before anything else."""
-    max_tokens: Annotated[int, Field(ge=3)] = 48
+    max_tokens: Annotated[Whole, Field(ge=3)] = 48
     """Tokens of a training text, at most, its frame included."""
-    validation_texts: Annotated[int, Field(ge=0)] = 64
+    validation_texts: Annotated[Whole, Field(ge=0)] = 64
     """Validation texts, at most, on which the loss is watched; 0: it is not watched."""
     training: TrainingConfig
     decoding: DecodingConfig = DecodingConfig()
@@ -170,11 +172,11 @@ class PromptedConfig(GeneratorConfig, Pretrained):
     """With ``{label}``, and ``{examples}`` where ``examples`` is above 0."""
     neutral: str | None = None
     """The request without the label; what it says of the next token is held against what ``request`` says."""
-    guidance: Annotated[float, Field(ge=1.0)] = 1.0
+    guidance: Annotated[Number, Field(ge=1.0)] = 1.0
     """How far logits move from those under ``neutral`` to those under ``request``, and beyond; 1: no guidance."""
-    examples: Annotated[int, Field(ge=0)] = 0
+    examples: Annotated[Whole, Field(ge=0)] = 0
     """Train texts of the label shown in a request."""
-    prefix_words: Annotated[int, Field(ge=0)] = 0
+    prefix_words: Annotated[Whole, Field(ge=0)] = 0
     """First words of a train text of the label with which the answer has to begin."""
     words: Positive | Literal["all"] = 1
     """Words of each label, its own first, that requests and openings say for it, each in its turn."""

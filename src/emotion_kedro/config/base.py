@@ -29,11 +29,12 @@ def _no_boolean(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Positive = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 """What numpy and scikit-learn take for one."""
-Rate = Annotated[float, Field(gt=0.0)]
+Rate = Annotated[Number, Field(gt=0.0)]
 
 SHOWN = 20
 """Names in a list of those that there are."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Seed, Share, each_once, repeated
+from emotion_kedro.config.base import Config, Number, Positive, Seed, Share, each_once, repeated
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 
 CleaningStep = Literal[
@@ -274,7 +274,7 @@ class UnificationConfig(Config):
 class NearDuplicateConfig(Config):
     """When two texts count as nearly the same: Jaccard similarity of their character n-grams, found by MinHash."""
 
-    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    threshold: Annotated[Number, Field(gt=0.0, le=1.0)] = 0.7
     shingle: Positive = 5
     permutations: Annotated[Positive, Field(ge=2)] = 64
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from emotion_kedro.config.base import Config, Positive, Seed
+from emotion_kedro.config.base import Config, Number, Positive, Seed, Whole
 from emotion_kedro.config.models import FeatureConfig
 
 
@@ -16,10 +16,10 @@ class EvaluationConfig(Config):
     primary: tuple[str, str, str] | None = None
     """The comparison that was named beforehand: first arm, second arm, learner. Its p-values, one for each size, are
     corrected by themselves; those of all others together, as a search."""
-    bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
-    level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    bootstrap_samples: Annotated[Whole, Field(ge=100)] = 2000
+    level: Annotated[Number, Field(gt=0.5, lt=1.0)] = 0.95
     calibration_bins: Positive = 15
-    answered_accuracy: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    answered_accuracy: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.9
     """A model keeps its answer to itself below the probability from which on it is right so often."""
     examples: Positive = 5
     """Texts shown per label that an arm kept."""

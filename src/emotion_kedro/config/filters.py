@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from emotion_kedro.config.base import Config, Kind, Positive, Seed, Share, config_of
+from emotion_kedro.config.base import Config, Kind, Number, Positive, Seed, Share, Whole, config_of
 
-Similarity = Annotated[float, Field(gt=0.0, le=1.0)]
+Similarity = Annotated[Number, Field(gt=0.0, le=1.0)]
 
 
 class LengthFilter(Config):
@@ -97,7 +97,7 @@ class DiverseFilter(Config):
     kind: Literal["diverse"] = "diverse"
     opening: Positive = 3
     """First words of a text that count as one piece more."""
-    cue_words: Annotated[int, Field(ge=0)] = 20
+    cue_words: Annotated[Whole, Field(ge=0)] = 20
     """Words most typical of each label's train texts that count as cue words; 0: their share is left alone."""
 
 

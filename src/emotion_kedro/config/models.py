@@ -10,17 +10,19 @@ from pydantic import Field, model_validator
 from emotion_kedro.config.base import (
     Config,
     Kind,
+    Number,
     Positive,
     Pretrained,
     Rate,
     Seed,
     Share,
     SmallTransformerConfig,
+    Whole,
     config_of,
 )
 from emotion_kedro.config.training import TrainingConfig
 
-Penalty = Annotated[float, Field(gt=0.0)]
+Penalty = Annotated[Number, Field(gt=0.0)]
 Penalties = Annotated[tuple[Penalty, ...], Field(min_length=1)]
 
 
@@ -28,9 +30,9 @@ class OnlyConfig(Config):
     """The part of the design that a costly learner is run on; None: all of it."""
 
     arms: tuple[str, ...] | None = None
-    sizes: tuple[int, ...] | None = None
-    data_seeds: tuple[int, ...] | None = None
-    seeds: tuple[int, ...] | None = None
+    sizes: tuple[Whole, ...] | None = None
+    data_seeds: tuple[Whole, ...] | None = None
+    seeds: tuple[Whole, ...] | None = None
 
     def takes(self, *, arm: str, size: int, data_seed: int, seed: int) -> bool:
         """Whether a run belongs to that part."""
@@ -139,7 +141,7 @@ class TunedConfig(LearnerConfig, Pretrained):
     """``package:minilm``, a model name on a hub (``bert-base-uncased``), or a directory."""
     base_model: str | None = None
     """Name of one of the experiment's ``bases``, whose directory takes the place of ``base``."""
-    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    frozen_layers: Annotated[Whole, Field(ge=0)] = 0
     """Lowest blocks, with the embeddings, that are not trained."""
     head_rate: Rate = 5.0
     """The head starts from nothing: its learning rate is so many times the body's."""
@@ -174,7 +176,7 @@ class EncoderConfig(TunedConfig):
     temperature: bool = False
     """Divide the logits by a temperature that the validation rows choose (Guo et al. 2017, arXiv 1706.04599). It goes
     into the head's last layer, so that whoever opens the model gets calibrated probabilities."""
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    label_smoothing: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of each training target that is spread evenly over all labels (Szegedy et al. 2016, arXiv 1512.00567)."""
     lexicon: LexiconConfig | None = None
     """Words that the WordPiece tokenizer keeps whole."""
@@ -248,7 +250,7 @@ class SmallEncoderConfig(SmallTransformerConfig):
     layers: Positive = 4
     width: Positive = 256
     heads: Positive = 4
-    vocabulary: Annotated[int, Field(ge=100)] = 6000
+    vocabulary: Annotated[Whole, Field(ge=100)] = 6000
 
 
 class MaskedLanguageModelConfig(Pretrained):

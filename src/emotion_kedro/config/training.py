@@ -8,13 +8,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from emotion_kedro.config.base import Config, Positive, Rate, Share, SmallTransformerConfig
+from emotion_kedro.config.base import Config, Number, Positive, Rate, Share, SmallTransformerConfig, Whole
 
 
 class TrainingConfig(Config):
     """One training run. Lengths are counted in optimiser steps, so that two arms can be given the same number."""
 
-    steps: Annotated[int, Field(ge=0)] | None = None
+    steps: Annotated[Whole, Field(ge=0)] | None = None
     """0 leaves the model as it is: an untuned one."""
     epochs: Rate | None = None
     """Passes over the training rows, instead of ``steps``: for runs that are not compared with others of more rows."""
@@ -22,17 +22,17 @@ class TrainingConfig(Config):
     learning_rate: Rate
     warmup_share: Share = 0.1
     """Share of the steps over which the rate rises from 0; after that it falls linearly to 0."""
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    weight_decay: Annotated[Number, Field(ge=0.0)] = 0.01
     max_gradient_norm: Rate = 1.0
     evaluate_every: Positive = 50
     patience: Positive | None = None
     """Stop after so many evaluations without a better validation loss, and keep the best state; None: no early stop."""
-    averaged_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    averaged_share: Share = 0.0
     """Share of the steps, the last ones, of whose parameters the model is the mean in the end (stochastic weight
     averaging, Izmailov et al. 2018, arXiv 1803.05407); 0: what the last step leaves."""
     workers: Positive = 1
     """Processes that share each batch, one a GPU where there are any, for encoders and causal language models."""
-    checkpoint_every: Annotated[float, Field(ge=0.0)] = 60.0
+    checkpoint_every: Annotated[Number, Field(ge=0.0)] = 60.0
     """Seconds between checkpoints: what a kill costs at most, beside an evaluation. 0 writes one at every step."""
 
     @model_validator(mode="after")
@@ -83,19 +83,19 @@ class ScratchConfig(SmallTransformerConfig):
     layers: Positive = 3
     width: Positive = 192
     heads: Positive = 6
-    vocabulary: Annotated[int, Field(ge=300)] = 4096
+    vocabulary: Annotated[Whole, Field(ge=300)] = 4096
     training: TrainingConfig = TrainingConfig(steps=600, learning_rate=2e-3)
 
 
 class DecodingConfig(Config):
     """How a language model is sampled."""
 
-    min_new_tokens: Annotated[int, Field(ge=0)] = 3
+    min_new_tokens: Annotated[Whole, Field(ge=0)] = 3
     max_new_tokens: Positive = 40
     """What the model has not ended by then is stopped; the filter ``complete`` refuses it."""
     temperature: Rate = 1.0
     top_k: Positive = 50
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    top_p: Annotated[Number, Field(gt=0.0, le=1.0)] = 0.95
     batch_size: Positive = 64
 
     @model_validator(mode="after")
