@@ -136,6 +136,14 @@ def test_a_group_is_dealt_out_as_a_whole(tmp_path: Path) -> None:
     assert report["set"]["train"] == report["set"]["test"] == 12
 
 
+def test_rows_without_a_group_are_groups_of_their_own(tmp_path: Path) -> None:
+    rows = "".join(f"words {chr(97 + n) * 8},{'post1' if n < 4 else ' '}\n" for n in range(12))
+    (tmp_path / "a.csv").write_text("text,post\n" + rows)
+    table, _ = read_unlabelled(tmp_path, config(set=table_of(group_column="post"), train_share=0.5))
+    assert table["group"].nunique() == 9
+    assert set(table["split"]) == {"train", "test"}
+
+
 def test_near_duplicates_fall_into_one_split(tmp_path: Path) -> None:
     post = "join our free class on every tuesday evening in the hall"
     rows = [f"{post} {extra}" for extra in "abcd"] + [f"{chr(97 + n) * 7} {chr(99 + n) * 7}" for n in range(8)]

@@ -101,8 +101,14 @@ def _table(path: Path, prefix: str, source: SourceConfig, bad: list[BadRow]) -> 
     rows = [f"{prefix}:{row + 1}" for row in table.index.tolist()]
     blank = [NO_LABEL] * len(table)
     labels = table[source.other_label_column].str.strip().tolist() if source.other_label_column else blank
-    groups = table[source.group_column].tolist() if source.group_column else blank
-    return _raw(rows, table[source.text_column].tolist(), labels, groups)
+    groups = table[source.group_column].str.strip().tolist() if source.group_column else blank
+    # A row whose cell is empty is a group of its own.
+    return _raw(
+        rows,
+        table[source.text_column].tolist(),
+        labels,
+        [group or row for group, row in zip(groups, rows, strict=True)],
+    )
 
 
 def _raw(rows: list[str], texts: list[str], labels: list[str], groups: list[str]) -> pd.DataFrame:
