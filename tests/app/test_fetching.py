@@ -101,6 +101,12 @@ def test_gets_what_can_be_had_and_says_where_the_rest_goes(world: World) -> None
     assert world.asked == []
     assert (world.root / "two/train.tsv").read_text() == "mine"
 
+    # Of a set of files those come that are not there, and the others stay.
+    (world.root / "one/letters/0.txt").write_text("mine")
+    (world.root / "one/letters/1.txt").unlink()
+    assert "one/letters/*.txt: there (2 files)" in world.run().output
+    assert (world.root / "one/letters/0.txt").read_text() == "mine"
+
 
 def test_what_cannot_be_had_is_said_and_the_rest_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)

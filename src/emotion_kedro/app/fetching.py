@@ -36,7 +36,12 @@ class RawFile(Config):
     rows: Positive
     bytes: Positive
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """None: a pattern, which stands for several files."""
+    """None: a pattern, which stands for several files; ``rows`` is how many."""
+
+    @property
+    def count(self) -> int:
+        """The number of files that the name stands for."""
+        return self.rows if self.sha256 is None else 1
 
 
 class RawTable(Config):
@@ -73,8 +78,8 @@ def raw_tables() -> dict[str, RawTable]:
 
 
 def missing_files(table: RawTable, root: Path) -> list[str]:
-    """Return the names of its files that are not below the folder."""
-    return [name for name in table.files if not any(root.glob(name))]
+    """Return the names of its files, and patterns, that are not below the folder, or not all of what they stand for."""
+    return [name for name, file in table.files.items() if len(list(root.glob(name))) < file.count]
 
 
 def fetch(table: RawTable, root: Path) -> None:
@@ -108,8 +113,9 @@ def _from_kaggle(handle: str, target: Path) -> None:
         names = sorted(file.name for file in folder.rglob("*") if file.is_file())
         raise ValueError(f"{handle} has no {target.name}{choices(target.name, names)}")
     for file in files:
-        with written_whole(target.with_name(file.name)) as staging:
-            shutil.copyfile(file, staging)
+        if not (place := target.with_name(file.name)).exists():
+            with written_whole(place) as staging:
+                shutil.copyfile(file, staging)
 
 
 def _from_web(address: str, target: Path, sha256: str) -> None:
