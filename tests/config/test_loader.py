@@ -47,8 +47,12 @@ def test_an_experiment_of_ones_own_is_among_the_parameters_with_its_defaults(con
 def test_names_that_would_clash_are_taken(conf: Path) -> None:
     # Of experiments, of arms of the default one, of stages, pages and parts of pipelines, and of all labels there are.
     assert loader(conf).taken_names() >= {"augment", "diary", "real", "sampling", "report", "generator", "from_data"}
-    with pytest.raises(ExperimentError, match="its name is that of another pipeline"):
-        loader(conf, DIARY.replace("diary:\n  question", "generator:\n  question")).experiments()
+    for name in ("generator", "results", "cache"):
+        with pytest.raises(ExperimentError, match="its name is that of another pipeline"):
+            loader(conf, DIARY.replace("diary:\n  question", f"{name}:\n  question")).experiments()
+    for name in ("diary_comparisons", "diary_recommendation", "2nd"):
+        with pytest.raises(ExperimentError, match="its name has to be of letters, digits and _, a letter first, and"):
+            loader(conf, DIARY.replace("diary:\n  question", f"{name}:\n  question")).experiments()
 
 
 def test_the_base_environment_alone_can_be_run(conf: Path) -> None:

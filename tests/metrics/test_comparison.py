@@ -98,6 +98,7 @@ def test_errors_name_the_fix(
     # An arm of a size that the table does not reach has no runs.
     assert compare(predictions, [("baseline", "real")], None, EVALUATION).empty
     assert "baseline and real are not compared: they share no size" in caplog.text
+    assert label_gains(predictions, [("baseline", "real")], None, EVALUATION).empty
     other_seeds = pd.concat([predictions_of("real", 0.6), predictions_of("mixed", 0.6, seeds=(8,))])
     with pytest.raises(ValueError, match=r"share no run.*only"):
         compare(other_seeds, [("mixed", "real")], None, EVALUATION)

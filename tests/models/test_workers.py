@@ -22,7 +22,7 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("ray_cluster")]
 
 CPU = Device("cpu", "test", half=False)
-OPTIONS = TrainingConfig(steps=9, batch_size=5, learning_rate=0.05, evaluate_every=3)
+OPTIONS = TrainingConfig(steps=9, batch_size=5, learning_rate=0.05, evaluate_every=3, averaged_share=0.5)
 ROWS = torch.randn(16, 5, generator=torch.Generator().manual_seed(3))
 TARGETS = ROWS.sum(dim=1, keepdim=True).sin()
 

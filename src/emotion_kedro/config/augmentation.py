@@ -40,7 +40,11 @@ class LoraConfig(Config):
 
 
 class GeneratorConfig(Config):
-    """What all generators share. A generator sees the train rows of its draw, never another row that has a label."""
+    """What all generators share.
+
+    A generator learns from the train rows of its draw, never from a test row; validation rows may stop it. Only
+    ``more_real`` sees further labels, since they are what it adds.
+    """
 
     texts: Positive = 64
     """Candidates drawn per label."""

@@ -40,6 +40,10 @@ SHOWN = 20
 """Names in a list of those that there are."""
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Chinese characters, for a class of a regular expression: no spaces part their words."""
+LEARNER = "learner:"
+"""What stands before the names of a pair of learners that are compared."""
+ALL = "all"
+"""Stands in tables of figures for all sources, labels or rows together: none may be called so."""
 ALL_ROWS = 0
 """The ``size`` of a run on all train rows."""
 PROBABILITY_PREFIX = "p_"

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import (
+    ALL,
     ALL_ROWS,
     OTHER_THAN_ARMS,
     Config,
@@ -71,8 +72,10 @@ class ArmConfig(Config):
     def _has_rows(self) -> ArmConfig:
         if self.rows == "none" and not self.add:
             raise ValueError("rows: none and nothing under `add` leaves no row to learn from")
-        if self.filters and not self.add:
-            raise ValueError("filters are given, but nothing is added that they could filter")
+        of_added = [key for key in ("filters", "weights", "augmentation_weight") if getattr(self, key)]
+        of_added += ["order"] if self.order != "mix" else []
+        if of_added and not self.add:
+            raise ValueError(f"{of_added[0]} is about added rows, and nothing is added")
         if self.augmentation_weight is not None and self.order != "mix":
             # In steps of their own the added rows have no real ones beside them to weigh against.
             raise ValueError(f"augmentation_weight has no effect with order: {self.order}; leave one of them out")
@@ -91,7 +94,7 @@ class DesignConfig(Config):
     seeds: Seeds = (0,)
     """Initial values and batches of the classifiers."""
     added_rows: Positive | None = None
-    """Candidates per label that an arm keeps, at most; None: all that pass."""
+    """Candidates of each generator and label that an arm keeps, at most; None: all that pass."""
     test_rows: Positive | None = None
     """Test rows, drawn within each label; None: all."""
     validation_rows: Positive | None = None
@@ -144,6 +147,8 @@ class RecordsSpec(SamplingConfig):
         bad = [name for name in sources if not re.fullmatch(r"\w[\w.-]*", name)]
         if bad:
             raise ValueError(f"the source {bad[0]!r} has another name than of letters, digits, _, - and points")
+        if ALL in sources:
+            raise ValueError(f"a source may not be called {ALL}: figures of all sources are")
         return sources
 
     @model_validator(mode="after")
@@ -191,9 +196,18 @@ class ExperimentFile(Config):
         same = [first for first, second in pairs if first == second]
         if same:
             raise ValueError(f"{same[0]} is compared with itself")
-        if twice := repeated(pairs):
+        if twice := repeated([tuple(sorted(pair)) for pair in pairs]):
             raise ValueError(f"{' and '.join(twice[0])} are compared twice; Holm's correction would count them twice")
         return pairs
+
+    @field_validator("bases", "generators", "learners", "arms")
+    @classmethod
+    def _have_plain_names(cls, parts: dict[str, Any]) -> dict[str, Any]:
+        """They become names of files and of nodes."""
+        bad = [name for name in parts if not re.fullmatch(r"\w[\w-]*", name)]
+        if bad:
+            raise ValueError(f"the name {bad[0]!r} has to be of letters, digits, _ and -")
+        return parts
 
     @field_validator("arms")
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -44,9 +44,6 @@ STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "cl
 PAGES = ("report", "overview")
 NAMESPACES = ("records", "base", "generator", "classifier")
 """Of the nodes of the default experiment; the others are stages as well."""
-RESERVED = frozenset({*STAGES, *PAGES, *NAMESPACES, FROM_DATA})
-NAME = re.compile(r"[A-Za-z]\w*")
-"""Of an experiment."""
 
 
 class ExperimentError(ClickException):
@@ -64,6 +61,12 @@ class Settings(Config):
     """Whether runs are tracked: :mod:`emotion_kedro.hooks.tracking`."""
     licences: dict[str, str] | None = None
     """Source -> the licence that lets texts which were written after it be handed on."""
+
+
+RESERVED = frozenset({*STAGES, *PAGES, *NAMESPACES, *Settings.model_fields, FROM_DATA, "results"})
+NAME = re.compile(r"[A-Za-z]\w*(?<!_comparisons)(?<!_recommendation)")
+"""Of an experiment; the endings are those of its tables among the results."""
+NAME_RULE = "has to be of letters, digits and _, a letter first, and may not end in _comparisons or _recommendation"
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
@@ -119,13 +122,16 @@ class ProjectConfigLoader(OmegaConfigLoader):
         taxonomies = self["taxonomies"]
         self._check_command_line({*settings, *experiments})
         self._check_names(settings, experiments)
+        self._check_experiments(experiments)
         parameters = overridden({**settings, **experiments}, self.runtime_params or {})
         with self._reading("parameters"):
             Settings.model_validate({name: parameters.get(name) for name in Settings.model_fields})
         self._check_globals()
         self._check_taxonomies(taxonomies)
         for name in experiments:
-            self._check_experiment(name, parameters[name])
+            with self._reading("experiment", name):
+                if not isinstance(parameters[name], Mapping):
+                    raise ValueError(f"keys such as question and records are needed, and this is {parameters[name]!r}")
         generators = {name: list(parameters[name].get("generators") or ()) for name in experiments}
         resolved = {}
         for name in experiments:
@@ -196,14 +202,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 if name == FROM_DATA:
                     raise ValueError("it stands for the labels that the sources have; give it another name")
 
-    def _check_experiment(self, name: str, raw: Any) -> None:
-        with self._reading("experiment", name):
-            if name in RESERVED:
-                raise ValueError("its name is that of another pipeline, or of a part of one; give it another")
-            if not NAME.fullmatch(name):
-                raise ValueError("its name has to be of letters, digits and _, a letter first")
-            if not isinstance(raw, Mapping):
-                raise ValueError(f"keys such as question and records are needed, and this is {raw!r}")
+    def _check_experiments(self, names: Iterable[str]) -> None:
+        for name in names:
+            with self._reading("experiment", name):
+                if name in RESERVED:
+                    raise ValueError("its name is that of another pipeline, or of a part of one; give it another")
+                if not NAME.fullmatch(name):
+                    raise ValueError(f"its name {NAME_RULE}")
 
     def _check_command_line(self, names: Collection[str]) -> None:
         allowed = {*names, "raw_root"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import Config, choices
+from emotion_kedro.config.base import LEARNER, Config, choices
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import default_filters, filter_config
@@ -180,11 +180,12 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     for name, arm in experiment.arms.items():
         _known(f"arms.{name}.add", arm.add, generators)
         _known(f"arms.{name}.filters", arm.filters, experiment.filters)
+        _check_diverse(f"arms.{name}.filters", [experiment.filters[each]["kind"] for each in arm.filters], experiment)
     analyses = {name: analysis_config(name, raw) for name, raw in experiment.analyses.items()}
-    arms = {*experiment.arms, *(arm for config in analyses.values() for pair in config.compare for arm in pair)}
+    arms = {*experiment.arms, *_arms_of(analyses, experiment)}
     for pair in experiment.compare:
-        learners = any(name.startswith("learner:") for name in pair)
-        _known("compare", pair, [f"learner:{name}" for name in experiment.learners] if learners else sorted(arms))
+        learners = any(name.startswith(LEARNER) for name in pair)
+        _known("compare", pair, [LEARNER + name for name in experiment.learners] if learners else sorted(arms))
     if (primary := experiment.evaluation.primary) is not None:
         _known("evaluation.primary", [" - ".join(primary[:2])], [" - ".join(pair) for pair in experiment.compare])
         _known("evaluation.primary", primary[2:], sorted(experiment.learners))
@@ -203,12 +204,29 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     _check_design(experiment)
 
 
+def _check_diverse(place: str, kinds: Sequence[str], experiment: Experiment) -> None:
+    """A filter that chooses among what the others keep comes after them, and knows how many."""
+    if "diverse" in kinds[:-1]:
+        raise ValueError(f"{place}: diverse chooses among what the other filters keep; put it last")
+    if "diverse" in kinds and experiment.design.added_rows is None:
+        raise ValueError(f"{place}: diverse keeps as many as design.added_rows says, which is not given")
+
+
+def _arms_of(analyses: Mapping[str, Any], experiment: Experiment) -> set[str]:
+    """Return the arms that analyses add; what they write is called like them, or like the analysis."""
+    further = {arm for config in analyses.values() for pair in config.compare for arm in pair}
+    if taken := sorted(experiment.arms.keys() & {*analyses, *further}):
+        raise ValueError(f"arms.{taken[0]}: what an analysis writes is called so; give the arm another name")
+    return further
+
+
 def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None:
     """The same of what names a learner, and of what a learner names."""
     for name, raw in experiment.filters.items():
         _known(f"filters.{name}.learner", [raw["learner"]] if raw.get("learner") else [], experiment.learners)
     for name, config in analyses.items():
         _check_analysis(f"analyses.{name}", config, experiment)
+    _check_readers(experiment, analyses)
     for name, raw in experiment.learners.items():
         learner = learner_config(raw)
         base = getattr(learner, "base_model", None)
@@ -220,6 +238,24 @@ def _check_learners(experiment: Experiment, analyses: Mapping[str, Any]) -> None
                     f"arms.{arm}.order is {order}, and the learner {name} (kind: linear) takes all rows at once; name "
                     f"the arms that it is for in learners.{name}.only.arms"
                 )
+
+
+def _check_readers(experiment: Experiment, analyses: Mapping[str, Any]) -> None:
+    """A learner that filters read with, or that an analysis fits, starts from a model that is there beforehand."""
+    used = {name for arm in experiment.arms.values() for name in arm.filters}
+    asked = {
+        f"filters.{name}.learner": raw.get("learner")
+        for name, raw in experiment.filters.items()
+        if raw["kind"] == "label_agreement"
+        and (name in used or any(arm.weights == "agreement" for arm in experiment.arms.values()))
+    } | {f"analyses.{name}.learner": config.learner for name, config in analyses.items() if hasattr(config, "learner")}
+    for place, name in asked.items():
+        learner = name or next(iter(experiment.learners), None)
+        if learner is not None and getattr(learner_config(experiment.learners[learner]), "base_model", None):
+            raise ValueError(
+                f"{place} is {learner}, which starts from a model of `bases`: these are made for the arms alone; "
+                "name another learner"
+            )
 
 
 def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from emotion_kedro.config.base import Config
+from emotion_kedro.config.base import ALL, Config
 
 LABEL = "{label}"
 DESCRIPTION = "{description}"
@@ -41,10 +41,6 @@ Sentence = Annotated[str, AfterValidator(_with_a_place)]
 def spelling(label: str) -> str:
     """Return what labels have in common that differ by case or white space alone."""
     return " ".join(label.split()).casefold()
-
-
-ALL = "all"
-"""What stands for all labels, and for all sources, in tables of figures."""
 
 
 class LabelConfig(Config):

@@ -69,7 +69,7 @@ class TrainingConfig(Config):
 
     def averaged(self, steps: int) -> int:
         """Return how many of so many steps, the last ones, are averaged."""
-        return math.ceil(self.averaged_share * steps)
+        return math.ceil(round(self.averaged_share * steps, 6))  # .07 of 100 steps is a little more than 7
 
     @property
     def length(self) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emotion_kedro.config.base import ALL
 from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise, text_hashes
 from emotion_kedro.data.splitting import (
@@ -332,7 +333,7 @@ def _leaks(strategy: str, table: pd.DataFrame) -> pd.DataFrame:
             ],
         }
     )
-    parts = [("all", leaks), *((str(source), part) for source, part in leaks.groupby("source"))]
+    parts = [(ALL, leaks), *((str(source), part) for source, part in leaks.groupby("source"))]
     return pd.DataFrame([_leak_row(strategy, source, part) for source, part in parts])
 
 

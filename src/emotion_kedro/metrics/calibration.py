@@ -14,11 +14,13 @@ from scipy.special import softmax
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, Metric, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, kept_runs, runs_of
+from emotion_kedro.metrics.runs import Runs, kept_runs, losses_of, runs_of
 
 LOWEST, HIGHEST = 0.2, 5.0
 """Between these a temperature is looked for."""
 SMALLEST = 1e-30
+RUN = ["arm", "learner", "size", "data_seed", "seed"]
+"""Columns that name a run of an experiment."""
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +40,7 @@ def fit_temperature(probabilities: Floats, targets: NDArray[np.int64]) -> float:
 
     def loss(inverse: float) -> float:
         scaled = with_temperature(probabilities, 1.0 / inverse)
+        # Not losses_of: where the largest loss is cut off, it is no longer convex.
         return float(-np.log(np.maximum(scaled[np.arange(len(targets)), targets], SMALLEST)).mean())
 
     # Convex in the inverse of the temperature.
@@ -126,11 +129,11 @@ def choose_arm(
 
 def _losses_of_rows(runs: pd.DataFrame, predictions: pd.DataFrame, arm: str) -> pd.Series:
     """Return the log loss of each validation row, the mean over the arm's kept runs, by ``record_id``."""
-    rows = predictions.merge(kept_runs(runs[runs["arm"] == arm])[["arm", "learner", "size", "data_seed", "seed"]])
+    rows = predictions.merge(kept_runs(runs[runs["arm"] == arm])[RUN])
     labels, columns = rows["label"], [name for name in map(str, rows) if name.startswith(PROBABILITY_PREFIX)]
     places = [columns.index(PROBABILITY_PREFIX + label) for label in labels]
     given = rows[columns].to_numpy()[np.arange(len(rows)), places]
-    return pd.Series(-np.log(np.clip(given, 1e-12, None)), index=rows["record_id"]).groupby(level=0).mean()
+    return pd.Series(losses_of(given), index=rows["record_id"]).groupby(level=0).mean()
 
 
 def _is_lower(losses: pd.Series, others: pd.Series) -> bool:
@@ -144,11 +147,10 @@ def _is_lower(losses: pd.Series, others: pd.Series) -> bool:
 def _choice(
     runs: pd.DataFrame, validation_predictions: pd.DataFrame, arm: str, evaluation: EvaluationConfig
 ) -> dict[str, Any]:
-    names = ["arm", "learner", "size", "data_seed", "seed"]
     kept = kept_runs(runs[runs["arm"] == arm])
-    rows = validation_predictions.merge(kept.iloc[[0]][names], on=names)
+    rows = validation_predictions.merge(kept.iloc[[0]][RUN], on=RUN)
     return {
-        **{name: kept[name].iloc[0] for name in names},
+        **{name: kept[name].iloc[0] for name in RUN},
         "validation_rows": len(rows),
         "validation_loss": float(kept["validation_loss"].mean()),
         "runs": len(kept),
@@ -171,8 +173,7 @@ def measure_choices(
 
 def of_kept_run(predictions: pd.DataFrame, choice: pd.DataFrame) -> pd.DataFrame:
     """Return the predictions of the run whose classifier is kept; ``choice`` is one row of ``Choices``."""
-    run = ["arm", "learner", "size", "data_seed", "seed"]
-    return predictions.merge(choice[run], on=run)
+    return predictions.merge(choice[RUN], on=RUN)
 
 
 def _measured(

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.config.base import ALL_ROWS, LEARNER
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
@@ -19,8 +19,6 @@ from emotion_kedro.schemas import Comparisons, LabelGains
 
 logger = logging.getLogger(__name__)
 
-LEARNER = "learner:"
-"""Begins the name of a learner where a pair compares learners instead of arms."""
 COMPARED_LEARNERS = "(compared)"
 """Stands for the learner where learners are compared; not empty, which a CSV file would read as missing."""
 LOSS = "log_loss"
@@ -59,7 +57,8 @@ def compare(
         ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` and for the rest, each by themselves.
 
     Raises:
-        ValueError: for a pair that never meets, or two that were not tested on the same rows or share no seeds.
+        ValueError: for two that were not tested on the same rows or share no seeds. A pair that never meets is left
+            out, with a warning.
     """
     by_source = [
         (source, {runs.design: runs for runs in designs})
@@ -68,6 +67,9 @@ def compare(
     rows: list[dict[str, object]] = []
     for pair in pairs:
         matches = list(_matches((pair[0], pair[1]), by_source[0][1]))
+        if not matches:  # of a size that the table does not reach, for one
+            other = "arm" if pair[0].startswith(LEARNER) else "learner"
+            logger.warning("%s and %s are not compared: they share no size and no %s", *pair, other)
         for source, designs in by_source:
             for first, second in matches:
                 if len(designs[first].truth):
@@ -99,7 +101,8 @@ def label_gains(
     rows: list[dict[str, object]] = []
     for pair in pairs:
         matches = list(_matches((pair[0], pair[1]), designs))
-        largest = max((first.size for first, _ in matches), key=lambda size: (size == ALL_ROWS, size))
+        sizes = [first.size for first, _ in matches]
+        largest = max(sizes, key=lambda size: (size == ALL_ROWS, size), default=None)
         for first, second in matches:
             if first.size == largest:
                 rows += _label_gains(
@@ -125,14 +128,11 @@ def _label_gains(
 
 
 def _matches(pair: Pair, designs: Mapping[Design, Runs]) -> Iterator[tuple[Design, Design]]:
-    field, other = ("learner", "arm") if pair[0].startswith(LEARNER) else ("arm", "learner")
+    field = "learner" if pair[0].startswith(LEARNER) else "arm"
     first, second = (name.removeprefix(LEARNER) for name in pair)
     change: dict[str, Any] = {field: second}
     partners = {design: design._replace(**change) for design in designs if getattr(design, field) == first}
-    both = [(design, partner) for design, partner in partners.items() if partner in designs]
-    if not both:  # of a size that the table does not reach, for one
-        logger.warning("%s and %s are not compared: they share no size and no %s", *pair, other)
-    yield from both
+    yield from ((design, partner) for design, partner in partners.items() if partner in designs)
 
 
 def _names(name: str, first: Design, second: Design) -> dict[str, object]:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from emotion_kedro.config.base import ALL_ROWS, PROBABILITY_PREFIX
+from emotion_kedro.config.base import ALL, ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.schemas import Table
 
 BASELINE = "baseline"
@@ -136,6 +136,11 @@ def _arrange(design: Design, table: pd.DataFrame, labels: tuple[str, ...]) -> Ru
     )
 
 
+def losses_of(given: ArrayLike) -> NDArray[np.float64]:
+    """Return minus the logarithm of the probabilities that true labels were given, in nats; 36 where it is 0."""
+    return -np.log(np.maximum(np.asarray(given, dtype=np.float64), np.finfo(np.float64).eps))
+
+
 def _name(design: Design) -> str:
     return f"arm {design.arm}, learner {design.learner}, size {design.size}"
 
@@ -144,6 +149,6 @@ def parts_of(runs: Iterable[Runs], score_by: Iterable[str]) -> list[tuple[str, l
     """Return ``all`` and, where scores are wanted by source, each source, with the runs on its rows."""
     whole = list(runs)
     if not list(score_by):
-        return [("all", whole)]
+        return [(ALL, whole)]
     names = sorted({str(name) for each in whole for name in np.unique(each.sources.astype(str))})
-    return [("all", whole), *((name, [each.of_source(name) for each in whole]) for name in names)]
+    return [(ALL, whole), *((name, [each.of_source(name) for each in whole]) for name in names)]

@@ -12,7 +12,7 @@ from emotion_kedro.config.analyses import ValidationMetric
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import METRICS, error_interval, interval, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, labels_of, parts_of, runs_of
+from emotion_kedro.metrics.runs import Runs, labels_of, losses_of, parts_of, runs_of
 
 
 def score_table(
@@ -114,5 +114,5 @@ def validation_score(predictions: pd.DataFrame, metric: ValidationMetric) -> flo
         table = predictions[[PROBABILITY_PREFIX + label for label in labels]].to_numpy(dtype=np.float64)
         places = pd.Categorical(predictions["label"], categories=labels).codes
         given = table[np.arange(len(table)), places]
-        by_row = pd.Series(np.log(np.maximum(given, np.finfo(np.float64).eps)), index=predictions.index)
+        by_row = pd.Series(-losses_of(given), index=predictions.index)
     return float(by_row.groupby(predictions["seed"]).mean().mean())

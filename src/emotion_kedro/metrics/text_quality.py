@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emotion_kedro.config.base import ALL
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.data.lexicon import cue_words, has_cue_word
 from emotion_kedro.metrics.diversity import (
@@ -29,7 +30,6 @@ from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.metrics.two_sample import two_sample_auc
 from emotion_kedro.schemas import TextQuality
 
-ALL = "all"
 SAMPLE = 200
 """Texts, at most, of a figure that depends on how many there are."""
 MOST_SAMPLES = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from emotion_kedro.config.base import ALL
 from emotion_kedro.metrics.runs import BASELINE, kept_runs
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import change, points, size_name, with_interval
@@ -14,7 +15,7 @@ MOST = 8
 
 def of_accuracy(scores: pd.DataFrame) -> str:
     """Return the accuracy of the arms and baselines."""
-    shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == ALL)]
     sizes = shown["size"].nunique() > 1
     entries = [
         f"{row.arm} {row.learner}{f' at {size_name(row.size)} rows per label' if sizes and row.size else ''} "

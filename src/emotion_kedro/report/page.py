@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.config.base import ALL, ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.figures import SHARPNESS
@@ -139,7 +139,7 @@ def _recommended_accuracy(report: Report) -> str:
     if chosen is None or scores.empty:
         return DASH
     same = (scores[["arm", "learner", "size"]] == [chosen[name] for name in ("arm", "learner", "size")]).all(axis=1)
-    rows = scores[same & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    rows = scores[same & (scores["metric"] == "accuracy") & (scores["source"] == ALL)]
     return DASH if rows.empty else with_interval(*rows.iloc[-1][["value", "low", "high"]])
 
 
@@ -147,7 +147,7 @@ def baselines(scores: pd.DataFrame) -> dict[str, str]:
     """Return the accuracy of each baseline (majority: chance), at the largest size."""
     if scores.empty:
         return {}
-    shown = scores[(scores["arm"] == BASELINE) & (scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    shown = scores[(scores["arm"] == BASELINE) & (scores["metric"] == "accuracy") & (scores["source"] == ALL)]
     return {str(row.learner): number(row.value) for row in rows_of(shown)}
 
 
@@ -261,7 +261,7 @@ def terminal_summary(report: Report) -> str:
     """Return the main figures as plain text."""
     shown = report.scores
     if len(shown):
-        shown = shown[(shown["metric"] == "accuracy") & (shown["source"] == "all")]
+        shown = shown[(shown["metric"] == "accuracy") & (shown["source"] == ALL)]
     # Baselines learn from all rows, also where the arms have a few.
     others = f", {size_name(ALL_ROWS)} rows" if len(shown) and (shown["size"] != ALL_ROWS).any() else ""
     names = [f"{row.arm}, {row.learner}" + (_at(row.size) or others) for row in rows_of(shown)]
@@ -289,8 +289,11 @@ def _sentences(report: Report) -> list[str]:
     shown = accuracies.iloc[:SENTENCES]
     sentences = [sentence_of(row, report.level) for _, row in shown.iterrows()]
     left = len(accuracies) - len(shown)
-    counts = ", ".join(f"{word}: {(accuracies['verdict'] == word).sum()}" for word in ("helped", "harmed"))
-    return [*sentences, *([f"{left} further differences are in the report; of all, {counts}."] if left else [])]
+    # A learner that reads better than another has helped nobody.
+    of_arms = accuracies.loc[accuracies["learner"] != COMPARED_LEARNERS, "verdict"]
+    counts = ", ".join(f"{word}: {(of_arms == word).sum()}" for word in ("helped", "harmed"))
+    of_all = f"; of all between arms, {counts}" if len(of_arms) else ""
+    return [*sentences, *([f"{left} further differences are in the report{of_all}."] if left else [])]
 
 
 def _at(size: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.config.base import ALL, ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.figures import (
@@ -55,7 +55,7 @@ def accuracy_plot(scores: pd.DataFrame) -> bytes:
     Args:
         scores: schema :class:`emotion_kedro.schemas.Scores`; rows of single sources are left out.
     """
-    shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == "all")]
+    shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == ALL)]
     if shown.empty:
         return empty_plot("no scores")
     arms = shown[shown["arm"] != BASELINE]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.config.base import ALL
 from emotion_kedro.report.page import Report, markdown_page
 from emotion_kedro.report.tables import comparisons_table, scores_table, shown_reference
 
 COLUMNS = ("number", "title", "what", "reference", "ours", "low", "high", "experiment")
-MATCHED = {"source": "all", "metric": "accuracy"}
+MATCHED = {"source": ALL, "metric": "accuracy"}
 """What a figure is matched by where it names nothing else."""
 KEYS = ("experiment", "arm", "learner", "size", "source", "metric")
 
@@ -54,7 +55,7 @@ def _figures(scores: pd.DataFrame | None, text_quality: pd.DataFrame | None) -> 
     if scores is not None and len(scores):
         tables.append(scores)
     if text_quality is not None and len(text_quality):
-        tables.append(text_quality[text_quality["label"] == "all"].assign(source="all"))
+        tables.append(text_quality[text_quality["label"] == ALL].assign(source=ALL))
     return pd.concat(tables[1:] or tables, ignore_index=True).reindex(columns=tables[0].columns)
 
 

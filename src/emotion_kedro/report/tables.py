@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from emotion_kedro.config.base import ALL_ROWS
+from emotion_kedro.config.base import ALL, ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED
 from emotion_kedro.metrics.runs import BASELINE
 from emotion_kedro.report.plots import rows_of
@@ -16,7 +16,6 @@ from emotion_kedro.report.plots import rows_of
 DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE", "log_loss": "log loss"}
-ALL = "all"
 STAGES = ("ingestion", "unification", "sampling", "generation", "synthesis", "classification", "analysis", "evaluation")
 LEAKAGE_NAMES = {
     "split_strategy": "how rows were split",

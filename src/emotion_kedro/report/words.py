@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from emotion_kedro.config.base import ALL
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, NOT_SHOWN
 from emotion_kedro.report.tables import points
 
@@ -21,7 +22,8 @@ WORDS = {
     "F1": "Of a label: high where its rows are found, and few others are taken for it; between 0 and 1.",
     "macro-F1": "The mean of the labels' F1: rare labels count as much as common ones.",
     "log loss": "How surprised the classifier is by the true labels, in nats: 0 is never, and less is better.",
-    "ECE": "Expected calibration error: how far stated probabilities are from the share that is right; 0 is best.",
+    "ECE": "Expected calibration error: how far stated probabilities are from the share that is right; less is better. "
+    "With few rows it is larger than 0 by chance alone.",
     "temperature": "A number by which a classifier is made less sure (above 1) or surer (below 1) after training.",
     "interval": "In brackets: where the figure would probably lie with other test rows and other trainings.",
     "runs": "Trainings of one kind with different random numbers; the figures are means over them.",
@@ -66,6 +68,8 @@ def sentence_of(row: pd.Series, level: float) -> str:
     learner = "" if row["learner"] == COMPARED_LEARNERS else str(row["learner"])
     where = [learner, f"{row['size']} rows per label" if row["size"] else "", _source(row["source"])]
     interval = f"{level * 100:.0f} % interval {points(row['low'])} to {points(row['high'])}"
+    if row["low"] == row["high"]:  # resamples of rows that are all alike say nothing of others
+        interval = "no interval: hardly a test row is read otherwise"
     tells = row["verdict"] == NOT_SHOWN and not pd.isna(row["detectable"])
     power = f"; {100 * row['detectable']:.1f} points would probably have been seen" if tells else ""
     sentence = (
@@ -78,4 +82,4 @@ def sentence_of(row: pd.Series, level: float) -> str:
 
 
 def _source(source: str) -> str:
-    return "" if source == "all" else str(source)
+    return "" if source == ALL else str(source)

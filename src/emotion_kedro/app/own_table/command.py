@@ -173,10 +173,10 @@ def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any)
     from emotion_kedro.app.own_table.experiment_file import experiment_for
     from emotion_kedro.config.base import reasons
     from emotion_kedro.config.experiment import ExperimentFile
-    from emotion_kedro.config.loader import NAME
+    from emotion_kedro.config.loader import NAME, NAME_RULE
 
     if not NAME.fullmatch(name):
-        raise ValueError(f"--name {name}: an experiment's name has to be of letters, digits and _, a letter first")
+        raise ValueError(f"--name {name}: an experiment's name {NAME_RULE}")
     if len(profile.fit) < 2:
         raise ValueError(
             f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
@@ -275,11 +275,13 @@ def lines_of(
 
     ``notes`` are what else is said of the model, by its heading.
     """
-    every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == "all")]
+    from emotion_kedro.config.base import ALL
+
+    every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == ALL)]
     against = every[every["second"] == REAL]
     chosen = recommendation[recommendation["chosen"]].iloc[0]
     lines = [f"Model       {model} ({chosen['arm']})"]
-    table = scores[scores["source"] == "all"].set_index(["arm", "learner", "metric"]).sort_index()
+    table = scores[scores["source"] == ALL].set_index(["arm", "learner", "metric"]).sort_index()
     model_run = (chosen["arm"], chosen["learner"])
     first = recommendation.iloc[0]
     rows = {chosen["arm"]: model_run, first["arm"]: (first["arm"], first["learner"])}

@@ -232,6 +232,7 @@ def _writing_seconds(generator: Mapping[str, Any], labels: int) -> tuple[float, 
 def name_for(file: Path, *, quick: bool = False) -> str:
     """Return the name of an experiment on a file: its own, as far as it is letters, digits and _."""
     name = re.sub(r"\W+", "_", file.stem, flags=re.ASCII).strip("_").lower()
+    name = re.sub("_(comparisons|recommendation)$", "", name)  # endings of tables of results
     name = name if re.match("[a-z]", name) else f"table_{name}".rstrip("_")
     return f"{name}_quick" if quick else name
 

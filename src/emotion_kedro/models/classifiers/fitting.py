@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emotion_kedro.config.models import LearnerConfig, TunedConfig
 from emotion_kedro.config.training import TrainingConfig
+from emotion_kedro.metrics.runs import losses_of
 from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.frozen import KeptStates, blocks_of
@@ -201,7 +202,7 @@ def log_loss(probabilities: np.ndarray, targets: NDArray[np.int64]) -> float:
         probabilities: (rows, labels).
         targets: class index of each row, (rows,).
     """
-    return float(-np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-12, None)).mean())
+    return float(losses_of(probabilities[np.arange(len(targets)), targets]).mean())
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------

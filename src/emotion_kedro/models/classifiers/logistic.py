@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from emotion_kedro.metrics.runs import losses_of
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 
@@ -119,7 +120,7 @@ def _fit_all(rows: _Rows, penalties: Sequence[float]) -> list[Fit]:
 
 def _fit_of(penalty: float, layer: Layer, steps: int, rows: _Rows) -> Fit:
     given = layer.probabilities(rows.features)[np.arange(len(rows.targets)), rows.targets]
-    return Fit(penalty, layer, steps, float(np.average(-np.log(np.clip(given, 1e-12, None)), weights=rows.weights)))
+    return Fit(penalty, layer, steps, float(np.average(losses_of(given), weights=rows.weights)))
 
 
 def _layer(coefficients: Any, intercepts: Any, present: NDArray[np.int64], labels: int) -> Layer:
@@ -185,7 +186,7 @@ class _Blended:
         weights, blend, bias = self.parts(values)
         given = softmax(self.features @ weights.T + self.said * blend + bias, axis=1)
         blend_penalty = BLEND_PENALTY * penalty
-        loss = -(self.shares[:, 0] * np.log(np.clip(given[self.hits], 1e-12, None))).sum()
+        loss = (self.shares[:, 0] * losses_of(given[self.hits])).sum()
         loss += (penalty * (weights**2).sum() + blend_penalty * (blend**2).sum()) / 2
         error = (given - self.hits) * self.shares
         slopes = (error.T @ self.features + penalty * weights, (error * self.said).sum(axis=0) + blend_penalty * blend)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.config.base import Frame
+from emotion_kedro.config.base import LEARNER, Frame
 from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.config.experiment import EvaluatorConfig
@@ -49,7 +49,7 @@ def compare_runs(
     table = pd.concat(predictions.values(), ignore_index=True)
     # An analysis may end before its last arm: rounds do, when one of them no longer gains.
     arms = set(table["arm"])
-    possible = [pair for pair in pairs if pair[0].startswith("learner:") or set(pair) <= arms]
+    possible = [pair for pair in pairs if pair[0].startswith(LEARNER) or set(pair) <= arms]
     groups = groups_of(split_records)
     return compare(table, possible, groups, evaluation, score_by), label_gains(table, possible, groups, evaluation)
 
