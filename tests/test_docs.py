@@ -80,7 +80,10 @@ def test_the_page_of_parameters_has_all_kinds_with_type_default_and_text(site: M
     part = page.partition("### ExperimentFile")[2].partition("\n### ")[0]
     assert all(f"\n| `{name}` |" in part for name in ExperimentFile.model_fields)
     assert "| `question` | text length ≥ 1 | *to be given* |" in page
-    assert "| `added_rows` | whole number ≥ 1 or null | `null` | Candidates of each generator and label that an arm keeps" in page
+    assert (
+        "| `added_rows` | whole number ≥ 1 or null | `null` | Candidates of each generator and label that an arm keeps"
+        in page
+    )
     # A field keeps the text that stands below it in the class that it is inherited from.
     assert "`texts` | whole number ≥ 1 | `64` | Candidates drawn per label." in page.partition("### PromptedConfig")[2]
 

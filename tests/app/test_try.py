@@ -23,7 +23,7 @@ from emotion_kedro.app.own_table.experiment_file import (
     name_for,
     write_experiment,
 )
-from emotion_kedro.app.own_table.guessing import guess_source, with_test_file
+from emotion_kedro.app.own_table.guessing import guess_source, guess_texts, with_test_file
 from emotion_kedro.app.own_table.profile import Profile, language_of, profile_source
 from emotion_kedro.app.own_table.reading import without_labels
 from emotion_kedro.cli import cli
@@ -75,7 +75,46 @@ FORMATS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
         + "".join(f'"{entry}\t{mood}\n' for entry, mood in zip(frame["entry"], frame["mood"], strict=True))
     ),
     "i.txt": lambda frame, file: frame.to_csv(file, index=False, sep="|"),
+    "j.txt": lambda frame, file: frame.to_csv(file, index=False, sep="\t", encoding="utf-16"),
+    "k.xlsx": lambda frame, file: workbook(file, Notes=pd.DataFrame({"a note": ["to read first"]}), Mails=frame),
 }
+
+
+def workbook(file: Path, **sheets: pd.DataFrame) -> None:
+    with pd.ExcelWriter(file) as book:
+        for name, frame in sheets.items():
+            frame.to_excel(book, sheet_name=name, index=False)
+
+
+def test_a_sheet_is_chosen_by_its_columns_or_its_length_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "book.xlsx"
+    workbook(file, Notes=pd.DataFrame({"a note": ["to read first"]}), Mails=table())
+    config, names, notes = guess_texts(file)
+    assert (config.sheet, config.text_column, names) == ("Mails", "entry", ["no", "entry", "mood"])
+    assert notes[0] == "sheet: 'Mails'; there is also 'Notes' (`sheet` in the experiment's file names one)"
+    assert guess_texts(file, "a note")[2][0].startswith("sheet: 'Notes'; there is also 'Mails'")
+
+
+def test_a_header_without_rows_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "header.csv").write_text("No. 1;what they said;mood\n")
+    for guess in (guess_source, guess_texts):
+        with pytest.raises(SourceError, match="the table has no rows"):
+            guess(tmp_path / "header.csv")
+
+
+def test_a_title_above_the_header_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame([["Our mails", None, None], *[["no", "entry", "mood"], *table().values.tolist()]])
+    frame.to_excel(tmp_path / "titled.xlsx", index=False, header=False)
+    with pytest.raises(SourceError, match="several columns have no name in the first row; if the header stands"):
+        guess_source(tmp_path / "titled.xlsx")
+
+
+def test_texts_and_labels_named_the_wrong_way_round_are_said(tmp_path: Path) -> None:
+    table().to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(SourceError, match="the column 'mood' has 3 different values in 52 rows, as labels do"):
+        guess_source(tmp_path / "a.csv", text="mood")
+    with pytest.raises(SourceError, match="the column 'entry' has 52 different values in 52 rows, as texts do"):
+        guess_source(tmp_path / "a.csv", label="entry")
 
 
 @pytest.mark.parametrize("name", FORMATS)

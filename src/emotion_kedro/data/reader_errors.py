@@ -87,6 +87,11 @@ def check_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> 
         if column not in present:
             raise missing_column(path, column, present)
         if present.count(column) > 1:
+            if not column:
+                raise SourceError(
+                    f"{path}: several columns have no name in the first row; if the header stands further down, delete "
+                    "what is above it"
+                )
             raise SourceError(
                 f"{path}: the column {column!r} is there twice; rename one of them, or name all by `column_names`"
             )

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from emotion_kedro.app.own_table.layout import LONG, ROWS, UNKNOWN, layout_of
 from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
-from emotion_kedro.data.reader_errors import BadRow, SourceError, listed
+from emotion_kedro.data.reader_errors import SourceError, listed
 from emotion_kedro.data.tables import columns_of, read_columns
 
-SEPARATORS = (",", ";", "\t", "|")
 LINES = {"format": "csv", "column_names": ["text"], "separator": "\x1f", "quoting": False}
 """How a file is read that has a text a line: as a table whose separator stands nowhere."""
-ROWS = 5000
-"""Rows that columns are judged by."""
-LONG = 60
-"""Characters that no name of a column has."""
 MOST_LABELS = 200
+ENOUGH = 20
+"""Rows that show whether a column holds texts or labels."""
 DIFFERENT = 0.5
 """Share of its rows that a column of texts has different values in, at least."""
 NEARLY = 0.6
 """Of two columns with texts the shorter may be meant as well if it has so much of the longer one's length."""
 TEXT_NAMES = re.compile(r"text|content|sentence|body|message|review|post|tweet|comment|utterance|entry|question", re.I)
 LABEL_NAMES = re.compile(r"label|emotion|class|categor|intent|sentiment|mood|feeling|topic|target|tag", re.I)
-_GUESSED = "?"
 
 
 @dataclass(frozen=True)
@@ -69,16 +65,17 @@ def guess_source(path: Path, *, text: str | None = None, label: str | None = Non
     Raises:
         SourceError: if the file cannot be read, or no column can be what is wanted.
     """
-    config, names, notes = _opened(path, _layout(path, named=(text, label)), text, label)
+    config, names, notes = _opened(path, layout_of(path, named=(text, label)), text, label)
     columns = list(_columns(path, config, names))
     if not columns:
         raise SourceError(f"{path}: the table has no rows")
     texts = [text] if text else _texts(columns, label)
     labels = [label] if label else _labels(columns, (texts or [""])[0])
+    by_name = {column.name: column for column in columns}
+    _assert_no_mistake(path, by_name, text, label)
     for what, candidates in (("text", texts), ("label", labels)):
         if not candidates:
             raise _no_column(path, what, names)
-    by_name = {column.name: column for column in columns}
     notes += [] if text else [_why_text(by_name[texts[0]])]
     notes += [] if label else [_why_label(by_name[labels[0]])]
     if texts[0] == labels[0]:
@@ -96,7 +93,7 @@ def with_test_file(source: SourceConfig, path: Path) -> SourceConfig:
         SourceError: if the file cannot be read, lacks a column, or is laid out in another way.
     """
     other = guess_source(path, text=source.text_column, label=source.label_column).source
-    for what in ("format", "separator", "encoding", "quoting", "column_names"):
+    for what in ("format", "separator", "encoding", "quoting", "column_names", "sheet"):
         mine, its = getattr(source, what), getattr(other, what)
         if mine != its and not (what == "encoding" and path.read_bytes().isascii()):
             raise SourceError(
@@ -121,13 +118,15 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
     """
     if ".." in path.parts:
         path = path.absolute()  # a source's file that leaves the raw folder is named in full
-    layout, notes = _layout(path, least=1, named=(text,))
+    layout, notes = layout_of(path, least=1, named=(text,))
     if path.suffix.lower() == ".txt" and text is None and "separator" not in layout:
         layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
     config, names, notes = _opened(path, (layout, notes), text)
     if text is None:
         obvious = names if len(names) == 1 else [name for name in names if name == "text"]
         columns = {} if obvious else {column.name: column for column in _columns(path, config, names)}
+        if not obvious and not columns:
+            raise SourceError(f"{path}: the table has no rows")
         candidates = obvious or _texts(list(columns.values()), None)
         if not candidates:
             raise _no_column(path, "text", names)
@@ -144,7 +143,7 @@ def _opened(
 ) -> tuple[SourceConfig, list[str], list[str]]:
     """Return a source that leaves bad rows out, its columns, and what is said of it; the columns wanted are there."""
     layout, notes = guess
-    first = (layout.get("column_names") or [_GUESSED])[0]
+    first = (layout.get("column_names") or [UNKNOWN])[0]
     config = SourceConfig.model_validate({"file": str(path), "text_column": first, "bad_rows": "drop", **layout})
     names = columns_of(path, config)
     for name in filter(None, wanted):
@@ -153,139 +152,25 @@ def _opened(
     return config, names, list(notes)
 
 
+def _assert_no_mistake(path: Path, columns: Mapping[str, _Column], text: str | None, label: str | None) -> None:
+    """Stop where a column that is named as the texts looks like the labels, or the other way round."""
+    texts, labels = columns.get(text or ""), columns.get(label or "")
+    if texts is not None and not texts.spaced and _labels([texts], ""):
+        wrong, like = texts, "labels"
+    elif labels is not None and labels.spaced and labels.filled >= ENOUGH and not _labels([labels], ""):
+        wrong, like = labels, "texts"
+    else:
+        return
+    counts = f"{wrong.distinct:,} different values in {wrong.filled:,} rows"
+    raise SourceError(
+        f"{path}: the column {wrong.name!r} has {counts}, as {like} do. Name the texts with --text and the labels with "
+        "--label"
+    )
+
+
 def _no_column(path: Path, what: str, names: list[str]) -> SourceError:
     columns = listed(map(repr, names))
     return SourceError(f"{path}: no column looks like a {what}; there are: {columns}. Name it: --{what} COLUMN")
-
-
-# --- the file -----------------------------------------------------------------------------------------------------
-
-
-def _layout(path: Path, least: int = 2, named: Sequence[str | None] = ()) -> tuple[dict[str, Any], list[str]]:
-    """Return the keys of a source that say how the file is read, and what is to be said of them.
-
-    Args:
-        path: the file.
-        least: columns that it has at least.
-        named: some of them, if there is a header.
-    """
-    if not path.is_file():
-        raise reader_errors.missing_file(path)
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path}: the file is empty")
-    try:
-        plain = SourceConfig(file=str(path), text_column=_GUESSED)
-        kind = plain.format_of(path)
-    except ValueError as error:
-        raise SourceError(f"{path}: the ending says no format; csv, tsv, json, jsonl, parquet and xlsx are read") from (
-            error
-        )
-    if (wrong := reader_errors.of_another_kind(path, plain)) is not None:
-        raise wrong
-    if kind in {"xlsx", "parquet"}:
-        return {}, []
-    layout: dict[str, Any] = {} if (encoding := _encoding(path)) == "utf-8" else {"encoding": encoding}
-    notes = [f"encoding: {encoding}, since it is not UTF-8"] if layout else []
-    if kind == "json" and _is_lines(path, encoding):
-        return {**layout, "format": "jsonl"}, [*notes, "format: an object a line"]
-    if kind in {"json", "jsonl"}:
-        return layout, notes
-    delimited, remarks = _delimited(path, layout, least, named)
-    return {**layout, **delimited}, [*notes, *remarks]
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as lines:
-        decoded = [0, 0]
-        for line in lines:
-            decoded[_decodes(line, "utf-8")] += 1
-    if decoded[0] <= sum(decoded) / 100:
-        return "utf-8"  # rows with broken bytes, if any: left out and counted
-    data = path.read_bytes()
-    chinese = _decodes(data, "gb18030") and len(re.findall(f"[{HAN}]", data.decode("gb18030"))) > len(data) / 10
-    return "gb18030" if chinese else "cp1252"
-
-
-def _decodes(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _is_lines(path: Path, encoding: str) -> bool:
-    with path.open(encoding=reader_errors.readable(encoding)) as lines:
-        return next((line.strip() for line in lines if line.strip()), "").startswith("{") and any(map(str.strip, lines))
-
-
-def _delimited(
-    path: Path, layout: dict[str, Any], least: int, named: Sequence[str | None]
-) -> tuple[dict[str, Any], list[str]]:
-    """Return separator, quoting and, where the first row is one of data, names of the columns."""
-    usual = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    marks = dict.fromkeys([usual, *SEPARATORS])
-    doubtful = [mark for mark in marks if not _is_quoted(path, layout, mark)]
-    trials = [*((True, mark) for mark in marks), *((False, mark) for mark in doubtful)]
-    read = [(quoting, mark, _rows(path, {**layout, "separator": mark, "quoting": quoting})) for quoting, mark in trials]
-    if all(len(rows[0]) < least for _, _, (rows, _) in read):
-        raise SourceError(f"{path}: there is one column only; a table with texts and labels is needed")
-    quoting, mark, (rows, _) = max(read, key=lambda entry: entry[2][1])
-    keys: dict[str, Any] = {} if mark == usual else {"separator": mark}
-    notes = [f"separator: {mark!r}"] if keys else []
-    if not quoting:
-        keys["quoting"] = False
-        notes.append("quotation marks are characters like any other")
-    if not any(name in rows[0] for name in named) and _is_data(rows):
-        keys["column_names"] = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
-        notes.append(f"no header: its columns are called {', '.join(keys['column_names'])}")
-    return keys, notes
-
-
-def _is_quoted(path: Path, layout: dict[str, Any], mark: str) -> bool:
-    """Whether all quotation marks stand as around fields: at their ends, and doubled within."""
-    encoding = reader_errors.readable(layout.get("encoding", "utf-8"))
-    try:
-        with path.open(encoding=encoding, newline="", errors="replace") as lines:
-            for _ in csv.reader(lines, delimiter=mark, strict=True):
-                pass
-    except csv.Error:
-        return False
-    return True
-
-
-def _rows(path: Path, layout: dict[str, Any]) -> tuple[list[list[str]], tuple[float, int]]:
-    """Return the first rows; and of all the share that has as many fields as the first (0: one field), and its number.
-
-    The number tells quotation marks that are none: what seems to stand between two of them are rows.
-    """
-    config = SourceConfig.model_validate({"file": str(path), "text_column": _GUESSED, **layout})
-    try:
-        first, others = reader_errors.delimited_rows(path, config, errors="surrogateescape")
-        if len(first) < 2:
-            return [first], (0.0, 0)
-        good: list[list[str]] = []
-        counts = [0, 0]
-        for row in others:
-            counts[isinstance(row, BadRow)] += 1
-            if not isinstance(row, BadRow) and len(good) < ROWS:
-                good.append(row)
-    except SourceError:  # a quotation mark that is never closed
-        return [[]], (0.0, 0)
-    return [first, *good], (counts[0] / max(1, sum(counts)), counts[0])
-
-
-def _is_data(rows: list[list[str]]) -> bool:
-    """Whether the first row is no header: a number, a long text, or a value that comes again below it."""
-    first, others = rows[0], rows[1:]
-    filled = [cell for cell in first if cell]
-    if len(set(filled)) < len(filled) or (len(first) == 1 and " " in first[0].strip()):
-        return True
-    for place, cell in enumerate(first):
-        below = [row[place] for row in others]
-        if len(cell) > LONG or "\n" in cell or cell.strip().lstrip("-").isdecimal() or (cell and cell in below):
-            return True
-    return False
 
 
 # --- the columns --------------------------------------------------------------------------------------------------
