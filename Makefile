@@ -65,6 +65,7 @@ lint: $(READY) ## ruff, mypy, and the direction of imports
 	$(BIN)/lint-imports
 
 viz: $(READY) ## the picture of the pipelines, in a browser
+	@$(BIN)/kedro registry list > /dev/null # what is wrong with a file is said in one line here
 	$(BIN)/kedro viz run
 
 # Paths that kedro-viz wrote are cut to what lies in the project: nobody is told whose machine it was. It ends well even

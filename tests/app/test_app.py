@@ -413,7 +413,7 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     before = signal.getsignal(signal.SIGTERM)
     written = run(cli, ["predict", "--in", str(tmp_path / "in.txt"), "--out", str(tmp_path / "out.csv")])
     assert signal.getsignal(signal.SIGTERM) is before  # who calls the command goes on with its own
-    assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 rows"
+    assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 row"
 
 
 def test_a_word_that_stands_several_times_says_which_it_is() -> None:
@@ -460,6 +460,8 @@ def test_a_prompted_generator_writes_without_training(
     [
         (["predict"], "give a text"),
         (["predict", "--in", "a.csv"], "--out is missing: where its predictions go"),
+        (["predict", "--in", "a.csv", "--out", "b.csv", "a text"], "give either texts or --in, not both"),
+        (["predict", __file__], "test_app.py is a file: --in "),
         (["predict", "--in", "a.csv", "--out", "b.csv"], "a.csv: no such file"),
         (["predict", "--model", "nowhere", "x"], "nowhere is no folder of a classifier"),
         (["predict", "--abstain", "2", "x"], "2.0 is not in the range"),

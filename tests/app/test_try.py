@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from emotion_kedro.app.own_table import command
-from emotion_kedro.app.own_table.command import _chosen, lines_of
+from emotion_kedro.app.own_table.command import _chosen
 from emotion_kedro.app.own_table.experiment_file import (
     BUDGET,
     estimated_seconds,
@@ -24,6 +25,7 @@ from emotion_kedro.app.own_table.experiment_file import (
     write_experiment,
 )
 from emotion_kedro.app.own_table.guessing import guess_source, guess_texts, with_test_file
+from emotion_kedro.app.own_table.outcome import lines_of
 from emotion_kedro.app.own_table.profile import Profile, language_of, profile_source
 from emotion_kedro.app.own_table.reading import without_labels
 from emotion_kedro.cli import cli
@@ -238,6 +240,7 @@ def test_labels_that_a_test_file_lacks_are_left_out(tmp_path: Path) -> None:
     assert (profile.untaught, profile.shared) == ({"new": 4}, 9)
     said = "\n".join(profile.lines())
     assert "9 test rows are in the table too" in said
+    assert "61, 9 of them in the test file" in said
     assert "4 test rows are left out: the table has no such label: new 4" in said
     # Of a test file with a label of its own alone as well.
     table({**MOODS, "new": 2}).to_csv(tmp_path / "test.csv", index=False)
@@ -425,6 +428,13 @@ def test_words_are_asked_for_where_a_label_has_few_rows(tmp_path: Path, capsys: 
         said = capsys.readouterr().out
         assert ("--describe" in said) is not bool(given)
         assert ("--unlabelled" in said) is (more is None)
+
+
+def test_what_numbers_mean_is_asked_for_and_another_language_is_said() -> None:
+    profile = replace(profile_of(3, 12), labels={"0": 12, "1": 12}, language="German")
+    hints = command._hints(experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile, name="mine"), profile)
+    assert hints[0].endswith('--describe 0="word, word"')
+    assert 'an English sentence, "This text is about {label}"' in hints[-1]
 
 
 def test_a_run_goes_to_a_cluster_by_the_command_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

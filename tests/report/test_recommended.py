@@ -112,6 +112,9 @@ def test_the_reason_names_the_rows_the_losses_and_the_rule(recommendation: pd.Da
     assert "mixed is not better by more than a standard error" in reason(near)
     assert "; real, named first, is worse by more than a standard error)." in reason(recommendation)
     assert reason(recommendation[recommendation["chosen"]]) == "mixed, words: the only arm that may be recommended."
+    sure = recommendation.assign(threshold=0.8)
+    assert answers(sure, EVALUATION).startswith("On the 64 validation rows at least 90 % of the answers are right from")
+    assert "on, which are few to set it by." in answers(sure.assign(validation_rows=9), EVALUATION)
     assert "fewer than 90 % of its answers" in answers(recommendation.assign(threshold=float("nan")), EVALUATION)
     never = recommendation.assign(threshold=0.99, answered=0.0, answered_accuracy=float("nan"))
     assert answers(never, EVALUATION).endswith(

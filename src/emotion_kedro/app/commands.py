@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +77,10 @@ def predict(
     emotion predict --in s3://bucket/texts --out read --cluster auto
     cat lines.txt | emotion predict
     """  # noqa: D301 - click wants the character itself
-    if (source is None) != (target is None):
-        missing, what = ("--in", "the file to read") if source is None else ("--out", "where its predictions go")
-        raise click.UsageError(f"{missing} is missing: {what}")
+    _check_given(texts, source, target, cluster)
     if source is not None and target is not None:
         _predict_file(source, target, model, column=column, abstain=abstain, cluster=cluster)
         return
-    if cluster:
-        raise click.UsageError("--cluster is for files: give --in and --out")
     lines = texts or (() if sys.stdin.isatty() else sys.stdin.read().splitlines())
     given = [line for line in lines if line.strip()]
     if left := len(lines) - len(given):
@@ -95,6 +93,19 @@ def predict(
         raise click.ClickException(str(error)) from None
     for prediction in predictions:
         click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
+
+
+def _check_given(texts: Sequence[str], source: str | None, target: Path | None, cluster: str | None) -> None:
+    if (source is None) != (target is None):
+        missing, what = ("--in", "the file to read") if source is None else ("--out", "where its predictions go")
+        raise click.UsageError(f"{missing} is missing: {what}")
+    if source is not None and texts:
+        raise click.UsageError("give either texts or --in, not both")
+    # Path.is_file raises an error of what is too long for a name.
+    if files := [text for text in texts if os.path.isfile(text)]:  # noqa: PTH113
+        raise click.UsageError(f"{files[0]} is a file: --in {files[0]} --out FILE reads what is in it")
+    if cluster and source is None:
+        raise click.UsageError("--cluster is for files: give --in and --out")
 
 
 def _predict_file(source: str, target: Path, model: Path | None, **options: Any) -> None:
@@ -126,7 +137,7 @@ def _predict_file(source: str, target: Path, model: Path | None, **options: Any)
         click.echo(err=True)
     notes = {"empty": "without a text", "abstained": "not sure enough", "cut": "longer than the model reads, cut"}
     remarks = ", ".join(f"{counts[name]:,} {text}" for name, text in notes.items() if counts[name])
-    click.echo(f"{target}: {counts['rows']:,} rows" + (f" ({remarks})" if remarks else ""))
+    click.echo(f"{target}: {counts['rows']:,} row{'s' * (counts['rows'] != 1)}" + (f" ({remarks})" if remarks else ""))
 
 
 def _check_source(source: str) -> None:

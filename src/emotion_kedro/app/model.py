@@ -243,7 +243,10 @@ def models_in(folder: Path | None = None) -> list[KnownModel]:
     folder = latest_models() if folder is None else folder
     # A folder for each arm; those of experiments other than the default one lie in a folder of its name.
     models = list(_models(file for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{CLASSIFIER_NOTES}")))
-    return sorted(models, key=lambda model: (model.path.name != RECOMMENDED, str(model.path)))
+    # The default experiment's own, which predict takes as well, comes first of all.
+    return sorted(
+        models, key=lambda model: (model.path.name != RECOMMENDED, model.path.parent != folder, str(model.path))
+    )
 
 
 def _models(files: Iterable[Path]) -> Iterator[KnownModel]:

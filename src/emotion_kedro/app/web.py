@@ -226,7 +226,8 @@ def _compare(gr: Any) -> Refresh:
 
 def _table(gr: Any) -> Refresh:
     gr.HTML(
-        "<p class='note'>A table with a column of texts and one of labels: csv, tsv, json, jsonl, parquet, xlsx.</p>"
+        "<p class='note'>A table with a column of texts and one of labels: "
+        "csv, tsv, txt, json, jsonl, parquet, xlsx.</p>"
     )
     file = gr.File(label="Table", height=140)
     with gr.Row():

@@ -40,11 +40,7 @@ class LoraConfig(Config):
 
 
 class GeneratorConfig(Config):
-    """What all generators share.
-
-    A generator learns from the train rows of its draw, never from a test row; validation rows may stop it. Only
-    ``more_real`` sees further labels, since they are what it adds.
-    """
+    """What all generators share. They learn from train rows of their draw; validation rows may stop them."""
 
     texts: Positive = 64
     """Candidates drawn per label."""

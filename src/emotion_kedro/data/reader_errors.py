@@ -220,7 +220,10 @@ def unknown_label(
 
 def shown(counts: Mapping[str, int]) -> str:
     """Return labels with their rows, the most frequent first, as many as can be read at a glance."""
-    return listed(f"{label!r}: {rows}" for label, rows in sorted(counts.items(), key=lambda entry: -entry[1]))
+    return listed(
+        f"{repr(label) if label else 'none'}: {rows}"
+        for label, rows in sorted(counts.items(), key=lambda entry: -entry[1])
+    )
 
 
 def warn_of_labels(name: str, respelt: Mapping[str, str], unknown: Mapping[str, int], rows: int) -> None:

@@ -333,19 +333,18 @@ def _leaks(strategy: str, table: pd.DataFrame) -> pd.DataFrame:
             ],
         }
     )
-    parts = [(ALL, leaks), *((str(source), part) for source, part in leaks.groupby("source"))]
-    return pd.DataFrame([_leak_row(strategy, source, part) for source, part in parts])
+    parts = [(ALL, leaks), *leaks.groupby("source")]
+    return pd.DataFrame([_leak_row(strategy, str(source), part) for source, part in parts])
 
 
 def _leak_row(strategy: str, source: str, leaks: pd.DataFrame) -> dict[str, Any]:
-    rows = max(len(leaks), 1)
     return {
         "split_strategy": strategy,
         "source": source,
         "test_rows": len(leaks),
         "exact_in_train": int(leaks["exact"].sum()),
         "near_in_train": int(leaks["near"].sum()),
-        "exact_share": float(leaks["exact"].sum() / rows),
-        "near_share": float(leaks["near"].sum() / rows),
+        "exact_share": float(leaks["exact"].sum() / max(len(leaks), 1)),
+        "near_share": float(leaks["near"].sum() / max(len(leaks), 1)),
         "conflicting_in_train": int(leaks["conflicting"].sum()),
     }

@@ -20,13 +20,14 @@ from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-from emotion_kedro.data.workbooks import Objects, as_text, rows_of_sheet
 from emotion_kedro.storage.chunks import CHUNK_ROWS, ahead, batch_of, frame_of
 
 SEEN = 200
 """Objects whose keys are looked at."""
 Piece = tuple[np.ndarray, pa.RecordBatch]
 """Rows of a table, with their numbers among the data rows, from 0."""
+Objects = Iterator[tuple[int | None, Any]]
+"""Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
 
 
 def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
@@ -103,7 +104,7 @@ def columns_of(path: Path, source: SourceConfig) -> list[str]:
         return reader_errors.delimited_rows(path, source, errors="surrogateescape")[0]
     if kind == "parquet":
         return _parquet_table(path).schema_arrow.names
-    objects = {"json": _json, "jsonl": _json_lines, "xlsx": rows_of_sheet}[kind](path, source, [])
+    objects = {"json": _json, "jsonl": _json_lines, "xlsx": _sheet}[kind](path, source, [])
     rows = [row for _, row in itertools.islice(objects, SEEN) if isinstance(row, dict)]
     counts = Counter(key for row in rows for key in row)
     return [name for name, count in counts.items() if 2 * count > len(rows)]
@@ -207,16 +208,23 @@ def _fields(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | 
     for column in wanted:
         entry = value.get(column)
         if column not in needed:  # kept beside them as it is
-            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else as_text(entry))
+            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else _as_text(entry))
             continue
         if column not in value:
             return f"it has no {column!r}"
         if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
-            entry = source.label_separator.join(map(as_text, entry))
+            entry = source.label_separator.join(map(_as_text, entry))
         if isinstance(entry, list | tuple | dict):
             return f"{column!r} holds {str(entry)[: reader_errors.SNIPPET]}, not one value (see `label_separator`)"
-        fields.append(as_text(entry))
+        fields.append(_as_text(entry))
     return fields
+
+
+def _as_text(value: Any) -> str:
+    """A whole number is written without a point, whatever column of numbers it stood in."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _json(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
@@ -298,11 +306,44 @@ def _batches(path: Path, wanted: list[str], repeating: Sequence[str] = ()) -> It
             raise SourceError(f"{path}: this Parquet file is damaged ({str(error).splitlines()[0]})") from None
 
 
+def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    from openpyxl import load_workbook
+
+    book = None
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        yield from _rows_of(book, path, source, wanted)
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile, zlib, the XML parser and openpyxl have errors of many kinds
+        raise SourceError(f"{path}: this is no .xlsx workbook, or it is damaged ({error})") from None
+    finally:
+        if book is not None:
+            book.close()
+
+
+def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    if source.sheet is not None and source.sheet not in book.sheetnames:
+        raise SourceError(
+            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
+        )
+    sheet = book[source.sheet or book.sheetnames[0]]
+    lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+    filled = ((line, row) for line, row in lines if any(value is not None for value in row))
+    columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
+    reader_errors.check_columns(path, wanted, columns)
+    for line, row in filled:
+        if any(value is not None for value in row[len(columns) :]):
+            yield line, f"more cells than the {len(columns)} columns"
+        else:
+            yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
+
+
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame | Piece]]] = {
     "csv": _read_delimited,
     "tsv": _read_delimited,
     "json": _of_objects(_json),
     "jsonl": _of_objects(_json_lines),
     "parquet": _read_parquet,
-    "xlsx": _of_objects(rows_of_sheet),
+    "xlsx": _of_objects(_sheet),
 }

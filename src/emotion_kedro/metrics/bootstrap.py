@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from emotion_kedro.config.evaluation import EvaluationConfig
-from emotion_kedro.metrics.runs import Runs, losses_of
+from emotion_kedro.metrics.losses import losses_of
+from emotion_kedro.metrics.runs import Runs
 
 Floats = NDArray[np.float64]
 VALUES_AT_ONCE = 20_000_000

@@ -14,7 +14,8 @@ from scipy.special import softmax
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, Metric, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, kept_runs, losses_of, runs_of
+from emotion_kedro.metrics.losses import losses_of
+from emotion_kedro.metrics.runs import Runs, kept_runs, runs_of
 
 LOWEST, HIGHEST = 0.2, 5.0
 """Between these a temperature is looked for."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from emotion_kedro.config.base import ALL, ALL_ROWS, PROBABILITY_PREFIX
 from emotion_kedro.schemas import Table
@@ -134,11 +134,6 @@ def _arrange(design: Design, table: pd.DataFrame, labels: tuple[str, ...]) -> Ru
         data_seeds=starts["data_seed"].to_numpy(dtype=np.int64),
         seeds=starts["seed"].to_numpy(dtype=np.int64),
     )
-
-
-def losses_of(given: ArrayLike) -> NDArray[np.float64]:
-    """Return minus the logarithm of the probabilities that true labels were given, in nats; 36 where it is 0."""
-    return -np.log(np.maximum(np.asarray(given, dtype=np.float64), np.finfo(np.float64).eps))
 
 
 def _name(design: Design) -> str:

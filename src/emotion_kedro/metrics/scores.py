@@ -12,7 +12,8 @@ from emotion_kedro.config.analyses import ValidationMetric
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import METRICS, error_interval, interval, resample, share_interval
-from emotion_kedro.metrics.runs import Runs, labels_of, losses_of, parts_of, runs_of
+from emotion_kedro.metrics.losses import losses_of
+from emotion_kedro.metrics.runs import Runs, labels_of, parts_of, runs_of
 
 
 def score_table(

@@ -25,6 +25,8 @@ SURE = 0.9
 """Probability from which on a right answer may be the example."""
 NEUTRAL = {"neutral", "none", "no_emotion", "other"}
 """Labels of texts that have none of the others."""
+FEW_VALIDATION_ROWS = 50
+"""Below it, where a threshold lies is mostly chance."""
 FEW = 10
 """Test rows, of which a share that is right says little."""
 CARD = "README.md"
@@ -87,10 +89,12 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
         )
     if pd.isna(row["threshold"]):
         return f"However sure the model is, fewer than {wanted} of its answers on the validation rows are right."
+    rows = f"{row['validation_rows']:,} validation rows"
+    few = ", which are few to set it by" if row["validation_rows"] < FEW_VALIDATION_ROWS else ""
     share, accuracy = (_interval(row, name) for name in ("answered", "answered_accuracy"))
     if row["threshold"] == 0:
         return (
-            f"On the validation rows {wanted} of all answers are right already: no need to leave unsure ones out. "
+            f"On the {rows} at least {wanted} of all answers are right already: no need to leave unsure ones out. "
             f"Of the test rows {accuracy} are read right."
         )
     count = round(row["answered"] * row["test_rows"])
@@ -98,8 +102,8 @@ def answers(recommendation: pd.DataFrame, evaluation: EvaluationConfig) -> str:
     if count < FEW:
         tested = f"which is {count} of {row['test_rows']:,}: too few to tell how many such answers are right"
     return (
-        f"On the validation rows {wanted} of the answers are right from a probability of {number(row['threshold'])} "
-        f"on. Of the test rows {share} reach it, {tested}."
+        f"On the {rows} at least {wanted} of the answers are right from a probability of {number(row['threshold'])} "
+        f"on{few}. Of the test rows {share} reach it, {tested}."
     )
 
 

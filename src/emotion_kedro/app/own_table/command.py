@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emotion_kedro.app.own_table.outcome import WIDTH, results
 from emotion_kedro.runtime.guards import handlers_kept
 
 if TYPE_CHECKING:
@@ -20,14 +22,9 @@ if TYPE_CHECKING:
     from emotion_kedro.config.data import SourceConfig
 
 FOLDER = Path("conf/local/experiments")
-WIDTH = 80
-REAL = "real"
-"""The arm that the others have to better."""
 FEW_ROWS = 20
 """Of a label, train and test together: where eight are learned from, words help, and unlabelled texts may
 (docs/results/study.md)."""
-OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
-RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
 ON_CLUSTER = "--runner=emotion_kedro.runners.RayIncrementalRunner --runner-params=address="
 
 
@@ -63,7 +60,7 @@ def try_table(
     """Train a classifier on a table, and measure whether added text helps.
 
     FILE is csv, tsv, txt, json, jsonl, parquet or xlsx, with a column of texts and one of labels. An experiment is
-    written to conf/local/experiments/ and run: change it, and run it again with kedro run --pipelines=NAME.
+    written to conf/local/experiments/ and run: change it, and run it again by the command that is said.
 
     \b
     emotion try mails.xlsx
@@ -71,7 +68,7 @@ def try_table(
     emotion try posts.csv --describe joy="happy, glad" --describe anger="angry"
     emotion try posts.csv --unlabelled more.txt
     """  # noqa: D301 - click wants the character itself
-    from emotion_kedro.app.own_table.experiment_file import name_for, write_experiment
+    from emotion_kedro.app.own_table.experiment_file import RUNNER, name_for, write_experiment
     from emotion_kedro.app.own_table.guessing import with_test_file
     from emotion_kedro.app.own_table.profile import profile_source
     from emotion_kedro.app.own_table.reading import without_labels
@@ -79,6 +76,8 @@ def try_table(
     from emotion_kedro.data.reader_errors import without_keys
     from emotion_kedro.runtime.guards import alone_in
 
+    experiment_name = name or name_for(file, quick=quick)
+    _check_name(experiment_name)
     start = click.get_current_context().find_object(Path) or Path.cwd()
     try:
         source = _chosen(
@@ -98,7 +97,6 @@ def try_table(
             if texts is not None and texts.empty_column and "no label" not in profile.left_out:
                 raise ValueError(f"--unlabelled {unlabelled}: each of its rows has a label; name another file")
             words = _described(describe, profile)
-            experiment_name = name or name_for(file, quick=quick)
             experiment = _checked(source, profile, name=experiment_name, quick=quick, words=words, unlabelled=texts)
             written = write_experiment(FOLDER, experiment_name, experiment, loader.taken_names())
     except ValueError as error:
@@ -112,6 +110,13 @@ def try_table(
     if ended:
         raise SystemExit(ended)
     click.echo("\n".join(["", *results(written.stem)]))
+
+
+def _check_name(name: str) -> None:
+    from emotion_kedro.config.loader import NAME, NAME_RULE
+
+    if not NAME.fullmatch(name):
+        raise click.ClickException(f"--name {name}: an experiment's name {NAME_RULE}")
 
 
 def _chosen(file: Path, text: str | None, label: str | None, *, ask: bool, best: bool) -> SourceConfig:
@@ -173,10 +178,7 @@ def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any)
     from emotion_kedro.app.own_table.experiment_file import experiment_for
     from emotion_kedro.config.base import reasons
     from emotion_kedro.config.experiment import ExperimentFile
-    from emotion_kedro.config.loader import NAME, NAME_RULE
 
-    if not NAME.fullmatch(name):
-        raise ValueError(f"--name {name}: an experiment's name {NAME_RULE}")
     if len(profile.fit) < 2:
         raise ValueError(
             f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
@@ -205,21 +207,35 @@ def _announce(
         click.echo("            to add text are tried; for models from a hub see docs/hub.md")
     elif not quick and experiment["generators"]["generator"]["kind"] == "conditional":
         click.echo(f"            {len(profile.fit)} labels: one generator for all instead of one for each")
-    if min(profile.fit.values()) <= FEW_ROWS:
-        hints = []
-        if experiment["records"]["taxonomy"] == "from_data":
-            hints.append(
-                "some labels have few rows: words for them may help there as much as text that a model writes, at no "
-                'cost; give some to each: --describe LABEL="word, word, word"'
-            )
-        if "unlabelled" not in experiment["records"]:
-            hints.append("with few rows, texts of the same kind may help even without labels: --unlabelled FILE")
-        for hint in hints:
-            click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
+    for hint in _hints(experiment, profile):
+        click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
     click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, at this machine's present speed")
     return forecast
+
+
+def _hints(experiment: Mapping[str, Any], profile: Profile) -> list[str]:
+    """Return what else may help, in sentences."""
+    few, hints = min(profile.fit.values()) <= FEW_ROWS, []
+    undescribed = experiment["records"]["taxonomy"] == "from_data"
+    if undescribed and all(re.fullmatch(r"[-+\d.,]+", label) for label in profile.fit):
+        label = next(iter(profile.fit))
+        hints.append(
+            "the labels are numbers, and say nothing by themselves; give words for each: "
+            f'--describe {label}="word, word"'
+        )
+    elif undescribed and few:
+        hints.append(
+            "some labels have few rows: words for them may help there as much as text that a model writes, at no "
+            'cost; give some to each: --describe LABEL="word, word, word"'
+        )
+    if "unlabelled" not in experiment["records"] and few:
+        hints.append("with few rows, texts of the same kind may help even without labels: --unlabelled FILE")
+    if profile.language not in ("", "English"):
+        sentence = experiment["generators"]["template"]["sentence"]
+        hints.append(f'labels are put into an English sentence, "{sentence}": change it in the file, `sentence`')
+    return hints
 
 
 def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
@@ -235,115 +251,3 @@ def _run(command: Sequence[str], forecast: Mapping[str, float]) -> int:
             return process.wait()
         except KeyboardInterrupt:
             return process.wait()
-
-
-# --- what came out ------------------------------------------------------------------------------------------------
-
-
-def results(name: str) -> list[str]:
-    """Return what a run of an experiment has found, from the tables that it saved."""
-    from kedro.framework.session import KedroSession
-
-    from emotion_kedro.hooks.project import shown_path
-    from emotion_kedro.report.recommended import answers, reason
-
-    with KedroSession.create(project_path=Path.cwd()) as session:
-        catalog = session.load_context().catalog  # type: ignore[attr-defined]  # of the class that create returns
-        tables = [
-            catalog.load(f"{name}.{table}")
-            for table in ("scores", "comparisons", "recommendation", "runs", "label_scores")
-        ]
-        evaluation = catalog.load(f"params:{name}.evaluation")
-        model, page = (shown_path(catalog.get(f"{name}.{part}")) for part in ("recommended_model", "report_page"))
-    recommendation = tables[2]
-    notes = {"Chosen": reason(recommendation), "Sure": answers(recommendation, evaluation)}
-    return lines_of(*tables, notes=notes, model=model, page=page)
-
-
-def lines_of(
-    scores: Any,
-    comparisons: Any,
-    recommendation: Any,
-    runs: Any,
-    label_scores: Any,
-    *,
-    notes: Mapping[str, str],
-    model: str,
-    page: str,
-) -> list[str]:
-    """Return the same from the tables (schemas ``Scores``, ``Comparisons``, ``Recommendation``, ``Runs``, ...).
-
-    ``notes`` are what else is said of the model, by its heading.
-    """
-    from emotion_kedro.config.base import ALL
-
-    every = comparisons[(comparisons["metric"] == "accuracy") & (comparisons["source"] == ALL)]
-    against = every[every["second"] == REAL]
-    chosen = recommendation[recommendation["chosen"]].iloc[0]
-    lines = [f"Model       {model} ({chosen['arm']})"]
-    table = scores[scores["source"] == ALL].set_index(["arm", "learner", "metric"]).sort_index()
-    model_run = (chosen["arm"], chosen["learner"])
-    first = recommendation.iloc[0]
-    rows = {chosen["arm"]: model_run, first["arm"]: (first["arm"], first["learner"])}
-    rows |= {what: run for what, run in OTHERS.items() if run != model_run}
-    lines.append(f"{'':14}{'accuracy':22}{'macro-F1':22}on {table['rows'].max():,} test rows")
-    for what, run in rows.items():
-        if run in table.index.droplevel("metric"):
-            figures = [_figure(table.loc[(*run, metric)]) for metric in ("accuracy", "macro_f1")]
-            # One model is kept, whose own figures stand on its card.
-            count = table.loc[(*run, "accuracy")]["runs"].max()
-            lines.append(f"{what:<13} {figures[0]:22}{figures[1]}" + f"  mean of {count}" * bool(count > 1))
-    chance = _column(table, OTHERS["chance"], "value").max()
-    least = _column(table, model_run, "low").max()
-    if least <= chance:
-        lines.append(f"{'':12}it is not shown that the model has learned anything: its accuracy may be chance")
-    if table.loc[(*OTHERS["TF-IDF"], "accuracy")]["value"].max() == 1:
-        lines.append(f"{'':12}every test row is read right by counting words alone: this table leaves nothing to gain")
-    else:
-        accuracy = table["value"].xs("accuracy", level="metric").groupby(level=[0, 1]).max()
-        lines += _as_good(accuracy, model_run, Path(model).parent)
-    of_chosen = label_scores[(label_scores["arm"] == chosen["arm"]) & (label_scores["learner"] == chosen["learner"])]
-    if never := sorted(of_chosen.loc[of_chosen["recall"] == 0, "label"]):
-        lines.append(f"{'':12}never predicted correctly: {', '.join(never)}")
-    for head, text in notes.items():
-        lines += textwrap.wrap(text, WIDTH, initial_indent=f"{head:<12}", subsequent_indent=" " * 12)
-    for row in against.to_dict(orient="records"):
-        added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
-        outcome = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
-        outcome += _interval(100 * row["low"], 100 * row["high"], ".1f")
-        lines.append(f"Added text  {row['first']}, {added:,} texts: {outcome if added else 'none passed the filters'}")
-    return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
-
-
-def _column(table: Any, run: tuple[str, str], column: str) -> Any:
-    """Return a column of a run's accuracies; empty where it has none."""
-    return table.loc[table.index.isin([(*run, "accuracy")]), column]
-
-
-def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
-    """Return lines where the model reads no better than a simple one, and where that one lies."""
-    simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
-    by_run = accuracy.to_dict()
-    least = by_run.get(model, 2)
-    as_good = {
-        by_run[run]: (what, run[0]) for what, run in simple.items() if by_run.get(run, -1) >= least and run != model
-    }
-    if not as_good:
-        return []
-    what, arm = as_good[best := max(as_good)]
-    return [
-        f"{'':12}the model ({least:.3f}) is no better than {what} ({best:.3f}), on these test rows",
-        f"{'':12}to use that one: --model {folder / arm}",
-    ]
-
-
-def _interval(low: float, high: float, form: str) -> str:
-    """Return an interval; a dash for one without a width, which resamples that are all alike leave."""
-    return f" [{low:{form}}, {high:{form}}]" if low < high else " [–]"
-
-
-def _figure(rows: Any) -> str:
-    row = rows.iloc[0] if rows.ndim > 1 else rows
-    # With few test rows of a label, resamples lack it, and the interval of macro-F1 lies too low to be shown.
-    within = row["low"] <= row["value"] <= row["high"]
-    return f"{row['value']:.3f}" + (_interval(row["low"], row["high"], ".3f") if within else "")

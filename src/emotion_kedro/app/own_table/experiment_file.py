@@ -52,7 +52,9 @@ PENALTIES = [3e-3]
 """Of the classifier that reads them, as in the studies (docs/study.md)."""
 QUESTION = "Does added text help here, and how well are the labels read?"
 SHAPES = Path(__file__).with_name("experiments.yml")
-HEADER = "# Written by emotion try. Change what you like; run it again: kedro run --pipelines={name}\n"
+RUNNER = "--runner=emotion_kedro.runners.IncrementalRunner"
+"""Runs what has changed, and nothing else."""
+HEADER = f"# Written by emotion try. Change what you like; run it again: kedro run --pipelines={{name}} {RUNNER}\n"
 
 
 def experiment_for(

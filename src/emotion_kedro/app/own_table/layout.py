@@ -12,7 +12,6 @@ from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-from emotion_kedro.data.workbooks import sheets_of
 
 SEPARATORS = (",", ";", "\t", "|")
 ROWS = 5000
@@ -65,14 +64,30 @@ def _format(path: Path) -> str:
 
 def _sheet(path: Path, named: Sequence[str | None]) -> tuple[dict[str, Any], list[str]]:
     """Choose among several sheets the longest, or the longest that has the columns that are named."""
-    sheets = sheets_of(path)
+    sheets = _sheets_of(path)
     if len(sheets) < 2:
         return {}, []
     wanted = set(filter(None, named))
-    chosen = max(sheets, key=lambda name: (wanted <= set(sheets[name][0]), sheets[name][1]))
+    chosen = max(sheets, key=lambda name: (wanted <= sheets[name][0], sheets[name][1]))
     others = ", ".join(repr(name) for name in sheets if name != chosen)
     note = f"sheet: {chosen!r}; there is also {others} (`sheet` in the experiment's file names one)"
     return ({} if chosen == next(iter(sheets)) else {"sheet": chosen}), [note]
+
+
+def _sheets_of(path: Path) -> dict[str, tuple[set[str], int]]:
+    """Return what stands in the first row of each sheet, and how many rows there are below it."""
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except Exception:  # whose many kinds the reader of the rows puts into words
+        return {}
+    sheets = {}
+    for sheet in book.worksheets:
+        rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
+        sheets[str(sheet.title)] = (set(map(str, next(rows, ()))), sum(1 for _ in rows))
+    book.close()
+    return sheets
 
 
 def _is_utf16(path: Path) -> bool:

@@ -30,6 +30,8 @@ LEAST_OWN_GROUPS = 3
 """The same where the test rows have a file of their own."""
 MOSTLY = 0.5
 """Share of the letters from which on a text is of a script."""
+EVEN = 1.2
+"""Of the rows of two labels, how many times as many may be called as many."""
 LEAST_COMMON = 0.05
 """Share of a text's words that are among a language's commonest, from which on it is taken to be of that language."""
 COMMONEST = {
@@ -97,15 +99,14 @@ class Profile:
 
     def lines(self) -> list[str]:
         """Return the profile in words."""
-        counts = list(self.labels.values())
+        in_test = f", {self._in_test_file():,} of them in the test file" if self.test_rows is not None else ""
         dropped = ", ".join(f"{rows:,} with {reason}" for reason, rows in self.left_out.items() if rows)
         leak = self.leaking / max(1, self.plain_test_rows)
         lines = [
-            f"rows        {self.rows:,}" + (f"; left out: {dropped}" if dropped else ""),
-            f"labels      {len(counts)}: {_counted(self.labels)}",
-            f"imbalance   the largest label has {counts[0] / counts[-1]:.1f} times the rows of the smallest",
-            f"repeats     {self.repeats:,} rows repeat another, but for case and punctuation, and {self.conflicts:,} "
-            "texts have more than one label; left out",
+            f"rows        {self.rows:,}{in_test}" + (f"; left out: {dropped}" if dropped else ""),
+            f"labels      {len(self.labels)}: {_counted(self.labels)}",
+            *self._imbalance(),
+            *self._repeats(),
             f"leaks       {100 * leak:.0f} % of the test rows of a plain split are nearly the same as a train row"
             + ("; here such rows stay together" if self.leaking else ""),
             f"script      {self.script}{self._language_note()}",
@@ -123,13 +124,29 @@ class Profile:
             lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
         return lines
 
+    def _imbalance(self) -> list[str]:
+        counts = list((self.fit or self.labels).values())
+        times = counts[0] / counts[-1]
+        return [f"imbalance   the largest label has {times:.1f} times the rows of the smallest"] if times > EVEN else []
+
+    def _repeats(self) -> list[str]:
+        if not self.repeats and not self.conflicts:
+            return []
+        return [
+            f"repeats     {self.repeats:,} rows repeat another, but for case and punctuation, and {self.conflicts:,} "
+            "texts have more than one label; left out, the latter with all their rows"
+        ]
+
     def _language_note(self) -> str:
         if self.language in ("", "English"):
             return self.language and f", {self.language}"
         return f", {self.language}; the models that come as packages learned English above all"
 
+    def _in_test_file(self) -> int:
+        return (self.test_rows or 0) + sum(self.untaught.values())
+
     def _test_lines(self) -> list[str]:
-        lines = [f"test file   {self.test_rows:,} rows"]
+        lines = [f"test file   {self._in_test_file():,} rows"]
         if self.shared:
             lines.append(f"in both     {self.shared:,} test rows are in the table too; those copies are not trained on")
         if self.untaught:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emotion_kedro.config.models import LearnerConfig, TunedConfig
 from emotion_kedro.config.training import TrainingConfig
-from emotion_kedro.metrics.runs import losses_of
+from emotion_kedro.metrics.losses import losses_of
 from emotion_kedro.models.classifiers import Classifier, TrainingSet
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.frozen import KeptStates, blocks_of

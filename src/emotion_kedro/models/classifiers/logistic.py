@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
-from emotion_kedro.metrics.runs import losses_of
+from emotion_kedro.metrics.losses import losses_of
 from emotion_kedro.models.classifiers import TrainingSet
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 
