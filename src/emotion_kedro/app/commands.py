@@ -247,7 +247,7 @@ def models(every: bool) -> None:
     """  # noqa: D301 - click wants the character itself
     models = models_in()
     if not models:
-        raise click.ClickException("no model was trained here yet: make augment")
+        raise click.ClickException("no model was trained here yet: make augment, or emotion try FILE")
     chosen = {model.path.parent for model in models if model.path.name == RECOMMENDED}
     for model in models:
         if model.path.parent in chosen and model.path.name != RECOMMENDED and not every:

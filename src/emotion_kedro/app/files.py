@@ -147,7 +147,7 @@ def _claim(folder: Path, files: Sequence[Path], made_of: dict[str, Any], say: Ca
         )
     sweep(folder, lambda inner: True, alone=False)
     if parts := len(list(folder.glob("_part-*.json"))):
-        say(f"{folder}: {parts:,} part(s) are there already, the others follow")
+        say(f"{folder}: {parts:,} part(s) are there already; what is missing follows")
 
 
 Report = Callable[[dict[str, int]], object]

@@ -199,7 +199,9 @@ def load_model(path: Path | str | None = None, *, device: str = "auto") -> Emoti
     if not (path / CLASSIFIER_NOTES).is_file():
         models = _first(str(model.path) for model in models_in())
         hint = (
-            f"there are: {models}" if models else "none was trained here yet: make augment, or name the folder of one"
+            f"there are: {models}"
+            if models
+            else "none was trained here yet: make augment, emotion try FILE, or name the folder of one"
         )
         if not models and project_folder() is None:
             hint = "this is no project's folder: name the folder of a model (-m)"

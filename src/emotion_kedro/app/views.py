@@ -60,7 +60,7 @@ def reading(model: str | None, text: str) -> Iterator[str]:
     """
     paths = [path for _, path in model_choices()]
     if not paths or model not in (None, *paths):
-        raise ValueError("no model was trained here yet: make augment")
+        raise ValueError("no model was trained here yet: make augment, or emotion try FILE")
     model = model or paths[0]
     opened = _opened(model, (Path(model) / CLASSIFIER_NOTES).stat().st_mtime_ns)
     [prediction] = opened.predict([text])

@@ -161,8 +161,8 @@ def _tell_of_too_few(kept: pd.DataFrame, arm: ArmConfig, rows: pd.DataFrame, des
     few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < limit / 2)
     if few:
         logger.warning(
-            "the arm %s adds fewer texts than the %d a label that it may: %s. Draw more (`texts`), train the generator "
-            "for longer, or ask less of the filters",
+            "the arm %s adds fewer texts than the %d a label that it may: %s. Draw more (`texts`), give what writes or "
+            "reads them more to learn from, or ask less of the filters",
             *(name, limit, few),
         )
 
