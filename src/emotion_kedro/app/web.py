@@ -39,6 +39,7 @@ CSS = """
   table.rows td::before {content: attr(data-name); flex: 0 0 9em; opacity: .75}
 }
 .gradio-container pre {white-space: pre-wrap; overflow-wrap: anywhere}
+.lines textarea {font-family: var(--font-mono); font-size: .85em}
 .gradio-container table.bars {width: 100%}
 .gradio-container table.bars :is(th, td) {border: none; vertical-align: middle; width: 1%}
 .gradio-container table.bars .bar {width: 98%}
@@ -54,6 +55,8 @@ ul.cards li.kept {border-color: #1a9850}
 .marks .silent {opacity: .6}
 img.plot {width: 100%; max-width: 40em; background: white}
 """
+MOST_LINES = 100
+"""Of a run with its scores, which stand at the end: the page is scrolled, and not a box in it."""
 SHOWN = 15
 """Seconds that an error stays on the page: longer, and several lie on each other."""
 DECIDE = {"accept": "Accept", "reject": "Reject", "edit": "Save"}
@@ -239,7 +242,7 @@ def _table(gr: Any) -> Refresh:
     look = gr.Button("Check the table", variant="primary")
     shown = gr.HTML()
     run, stop = gr.Button("Run it here", visible=False), gr.Button("Stop", variant="stop", visible=False)
-    progress = gr.Textbox(label="Progress", lines=12, max_lines=24, visible=False)
+    progress = gr.Textbox(label="Progress", lines=12, max_lines=MOST_LINES, visible=False, elem_classes="lines")
 
     def profiled(*given: Any) -> Any:
         return tab.profile(*given), gr.update(visible=True)
