@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def _format(path: Path) -> str:
 def _sheet(path: Path, named: Sequence[str | None]) -> tuple[dict[str, Any], list[str]]:
     """Choose among several sheets the longest, or the longest that has the columns that are named."""
     sheets = _sheets_of(path)
-    if len(sheets) < 2:
+    if not sheets:
         return {}, []
     wanted = set(filter(None, named))
     chosen = max(sheets, key=lambda name: (wanted <= sheets[name][0], sheets[name][1]))
@@ -75,19 +76,20 @@ def _sheet(path: Path, named: Sequence[str | None]) -> tuple[dict[str, Any], lis
 
 
 def _sheets_of(path: Path) -> dict[str, tuple[set[str], int]]:
-    """Return what stands in the first row of each sheet, and how many rows there are below it."""
+    """Return what stands in the first row of each of several sheets, and how many rows there are below it."""
     from openpyxl import load_workbook
 
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        with closing(load_workbook(path, read_only=True, data_only=True)) as book:
+            sheets = book.worksheets if len(book.worksheets) > 1 else []
+            return {str(sheet.title): _looked_at(sheet) for sheet in sheets}
     except Exception:  # whose many kinds the reader of the rows puts into words
         return {}
-    sheets = {}
-    for sheet in book.worksheets:
-        rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
-        sheets[str(sheet.title)] = (set(map(str, next(rows, ()))), sum(1 for _ in rows))
-    book.close()
-    return sheets
+
+
+def _looked_at(sheet: Any) -> tuple[set[str], int]:
+    rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
+    return set(map(str, next(rows, ()))), sum(1 for _ in rows)
 
 
 def _is_utf16(path: Path) -> bool:
