@@ -145,7 +145,7 @@ def encoder_training(size: Size, device: Any, rounds: int) -> float:
     from emotion_kedro.config.training import TrainingConfig
     from emotion_kedro.models.classifiers.encoder import EncoderClassifier
     from emotion_kedro.models.training import Task, plan_batches
-    from emotion_kedro.models.training.loop import Run
+    from emotion_kedro.models.training.loop import Training
 
     heads = max(1, size.width // 64)
     sizes: dict[str, Any] = dict(
@@ -174,7 +174,7 @@ def encoder_training(size: Size, device: Any, rounds: int) -> float:
     )
 
     def train() -> None:
-        run = Run(task, TrainingConfig(steps=size.steps, learning_rate=1e-5), device, seed=0)
+        run = Training(task, TrainingConfig(steps=size.steps, learning_rate=1e-5), device, seed=0)
         for _ in plan:
             run.step()
 

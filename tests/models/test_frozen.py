@@ -15,7 +15,7 @@ from emotion_kedro.models.device import Device, unread_mask
 from emotion_kedro.models.frozen import MEMORY, FrozenPart, KeptStates, blocks_of
 from emotion_kedro.models.language_models import LanguageModel
 from emotion_kedro.models.training import Task, pad, plan_batches
-from emotion_kedro.models.training.loop import Run
+from emotion_kedro.models.training.loop import Training
 
 Batch = dict[str, torch.Tensor]
 VOCABULARY, WIDTH, LAYERS, LOWER = 90, 32, 4, 3
@@ -149,7 +149,7 @@ def losses_of(kind: str, device: Device, *, keep: bool) -> tuple[list[float], di
     """The loss of each step, and the parameters at the end."""
     task, kept = task_of(MODELS[kind](), device, keep=keep)
     assert kept.part is not None
-    run = Run(task, STEPS, device, seed=3)
+    run = Training(task, STEPS, device, seed=3)
     for _ in task.plan:
         run.step()
     run.read()
@@ -174,7 +174,7 @@ def test_frozen_blocks_run_once_for_each_text(kind: str, cpu: Device) -> None:
     calls: list[int] = []
     for number, block in enumerate(blocks_of(task.model)):
         next(block.children()).register_forward_hook(lambda *_, number=number: calls.append(number))
-    run = Run(task, STEPS, cpu, seed=0)
+    run = Training(task, STEPS, cpu, seed=0)
     run.step()
     assert calls == [*range(LOWER), LOWER]  # all texts at once, and the step
     run.step()
@@ -246,7 +246,7 @@ def test_there_is_no_frozen_part_where_something_below_is_trained(trained: str, 
 
 def test_dropout_is_off_in_the_frozen_part_alone(cpu: Device) -> None:
     task, _ = task_of(MODELS["bert"](), cpu, keep=True)
-    Run(task, STEPS, cpu, seed=0).step()
+    Training(task, STEPS, cpu, seed=0).step()
     bert = task.model.bert
     assert not any(module.training for module in (bert.embeddings, *bert.encoder.layer[:LOWER]))
     assert all(module.training for module in (bert.encoder.layer[LOWER], task.model.dropout))
@@ -271,7 +271,7 @@ def test_no_step_reads_what_is_on_the_device(kind: str, keep: bool, monkeypatch:
     monkeypatch.setattr(frozen, "_hash_of", lambda modules: "no values")
     device = Device("meta", "no values", half=False)
     task, _ = task_of(MODELS[kind]().to("meta"), device, keep=keep)
-    run = Run(task, STEPS, device, seed=0)
+    run = Training(task, STEPS, device, seed=0)
     for _ in task.plan:
         run.step()
     assert run.log.tokens == sum(len(ENCODED[row]) for rows in task.plan for row in rows)

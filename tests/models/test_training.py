@@ -12,7 +12,7 @@ import torch
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
-from emotion_kedro.models.training.loop import Run
+from emotion_kedro.models.training.loop import Training
 from emotion_kedro.runtime.guards import stopped_by_signals
 from emotion_kedro.storage.cache import Cache
 
@@ -246,8 +246,8 @@ def test_a_gpu_is_not_waited_for_at_every_step(tmp_path: Path, monkeypatch: pyte
     """How many losses are read at a time: each on a processor, several elsewhere."""
     options = OPTIONS.model_copy(update={"steps": 30, "evaluate_every": 20, "checkpoint_every": 60.0})
     counts: list[int] = []
-    read = Run.read
-    monkeypatch.setattr(Run, "read", lambda run: (counts.append(len(run.unread)), read(run)))
+    read = Training.read
+    monkeypatch.setattr(Training, "read", lambda run: (counts.append(len(run.unread)), read(run)))
     for looks, expected in ((1, [1] * 30), (8, [8, 8, 4, 8, 2])):
         counts.clear()
         monkeypatch.setattr(Device, "steps_between_looks", looks)

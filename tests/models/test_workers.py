@@ -15,7 +15,7 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.training import Task, TrainingLog, plan_batches, train
-from emotion_kedro.models.training.loop import Run
+from emotion_kedro.models.training.loop import Training
 from emotion_kedro.storage.cache import Cache
 
 pytest.importorskip("ray")
@@ -63,13 +63,13 @@ def trained(root: Path, options: TrainingConfig, task: Task) -> tuple[TrainingLo
 def test_two_processes_take_the_steps_of_one_though_one_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.train.torch import TorchTrainer
 
-    def step_of_this_process(run: Run) -> None:
+    def step_of_this_process(run: Training) -> None:
         raise AssertionError("the other processes take the steps")
 
     fit, fits = TorchTrainer.fit, []
     alone, weights = trained(tmp_path, OPTIONS, regression())
     (tmp_path / "to die").touch()
-    monkeypatch.setattr(Run, "step", step_of_this_process)
+    monkeypatch.setattr(Training, "step", step_of_this_process)
     monkeypatch.setattr(TorchTrainer, "fit", lambda trainer: (fits.append(trainer), fit(trainer)))
     options = OPTIONS.model_copy(update={"workers": 2, "checkpoint_every": 0})
     together, same = trained(tmp_path, options, regression(dies=tmp_path / "to die"))

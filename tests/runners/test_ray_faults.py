@@ -32,7 +32,7 @@ from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.training.loop import Run
+from emotion_kedro.models.training.loop import Training
 from emotion_kedro.runners import RayRunner
 from emotion_kedro.storage.cache import Cache
 
@@ -71,11 +71,11 @@ DEATHS = {"generator_base": 2, "generator.joy": 3}
 """After which of its steps a worker is killed, by what it trains: labels are tuned by workers that are given parts."""
 
 
-def counted(folder: Path, deaths: Mapping[str, int]) -> Callable[[Run], None]:
+def counted(folder: Path, deaths: Mapping[str, int]) -> Callable[[Training], None]:
     """Return a step of a training that is written down, after one of which its process dies, once."""
-    step = Run.step
+    step = Training.step
 
-    def counting(run: Run) -> None:
+    def counting(run: Training) -> None:
         step(run)
         with (folder / "steps.txt").open("a") as stream:
             stream.write(f"{run.task.name} {run.log.steps}\n")
@@ -98,7 +98,7 @@ def watch(folder: Path) -> None:
             time.sleep(0.05)
         return write(sampler, label)
 
-    Run.step = counted(folder, DEATHS)  # type: ignore[method-assign]
+    Training.step = counted(folder, DEATHS)  # type: ignore[method-assign]
     LabelSampler._write = waiting  # type: ignore[method-assign]
 
 
@@ -200,7 +200,7 @@ def test_a_generator_whose_workers_and_machine_die_is_the_one_that_was_left_alon
         ]
     )
     with monkeypatch.context() as patch, one_thread():  # as the workers have
-        patch.setattr(Run, "step", counted(alone, {}))
+        patch.setattr(Training, "step", counted(alone, {}))
         expected = SequentialRunner().run(
             pipeline, catalog_for(Cache(alone / "cache"), records, taxonomy, cpu, tiny_gpt2)
         )

@@ -75,8 +75,8 @@ def fit_arm(
         planned, key=lambda run: (run.learner == planned[0].learner, run.draw.size or np.inf, -planned.index(run))
     )
 
-    def result_of(run: PlannedRun) -> _Run:
-        return _Run(run, name, training_rows, learners[run.learner], context)
+    def result_of(run: PlannedRun) -> _ArmRun:
+        return _ArmRun(run, name, training_rows, learners[run.learner], context)
 
     others = [run for run in planned if run != handed_on]
     with elsewhere(lambda run: result_of(run).outcome(wants_classifier=False), others):
@@ -121,7 +121,7 @@ def plan_runs(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _ArmRun:
     planned: PlannedRun
     arm_name: str
     training_rows: pd.DataFrame

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from emotion_kedro.models.training.loop import Batch
 
     Row = bytes  # the token ids of a text, as the bytes of an int64 array
-    Run = Callable[[Sequence[Sequence[int]]], None]
+    RunBlocks = Callable[[Sequence[Sequence[int]]], None]
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class _Reached(Exception):  # noqa: N818 - it stops a forward pass, and is no er
 class FrozenPart:
     """The part of a model below its lowest trained block, as :meth:`of` finds it."""
 
-    run: Run
+    run: RunBlocks
     device: Device
     lowest: Any
     """The lowest trained block."""
@@ -105,7 +105,9 @@ class FrozenPart:
     identity: str
 
     @classmethod
-    def of(cls, model: Any, blocks: Sequence[Any], run: Run, row: Sequence[int], device: Device) -> FrozenPart | None:
+    def of(
+        cls, model: Any, blocks: Sequence[Any], run: RunBlocks, row: Sequence[int], device: Device
+    ) -> FrozenPart | None:
         """Return the frozen part; None if there is none, or something in it is trained.
 
         Args:
@@ -205,7 +207,7 @@ class KeptStates:
     def of(
         cls,
         model: Any,
-        run: Run | None,
+        run: RunBlocks | None,
         encoded: Sequence[Sequence[int]],
         plan: Sequence[np.ndarray],
         device: Device,
@@ -272,7 +274,7 @@ def _row(tokens: Sequence[int] | np.ndarray) -> Row:
     return np.asarray(tokens, dtype=np.int64).tobytes()
 
 
-def _reaching(block: Any, run: Run, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+def _reaching(block: Any, run: RunBlocks, rows: Sequence[Sequence[int]]) -> torch.Tensor:
     """Return the hidden states that reach a block; the forward pass goes no further."""
 
     def stop(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:

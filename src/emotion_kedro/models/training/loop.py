@@ -87,7 +87,7 @@ class TrainingLog:
         return asdict(self)
 
 
-class Run:
+class Training:
     """A training that is at some step: model, optimiser, and what was written down."""
 
     def __init__(self, task: Task, config: TrainingConfig, device: Device, seed: int, team: Team | None = None) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_kedro.config.training import TrainingConfig
 from emotion_kedro.models.device import Device
-from emotion_kedro.models.training.loop import Run, Task, TrainingLog
+from emotion_kedro.models.training.loop import Task, Training, TrainingLog
 from emotion_kedro.models.training.team import Team
 from emotion_kedro.runtime.guards import handlers_kept
 
@@ -37,20 +37,20 @@ def train(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Wo
     Raises:
         ValueError: as soon as a loss is read that is not finite, or if the parameters are not in the end.
     """
-    run = Run(task, config, device, seed)
-    run.resume(checkpoints)
-    if config.workers > 1 and run.goes_on:
+    training = Training(task, config, device, seed)
+    training.resume(checkpoints)
+    if config.workers > 1 and training.goes_on:
         take_steps_together(task, config, device=device, checkpoints=checkpoints, seed=seed)
-        run.resume(checkpoints)
-        if run.goes_on:
+        training.resume(checkpoints)
+        if training.goes_on:
             raise ValueError(
                 f"{task.name}: what {config.workers} processes ended with is not in {checkpoints.directory}: "
                 "all machines have to see that folder, and code must not be edited while they train"
             )
-    run.take_steps(checkpoints)
-    run.restore_best()
-    run.assert_sound()
-    return run.log
+    training.take_steps(checkpoints)
+    training.restore_best()
+    training.assert_sound()
+    return training.log
 
 
 def take_steps_together(task: Task, config: TrainingConfig, *, device: Device, checkpoints: Work, seed: int) -> None:
@@ -149,9 +149,9 @@ def _take_share(given: dict[str, Any]) -> None:
     given["task"].model.to(given["device"].place)
     checkpoints = given.pop("checkpoints")
     team = Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
-    run = Run(**given, team=team)
-    run.resume(checkpoints)
-    team.assert_agree(run.log.steps, "the step to go on from")
-    run.take_steps(checkpoints)
-    run.save(checkpoints)
+    training = Training(**given, team=team)
+    training.resume(checkpoints)
+    team.assert_agree(training.log.steps, "the step to go on from")
+    training.take_steps(checkpoints)
+    training.save(checkpoints)
     torch.distributed.barrier()

@@ -32,7 +32,7 @@ class IncrementalRunner(SequentialRunner):
         hook_manager: Any = None,
         run_id: str | None = None,
     ) -> None:
-        run = _Run(self, pipeline, catalog, hook_manager, run_id)
+        run = _RunState(self, pipeline, catalog, hook_manager, run_id)
         for node in pipeline.nodes:
             run.consider(node)
         self._logger.info("%d of %d nodes ran", len(run.executed), len(pipeline.nodes))
@@ -85,7 +85,7 @@ class Reasons:
         return f"{results[0]} is a result that is kept in memory only" if results else ""
 
 
-class _Run:
+class _RunState:
     """One run: which nodes are settled, and what stands for data that are only in memory."""
 
     def __init__(
