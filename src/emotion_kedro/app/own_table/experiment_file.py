@@ -239,7 +239,9 @@ def name_for(file: Path, *, quick: bool = False) -> str:
     return f"{name}_quick" if quick else name
 
 
-def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], reserved: Collection[str]) -> Path:
+def write_experiment(
+    folder: Path, name: str, experiment: Mapping[str, Any], reserved: Collection[str], *, numbered: bool = True
+) -> Path:
     """Write an experiment, under a name with a number if another has its own already; return the file.
 
     Args:
@@ -247,6 +249,10 @@ def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], res
         name: that is wanted.
         experiment: what the file holds.
         reserved: names that are something else.
+        numbered: whether it may have another name than that.
+
+    Raises:
+        ValueError: if it may not, and another experiment has the name.
     """
     for free in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
         file = folder / f"{free}.yml"
@@ -257,6 +263,9 @@ def write_experiment(folder: Path, name: str, experiment: Mapping[str, Any], res
             return file
         if free not in reserved and not file.exists():
             break
+        if not numbered:
+            remedy = f", or delete {file}, which says something else" if file.exists() else ""
+            raise ValueError(f"--name {name} is taken: give another name{remedy}")
     with written_whole(file) as staging:
         staging.write_text(text, encoding="utf-8")
     return file

@@ -14,7 +14,7 @@ import pandas as pd
 from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
 from emotion_kedro.data.near_duplicates import group_near_duplicates, text_hashes
-from emotion_kedro.data.reader_errors import SHOWN
+from emotion_kedro.data.reader_errors import SHOWN, listed
 from emotion_kedro.data.readers import read_source
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts
 from emotion_kedro.storage.chunks import frame_of
@@ -60,6 +60,8 @@ class Profile:
     """That the file has, with those that are left out."""
     left_out: dict[str, int]
     """Reason -> rows that cannot be used."""
+    left_out_rows: list[int] = field(repr=False)
+    """Their numbers in the table, from 1 below its header; those of a test file are not among them."""
     labels: dict[str, int]
     """Label -> rows, the most frequent first; names that differ by case or space alone are one."""
     unfit: dict[str, int]
@@ -100,7 +102,9 @@ class Profile:
     def lines(self) -> list[str]:
         """Return the profile in words."""
         in_test = f", {self._in_test_file():,} of them in the test file" if self.test_rows is not None else ""
-        dropped = ", ".join(f"{rows:,} with {reason}" for reason, rows in self.left_out.items() if rows)
+        dropped = ", ".join(f"{rows:,} with {reason}" for reason, rows in self.left_out.items())
+        if self.left_out_rows:
+            dropped += f" (rows, without the header: {listed(map(str, self.left_out_rows))})"
         leak = self.leaking / max(1, self.plain_test_rows)
         lines = [
             f"rows        {self.rows:,}{in_test}" + (f"; left out: {dropped}" if dropped else ""),
@@ -185,6 +189,7 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
     return Profile(
         rows=report["rows"],
         left_out=_left_out(report["dropped"]),
+        left_out_rows=_missing(free["record_id"], None if source.test_file else report["rows"]),
         labels=every,
         unfit={label: enough.get(label, 0) for label in every if enough.get(label, 0) < least},
         repeats=settled["repeats"]["rows"],
@@ -224,6 +229,12 @@ def _left_out(dropped: dict[str, Any]) -> dict[str, int]:
         "fields that cannot be read": dropped.get("bad rows", 0),
     }
     return {reason: rows for reason, rows in counts.items() if rows}
+
+
+def _missing(ids: pd.Series, rows: int | None) -> list[int]:
+    """Return the numbers of rows that no record has, of so many; None: up to the last one that is there."""
+    numbers = ids.str.rpartition(":")[2].astype(int)
+    return np.setdiff1d(np.arange(1, (rows or numbers.max()) + 1), numbers).tolist()  # type: ignore[no-any-return]
 
 
 def _different(records: pd.DataFrame) -> dict[str, int]:
