@@ -88,10 +88,14 @@ def test_answers_begin_with_a_sentence_for_each_of_the_labels_words_in_turn(
     fitted = prompted.Prompted(config).fit(context)
     for label in context.taxonomy.names:
         words = context.taxonomy.words(label)
-        expected = [f"i feel {words[place % len(words)]}" for place in range(config.requests)]
-        written = fitted.sample(label, 6, 3)
-        # Two texts of each of three requests.
-        assert all(text.startswith(expected[place // 2]) for place, text in enumerate(written)), (label, written)
+        requests = max(config.requests, len(words))
+        expected = [f"i feel {words[place % len(words)]}" for place in range(requests)]
+        # A quota takes from the beginning: each request has its turn there before one has a second text.
+        for count in (requests, 2 * requests, 2 * requests + 1):
+            written = fitted.sample(label, count, 3)
+            turns = [expected[place % requests] for place in range(2 * requests)]
+            assert all(map(str.startswith, written, turns)), (label, written)
+            assert len(written) == count
         without = prompted.Prompted(config.model_copy(update={"keep_opening": False})).fit(context)
         assert not any(text.startswith("i feel") for text in without.sample(label, 6, 3))
 

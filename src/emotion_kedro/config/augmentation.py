@@ -185,7 +185,7 @@ class PromptedConfig(GeneratorConfig, Pretrained):
     keep_opening: bool = True
     """False: it is taken off the text again, to see what the rest is worth."""
     requests: Positive = 8
-    """Different requests per label: each has its own examples and prefix."""
+    """Different requests per label, one for each of its words at least: each has its own examples and prefix."""
     decoding: DecodingConfig = DecodingConfig()
 
     @model_validator(mode="after")

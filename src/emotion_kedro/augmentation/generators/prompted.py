@@ -52,18 +52,22 @@ class PromptedModel:
             return self._opened[0]
 
     def sample(self, label: str, count: int, seed: int) -> list[str]:
-        """Return ``count`` texts of a label, the first line of each answer; none where it has no train texts."""
+        """Return ``count`` texts of a label, the first line of each answer; none where it has no train texts.
+
+        The first of them are one of each request, then come the second ones, and so on: whoever takes some of the texts
+        from the beginning has of all words and examples.
+        """
         texts = self.context.texts_of(label)
         if not texts:
             return []
         number = self.context.taxonomy.names.index(label)
         rng = np.random.default_rng([seed, number])
         words = self._words(label)
-        prompts = [
-            prompt_for(words[place % len(words)], texts, self.config, rng) for place in range(self.config.requests)
-        ]
+        places = range(max(self.config.requests, len(words)))
+        requests = [prompt_for(words[place % len(words)], texts, self.config, rng) for place in places]
         # As many texts of each request, and those of one request side by side: it is read once for all of them.
-        prompts = [prompts[place * len(prompts) // count] for place in range(count)]
+        asked = [place * len(requests) // count for place in range(count)]
+        prompts = [requests[place] for place in asked]
         answers = answers_to(
             self._language_model,
             [encode_prompt(self._language_model.tokenizer, prompt, self.config) for prompt in prompts],
@@ -73,7 +77,10 @@ class PromptedModel:
             guidance=self.config.guidance,
         )
         prefixes = [prompt.prefix if self.config.keep_opening else "" for prompt in prompts]
-        return [like(text, first_line(prefix + text)) for prefix, text in zip(prefixes, answers, strict=True)]
+        written = [like(text, first_line(prefix + text)) for prefix, text in zip(prefixes, answers, strict=True)]
+        first = {request: place for place, request in reversed(list(enumerate(asked)))}
+        in_turn = sorted(range(count), key=lambda place: (place - first[asked[place]], place))
+        return [written[place] for place in in_turn]
 
     def _words(self, label: str) -> tuple[str, ...]:
         """Return what the requests call a label."""
