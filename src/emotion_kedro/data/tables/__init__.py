@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,14 +19,13 @@ from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
+from emotion_kedro.data.tables.objects import Objects, fields_of, json_objects, line_objects, sheet_objects
 from emotion_kedro.storage.chunks import CHUNK_ROWS, ahead, batch_of, frame_of
 
 SEEN = 200
 """Objects whose keys are looked at."""
 Piece = tuple[np.ndarray, pa.RecordBatch]
 """Rows of a table, with their numbers among the data rows, from 0."""
-Objects = Iterator[tuple[int | None, Any]]
-"""Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
 
 
 def files_of(root: Path, name: str, patterns: Sequence[str]) -> dict[str, Path]:
@@ -104,7 +102,7 @@ def columns_of(path: Path, source: SourceConfig) -> list[str]:
         return reader_errors.delimited_rows(path, source, errors="surrogateescape")[0]
     if kind == "parquet":
         return _parquet_table(path).schema_arrow.names
-    objects = {"json": _json, "jsonl": _json_lines, "xlsx": _sheet}[kind](path, source, [])
+    objects = {"json": json_objects, "jsonl": line_objects, "xlsx": sheet_objects}[kind](path, source, [])
     rows = [row for _, row in itertools.islice(objects, SEEN) if isinstance(row, dict)]
     counts = Counter(key for row in rows for key in row)
     return [name for name, count in counts.items() if 2 * count > len(rows)]
@@ -185,7 +183,7 @@ def _of_objects(objects: Callable[[Path, SourceConfig, list[str]], Objects]) -> 
             nonlocal rows, first
             for row, (line, value) in enumerate(objects(path, source, wanted)):
                 first = first or (list(value) if isinstance(value, dict) else [])
-                fields = _fields(value, source, wanted)
+                fields = fields_of(value, source, wanted)
                 if isinstance(fields, str):
                     bad.append(BadRow(row + 1, line, fields))
                 else:
@@ -197,66 +195,6 @@ def _of_objects(objects: Callable[[Path, SourceConfig, list[str]], Objects]) -> 
             reader_errors.check_columns(path, wanted, first)
 
     return read
-
-
-def _fields(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | str:
-    """Return the fields of a row as strings; or a str that says what is wrong with it."""
-    if not isinstance(value, dict):
-        return value if isinstance(value, str) else f"no object, but {json.dumps(value)[: reader_errors.SNIPPET]}"
-    fields: list[str] = []
-    needed = {source.text_column, source.label_column, source.other_label_column, source.group_column}
-    for column in wanted:
-        entry = value.get(column)
-        if column not in needed:  # kept beside them as it is
-            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else _as_text(entry))
-            continue
-        if column not in value:
-            return f"it has no {column!r}"
-        if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
-            entry = source.label_separator.join(map(_as_text, entry))
-        if isinstance(entry, list | tuple | dict):
-            return f"{column!r} holds {str(entry)[: reader_errors.SNIPPET]}, not one value (see `label_separator`)"
-        fields.append(_as_text(entry))
-    return fields
-
-
-def _as_text(value: Any) -> str:
-    """A whole number is written without a point, whatever column of numbers it stood in."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _json(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    try:
-        rows = json.loads(path.read_text(encoding=reader_errors.readable(source.encoding)))
-    except json.JSONDecodeError as error:
-        raise SourceError(
-            f"{path}, line {error.lineno}: this is not JSON ({error.msg}). Correct it, or set `format: jsonl` if every "
-            "line is an object of its own."
-        ) from None
-    except RecursionError:
-        raise SourceError(f"{path}: this JSON is nested too deep; a list of objects is needed") from None
-    if not isinstance(rows, list):
-        raise SourceError(f"{path}: a list of objects is needed, and this is {type(rows).__name__}")
-    yield from ((None, _object(row)) for row in rows)
-
-
-def _json_lines(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    with path.open(encoding=reader_errors.readable(source.encoding)) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, _object(json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deep")
-                yield number, f"no JSON ({reason}); it begins {line[: reader_errors.SNIPPET]!r}"
-
-
-def _object(value: Any) -> Any:
-    """A bare string is a value of the file, not what is wrong with it."""
-    return value if not isinstance(value, str) else f"no object, but {value[: reader_errors.SNIPPET]!r}"
 
 
 def _parquet_table(path: Path, repeating: Sequence[str] = ()) -> pq.ParquetFile:
@@ -306,44 +244,11 @@ def _batches(path: Path, wanted: list[str], repeating: Sequence[str] = ()) -> It
             raise SourceError(f"{path}: this Parquet file is damaged ({str(error).splitlines()[0]})") from None
 
 
-def _sheet(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    from openpyxl import load_workbook
-
-    book = None
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        yield from _rows_of(book, path, source, wanted)
-    except SourceError:
-        raise
-    except Exception as error:  # zipfile, zlib, the XML parser and openpyxl have errors of many kinds
-        raise SourceError(f"{path}: this is no .xlsx workbook, or it is damaged ({error})") from None
-    finally:
-        if book is not None:
-            book.close()
-
-
-def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
-    if source.sheet is not None and source.sheet not in book.sheetnames:
-        raise SourceError(
-            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
-        )
-    sheet = book[source.sheet or book.sheetnames[0]]
-    lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
-    filled = ((line, row) for line, row in lines if any(value is not None for value in row))
-    columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
-    reader_errors.check_columns(path, wanted, columns)
-    for line, row in filled:
-        if any(value is not None for value in row[len(columns) :]):
-            yield line, f"more cells than the {len(columns)} columns"
-        else:
-            yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
-
-
 _READERS: dict[str, Callable[..., Iterator[pd.DataFrame | Piece]]] = {
     "csv": _read_delimited,
     "tsv": _read_delimited,
-    "json": _of_objects(_json),
-    "jsonl": _of_objects(_json_lines),
+    "json": _of_objects(json_objects),
+    "jsonl": _of_objects(line_objects),
     "parquet": _read_parquet,
-    "xlsx": _of_objects(_sheet),
+    "xlsx": _of_objects(sheet_objects),
 }

@@ -1,0 +1,114 @@
+"""The rows of a table as objects, column -> value: JSON, JSON lines and Excel; and their fields as strings."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.data import reader_errors
+from emotion_kedro.data.reader_errors import SourceError
+
+Objects = Iterator[tuple[int | None, Any]]
+"""Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
+
+
+def fields_of(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | str:
+    """Return the fields of a row as strings; or a str that says what is wrong with it."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else f"no object, but {json.dumps(value)[: reader_errors.SNIPPET]}"
+    fields: list[str] = []
+    needed = {source.text_column, source.label_column, source.other_label_column, source.group_column}
+    for column in wanted:
+        entry = value.get(column)
+        if column not in needed:  # kept beside them as it is
+            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else _as_text(entry))
+            continue
+        if column not in value:
+            return f"it has no {column!r}"
+        if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
+            entry = source.label_separator.join(map(_as_text, entry))
+        if isinstance(entry, list | tuple | dict):
+            return f"{column!r} holds {str(entry)[: reader_errors.SNIPPET]}, not one value (see `label_separator`)"
+        fields.append(_as_text(entry))
+    return fields
+
+
+def _as_text(value: Any) -> str:
+    """A whole number is written without a point, whatever column of numbers it stood in."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def json_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    """Yield the objects of a JSON list."""
+    try:
+        rows = json.loads(path.read_text(encoding=reader_errors.readable(source.encoding)))
+    except json.JSONDecodeError as error:
+        raise SourceError(
+            f"{path}, line {error.lineno}: this is not JSON ({error.msg}). Correct it, or set `format: jsonl` if every "
+            "line is an object of its own."
+        ) from None
+    except RecursionError:
+        raise SourceError(f"{path}: this JSON is nested too deep; a list of objects is needed") from None
+    if not isinstance(rows, list):
+        raise SourceError(f"{path}: a list of objects is needed, and this is {type(rows).__name__}")
+    yield from ((None, _object(row)) for row in rows)
+
+
+def line_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    """Yield the objects of a file that has one a line."""
+    with path.open(encoding=reader_errors.readable(source.encoding)) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, _object(json.loads(line))
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deep")
+                yield number, f"no JSON ({reason}); it begins {line[: reader_errors.SNIPPET]!r}"
+
+
+def _object(value: Any) -> Any:
+    """A bare string is a value of the file, not what is wrong with it."""
+    return value if not isinstance(value, str) else f"no object, but {value[: reader_errors.SNIPPET]!r}"
+
+
+def sheet_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    """Yield the rows of a sheet of an .xlsx workbook."""
+    from openpyxl import load_workbook
+
+    book = None
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        yield from _rows_of(book, path, source, wanted)
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile, zlib, the XML parser and openpyxl have errors of many kinds
+        raise SourceError(f"{path}: this is no .xlsx workbook, or it is damaged ({error})") from None
+    finally:
+        if book is not None:
+            book.close()
+
+
+def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+    if source.sheet is not None and source.sheet not in book.sheetnames:
+        raise SourceError(
+            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
+        )
+    sheet = book[source.sheet or book.sheetnames[0]]
+    lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+    filled = ((line, row) for line, row in lines if any(value is not None for value in row))
+    columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
+    reader_errors.check_columns(path, wanted, columns)
+    for line, row in filled:
+        if any(value is not None for value in row[len(columns) :]):
+            yield line, f"more cells than the {len(columns)} columns"
+        else:
+            yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
