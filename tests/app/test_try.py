@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from workbooks import with_dimension
 
 from emotion_kedro.app.own_table import command
 from emotion_kedro.app.own_table.command import _chosen
@@ -95,6 +96,9 @@ def test_a_sheet_is_chosen_by_its_columns_or_its_length_and_said(tmp_path: Path)
     assert (config.sheet, config.text_column, names) == ("Mails", "entry", ["no", "entry", "mood"])
     assert notes[0] == "sheet: 'Mails'; there is also 'Notes' (`sheet` in the experiment's file names one)"
     assert guess_texts(file, "a note")[2][0].startswith("sheet: 'Notes'; there is also 'Mails'")
+    # Sheets whose size is written down wrongly are as long as they are.
+    with_dimension(file, "A1")
+    assert guess_texts(file)[0].sheet == "Mails"
 
 
 def test_a_header_without_rows_is_no_data(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def _sheets_of(path: Path) -> dict[str, tuple[set[str], int]]:
 
 
 def _looked_at(sheet: Any) -> tuple[set[str], int]:
+    sheet.reset_dimensions()  # they may be wrong
     rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
     return set(map(str, next(rows, ()))), sum(1 for _ in rows)
 

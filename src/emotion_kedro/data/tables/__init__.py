@@ -19,11 +19,9 @@ from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-from emotion_kedro.data.tables.objects import Objects, fields_of, json_objects, line_objects, sheet_objects
+from emotion_kedro.data.tables.objects import SEEN, Objects, fields_of, json_objects, line_objects, sheet_objects
 from emotion_kedro.storage.chunks import CHUNK_ROWS, ahead, batch_of, frame_of
 
-SEEN = 200
-"""Objects whose keys are looked at."""
 Piece = tuple[np.ndarray, pa.RecordBatch]
 """Rows of a table, with their numbers among the data rows, from 0."""
 

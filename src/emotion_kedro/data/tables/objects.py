@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from emotion_kedro.data.reader_errors import SourceError
 
 Objects = Iterator[tuple[int | None, Any]]
 """Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
+Cells = tuple[Any, ...]
+SEEN = 200
+"""Rows that say which columns there are."""
 
 
 def fields_of(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] | str:
@@ -82,12 +86,25 @@ def _object(value: Any) -> Any:
 
 def sheet_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
     """Yield the rows of a sheet of an .xlsx workbook."""
+    with _workbook(path) as book:
+        columns, rows = _table_of(book, path, source)
+        reader_errors.check_columns(path, wanted, columns)
+        for line, row in rows:
+            # What stands beside the columns of a header has no name, and nobody can want it.
+            if source.column_names and len(row) > len(columns):
+                yield line, f"more cells than the {len(columns)} columns"
+            else:
+                yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
+
+
+@contextlib.contextmanager
+def _workbook(path: Path) -> Iterator[Any]:
     from openpyxl import load_workbook
 
     book = None
     try:
         book = load_workbook(path, read_only=True, data_only=True)
-        yield from _rows_of(book, path, source, wanted)
+        yield book
     except SourceError:
         raise
     except Exception as error:  # zipfile, zlib, the XML parser and openpyxl have errors of many kinds
@@ -97,18 +114,31 @@ def sheet_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Object
             book.close()
 
 
-def _rows_of(book: Any, path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
+def _table_of(book: Any, path: Path, source: SourceConfig) -> tuple[list[str], Iterator[tuple[int, Cells]]]:
+    """Return the names of the columns, empty for one that has none, and the rows that are not empty."""
+    sheet = _sheet_of(book, path, source)
+    sheet.reset_dimensions()  # some programs write wrong ones, and what lies outside them would be lost
+    lines = ((line, _cut(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+    filled = ((line, row) for line, row in lines if row)
+    if source.column_names:
+        return list(source.column_names), filled
+    header = [_as_text(cell) for cell in next(filled, (0, ()))[1]]
+    first = list(itertools.islice(filled, SEEN))
+    width = max((len(row) for _, row in first), default=0)
+    return header + [""] * (width - len(header)), itertools.chain(first, filled)
+
+
+def _sheet_of(book: Any, path: Path, source: SourceConfig) -> Any:
     if source.sheet is not None and source.sheet not in book.sheetnames:
         raise SourceError(
             f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
         )
-    sheet = book[source.sheet or book.sheetnames[0]]
-    lines = ((line, list(row)) for line, row in enumerate(sheet.iter_rows(values_only=True), start=1))
-    filled = ((line, row) for line, row in lines if any(value is not None for value in row))
-    columns = list(source.column_names or map(_as_text, next(filled, (0, []))[1]))
-    reader_errors.check_columns(path, wanted, columns)
-    for line, row in filled:
-        if any(value is not None for value in row[len(columns) :]):
-            yield line, f"more cells than the {len(columns)} columns"
-        else:
-            yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
+    return book[source.sheet or book.sheetnames[0]]
+
+
+def _cut(row: Cells) -> Cells:
+    """Leave out the cells at the end that are empty, of which a coloured row may have thousands."""
+    end = len(row)
+    while end and row[end - 1] is None:
+        end -= 1
+    return row[:end]

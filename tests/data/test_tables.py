@@ -1,0 +1,53 @@
+"""What files that other programs write have in them: it is read, or it is said why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+from openpyxl.styles import PatternFill
+from workbooks import with_dimension
+
+from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.data.reader_errors import BadRow
+from emotion_kedro.data.tables import columns_of, read_columns
+
+TABLE = pd.DataFrame({"text": ["a", "b", "c"], "label": ["joy", "fear", "joy"]})
+
+
+def rows_of(file: Path, bad: list[BadRow] | None = None, **changes: Any) -> list[list[str]]:
+    """Return text and label of each row that can be read."""
+    changes = {"text_column": "text", "label_column": "label"} | changes
+    source = SourceConfig(file=file.name, bad_rows="error" if bad is None else "drop", **changes)
+    return [row for piece in read_columns(file, source, ["text", "label"], bad) for row in piece.values.tolist()]
+
+
+@pytest.mark.parametrize("cells", ["A1", "A1:B2", "A1:C9"])
+def test_a_sheet_is_read_whole_whatever_size_it_gives_itself(tmp_path: Path, cells: str) -> None:
+    file = tmp_path / "a.xlsx"
+    TABLE.assign(note=[None, None, "seen"]).to_excel(file, index=False)
+    with_dimension(file, cells)
+    assert rows_of(file) == TABLE.values.tolist()
+
+
+def test_a_cell_beside_the_header_is_not_missed_unless_the_columns_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "a.xlsx"
+    pd.DataFrame([["text", "label"], ["a", "joy", "seen"], ["b", "fear"]]).to_excel(file, index=False, header=False)
+    assert rows_of(file) == [["a", "joy"], ["b", "fear"]]
+    bad: list[BadRow] = []
+    assert len(rows_of(file, bad, column_names=("text", "label"))) == 2
+    assert [str(row) for row in bad] == ["data row 2 (line 2): more cells than the 2 columns"]
+
+
+def test_empty_cells_of_a_coloured_header_are_no_columns(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [list(TABLE), *TABLE.values.tolist()]:
+        book.active.append(row)
+    for cell in ("C1", "D1", "XFD1"):
+        book.active[cell].fill = PatternFill("solid", fgColor="ffff00")
+    book.save(tmp_path / "a.xlsx")
+    assert rows_of(tmp_path / "a.xlsx") == TABLE.values.tolist()
+    assert columns_of(tmp_path / "a.xlsx", SourceConfig(file="a.xlsx", text_column="text")) == ["text", "label"]
