@@ -8,11 +8,12 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pytest
+from openpyxl.chart import BarChart
 from openpyxl.styles import PatternFill
 from workbooks import with_dimension
 
 from emotion_kedro.config.data import SourceConfig
-from emotion_kedro.data.reader_errors import BadRow
+from emotion_kedro.data.reader_errors import BadRow, SourceError
 from emotion_kedro.data.tables import columns_of, read_columns
 
 TABLE = pd.DataFrame({"text": ["a", "b", "c"], "label": ["joy", "fear", "joy"]})
@@ -51,3 +52,18 @@ def test_empty_cells_of_a_coloured_header_are_no_columns(tmp_path: Path) -> None
     book.save(tmp_path / "a.xlsx")
     assert rows_of(tmp_path / "a.xlsx") == TABLE.values.tolist()
     assert columns_of(tmp_path / "a.xlsx", SourceConfig(file="a.xlsx", text_column="text")) == ["text", "label"]
+
+
+def test_a_chart_before_the_table_is_not_taken_for_it(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [list(TABLE), *TABLE.values.tolist()]:
+        book.active.append(row)
+    book.create_chartsheet("Shares", 0).add_chart(BarChart())
+    book.save(tmp_path / "a.xlsx")
+    assert rows_of(tmp_path / "a.xlsx") == TABLE.values.tolist()
+    with pytest.raises(SourceError, match="no sheet 'Shares'; there are: Sheet"):
+        rows_of(tmp_path / "a.xlsx", sheet="Shares")
+    del book["Sheet"]
+    book.save(tmp_path / "chart.xlsx")
+    with pytest.raises(SourceError, match=r"chart\.xlsx: there are charts in it and no table"):
+        rows_of(tmp_path / "chart.xlsx")

@@ -129,11 +129,14 @@ def _table_of(book: Any, path: Path, source: SourceConfig) -> tuple[list[str], I
 
 
 def _sheet_of(book: Any, path: Path, source: SourceConfig) -> Any:
-    if source.sheet is not None and source.sheet not in book.sheetnames:
+    sheets = {sheet.title: sheet for sheet in book.worksheets}  # a chart may have a sheet of its own, without cells
+    if not sheets:
+        raise SourceError(f"{path}: there are charts in it and no table; save the table as a sheet")
+    if source.sheet is not None and source.sheet not in sheets:
         raise SourceError(
-            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(book.sheetnames)}. Correct `sheet`."
+            f"{path}: there is no sheet {source.sheet!r}; there are: {', '.join(sheets)}. Correct `sheet`."
         )
-    return book[source.sheet or book.sheetnames[0]]
+    return sheets[source.sheet or next(iter(sheets))]
 
 
 def _cut(row: Cells) -> Cells:
