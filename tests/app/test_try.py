@@ -111,8 +111,27 @@ def test_a_header_without_rows_is_no_data(tmp_path: Path) -> None:
 def test_a_title_above_the_header_is_said(tmp_path: Path) -> None:
     frame = pd.DataFrame([["Our mails", None, None], *[["no", "entry", "mood"], *table().values.tolist()]])
     frame.to_excel(tmp_path / "titled.xlsx", index=False, header=False)
-    with pytest.raises(SourceError, match="several columns have no name in the first row; if the header stands"):
-        guess_source(tmp_path / "titled.xlsx")
+    frame.to_csv(tmp_path / "titled.csv", index=False, header=False)
+    for guess in (guess_source, guess_texts):
+        for file in ("titled.xlsx", "titled.csv"):
+            with pytest.raises(SourceError, match="several columns have no name in the first row; if the header"):
+                guess(tmp_path / file)
+
+
+def test_columns_without_a_name_or_with_one_twice_are_left_alone(tmp_path: Path) -> None:
+    file, frame = tmp_path / "a.xlsx", table()
+    rows = [["no", "", "entry", "mood", "no", ""], *([n, "", text, mood, n, "new"] for n, text, mood in frame.values)]
+    pd.DataFrame(rows).to_excel(file, index=False, header=False)
+    source = guess_source(file).source
+    assert (source.text_column, source.label_column) == ("entry", "mood")
+    assert frame_of(read_source(Path("/"), "mine", source, []))["text"].tolist() == frame["entry"].tolist()
+    assert guess_texts(file)[1] == ["entry", "mood"]
+    with pytest.raises(SourceError, match="the column 'no' is there twice"):
+        frame_of(read_source(Path("/"), "mine", guess_source(file, text="no", label="mood").source, []))
+    pd.DataFrame([["entry", "", ""], *([text, "", ""] for text in frame["entry"])]).to_excel(
+        file, index=False, header=False
+    )
+    assert guess_texts(file)[0].text_column == "entry"
 
 
 def test_texts_and_labels_named_the_wrong_way_round_are_said(tmp_path: Path) -> None:

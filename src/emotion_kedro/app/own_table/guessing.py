@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -146,10 +147,25 @@ def _opened(
     first = (layout.get("column_names") or [UNKNOWN])[0]
     config = SourceConfig.model_validate({"file": str(path), "text_column": first, "bad_rows": "drop", **layout})
     names = columns_of(path, config)
+    _assert_no_title(path, config, names)
     for name in filter(None, wanted):
         if name not in names:
             raise reader_errors.missing_column(path, name, names)
     return config, names, list(notes)
+
+
+def _assert_no_title(path: Path, config: SourceConfig, names: list[str]) -> None:
+    """Stop where the first cell alone is filled in the first row, and others are below it."""
+    if len(names) < 3 or not names[0] or any(names[1:]) or config.format_of(path) == "parquet":
+        return
+    numbers = [str(number) for number in range(len(names))]
+    numbered = config.model_copy(update={"column_names": tuple(numbers), "text_column": numbers[1]})
+    for chunk in itertools.islice(read_columns(path, numbered, numbers[1:]), 1):
+        if (chunk != "").mean().max() > DIFFERENT:
+            raise SourceError(
+                f"{path}: several columns have no name in the first row; if the header stands further down, delete "
+                "what is above it"
+            )
 
 
 def _assert_no_mistake(path: Path, columns: Mapping[str, _Column], text: str | None, label: str | None) -> None:

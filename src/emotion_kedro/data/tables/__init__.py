@@ -19,7 +19,15 @@ from emotion_kedro.config.base import files_named
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
-from emotion_kedro.data.tables.objects import SEEN, Objects, fields_of, json_objects, line_objects, sheet_objects
+from emotion_kedro.data.tables.objects import (
+    SEEN,
+    Objects,
+    fields_of,
+    json_objects,
+    line_objects,
+    sheet_columns,
+    sheet_objects,
+)
 from emotion_kedro.storage.chunks import CHUNK_ROWS, ahead, batch_of, frame_of
 
 Piece = tuple[np.ndarray, pa.RecordBatch]
@@ -100,7 +108,9 @@ def columns_of(path: Path, source: SourceConfig) -> list[str]:
         return reader_errors.delimited_rows(path, source, errors="surrogateescape")[0]
     if kind == "parquet":
         return _parquet_table(path).schema_arrow.names
-    objects = {"json": json_objects, "jsonl": line_objects, "xlsx": sheet_objects}[kind](path, source, [])
+    if kind == "xlsx":
+        return sheet_columns(path, source)
+    objects = {"json": json_objects, "jsonl": line_objects}[kind](path, source, [])
     rows = [row for _, row in itertools.islice(objects, SEEN) if isinstance(row, dict)]
     counts = Counter(key for row in rows for key in row)
     return [name for name, count in counts.items() if 2 * count > len(rows)]

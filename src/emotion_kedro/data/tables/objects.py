@@ -97,6 +97,12 @@ def sheet_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Object
                 yield line, dict(itertools.zip_longest(columns, row[: len(columns)]))
 
 
+def sheet_columns(path: Path, source: SourceConfig) -> list[str]:
+    """Return the names of the columns of a sheet, as they stand in its header: empty, or twice, too."""
+    with _workbook(path) as book:
+        return _table_of(book, path, source)[0]
+
+
 @contextlib.contextmanager
 def _workbook(path: Path) -> Iterator[Any]:
     from openpyxl import load_workbook
