@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from openpyxl.chart import BarChart
 from openpyxl.styles import PatternFill
@@ -67,3 +70,20 @@ def test_a_chart_before_the_table_is_not_taken_for_it(tmp_path: Path) -> None:
     book.save(tmp_path / "chart.xlsx")
     with pytest.raises(SourceError, match=r"chart\.xlsx: there are charts in it and no table"):
         rows_of(tmp_path / "chart.xlsx")
+
+
+def test_a_column_of_bytes_in_parquet_is_one_of_texts(tmp_path: Path) -> None:
+    """Some programs write texts without saying that they are some."""
+    file, bad = tmp_path / "a.parquet", list[BadRow]()
+    texts = pa.array(["día".encode(), b"\xe9", None])
+    image = pa.array([{"bytes": b"\xff", "day": date(2024, 1, 2)}] * 3)
+    labels = pa.array([b"joy", b"joy", b"fear"]).dictionary_encode()
+    pq.write_table(pa.table({"text": texts, "label": labels, "raw": texts, "image": image}), file)
+    assert rows_of(file, bad) == [["día", "joy"], ["", "fear"]]
+    assert [str(row) for row in bad] == ["data row 2: 'text' holds bytes that are not UTF-8"]
+    with pytest.raises(SourceError, match=r"1 row\(s\) cannot be read: data row 2: 'text' holds bytes"):
+        rows_of(file)
+    source = SourceConfig(file="a.parquet", text_column="label", bad_rows="drop")
+    [beside] = read_columns(file, source, ["label", "raw", "image"], [])
+    assert beside["raw"].tolist() == ["día", "\\xe9", ""]
+    assert beside["image"].tolist() == ['{"bytes": "\\\\xff", "day": "2024-01-02"}'] * 3

@@ -26,27 +26,45 @@ def fields_of(value: Any, source: SourceConfig, wanted: list[str]) -> list[str] 
     """Return the fields of a row as strings; or a str that says what is wrong with it."""
     if not isinstance(value, dict):
         return value if isinstance(value, str) else f"no object, but {json.dumps(value)[: reader_errors.SNIPPET]}"
-    fields: list[str] = []
     needed = {source.text_column, source.label_column, source.other_label_column, source.group_column}
-    for column in wanted:
-        entry = value.get(column)
-        if column not in needed:  # kept beside them as it is
-            fields.append(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list | dict) else _as_text(entry))
-            continue
-        if column not in value:
-            return f"it has no {column!r}"
+    try:
+        return [_needed(value, column, source) if column in needed else _kept(value.get(column)) for column in wanted]
+    except _FieldError as error:
+        return str(error)
+
+
+class _FieldError(ValueError):
+    """A field cannot be read, and its row cannot without it."""
+
+
+def _needed(row: dict[str, Any], column: str, source: SourceConfig) -> str:
+    if column not in row:
+        raise _FieldError(f"it has no {column!r}")
+    entry = row[column]
+    try:
         if isinstance(entry, list | tuple) and column == source.label_column and source.label_separator:
             entry = source.label_separator.join(map(_as_text, entry))
         if isinstance(entry, list | tuple | dict):
-            return f"{column!r} holds {str(entry)[: reader_errors.SNIPPET]}, not one value (see `label_separator`)"
-        fields.append(_as_text(entry))
-    return fields
+            start = str(entry)[: reader_errors.SNIPPET]
+            raise _FieldError(f"{column!r} holds {start}, not one value (see `label_separator`)")
+        return _as_text(entry)
+    except UnicodeDecodeError:
+        raise _FieldError(f"{column!r} holds bytes that are not UTF-8") from None
+
+
+def _kept(value: Any) -> str:
+    """Return a field that is kept beside the others as it is, whatever it is."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_kept)
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else _as_text(value)
 
 
 def _as_text(value: Any) -> str:
-    """A whole number is written without a point, whatever column of numbers it stood in."""
+    """A whole number is written without a point, whatever column of numbers it stood in; bytes are a text."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
+    if isinstance(value, bytes):
+        return value.decode()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
