@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,22 @@ def test_a_column_of_bytes_in_parquet_is_one_of_texts(tmp_path: Path) -> None:
     [beside] = read_columns(file, source, ["label", "raw", "image"], [])
     assert beside["raw"].tolist() == ["día", "\\xe9", ""]
     assert beside["image"].tolist() == ['{"bytes": "\\\\xff", "day": "2024-01-02"}'] * 3
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_half_of_a_character_is_a_fault_of_its_row_alone(tmp_path: Path, ending: str) -> None:
+    """Programs that cut texts by UTF-16 units write it."""
+    file, bad = tmp_path / f"a.{ending}", list[BadRow]()
+    half = json.loads('"\\ud83d"')
+    texts = ("a", f"cut {half}", "b\U0001f600")
+    rows = [{"text": text, "label": "joy", "note": f"no {half}", half: 1} for text in texts]
+    file.write_text(json.dumps(rows) if ending == "json" else "\n".join(map(json.dumps, rows)))
+    assert rows_of(file, bad) == [["a", "joy"], ["b\U0001f600", "joy"]]
+    assert [row.row for row in bad] == [2]
+    with pytest.raises(SourceError, match=r"data row 2.*: 'text' holds half of a character, '\\ud83d'"):
+        rows_of(file)
+    source = SourceConfig(file=file.name, text_column="text", bad_rows="drop")
+    names = columns_of(file, source)
+    assert names == ["text", "label", "note"]
+    [table] = read_columns(file, source, names, [])
+    assert table["note"].tolist() == ["no \ufffd"] * 2

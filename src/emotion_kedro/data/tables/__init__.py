@@ -20,6 +20,7 @@ from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import BadRow, SourceError
 from emotion_kedro.data.tables.objects import (
+    HALF,
     SEEN,
     Objects,
     fields_of,
@@ -113,7 +114,7 @@ def columns_of(path: Path, source: SourceConfig) -> list[str]:
     objects = {"json": json_objects, "jsonl": line_objects}[kind](path, source, [])
     rows = [row for _, row in itertools.islice(objects, SEEN) if isinstance(row, dict)]
     counts = Counter(key for row in rows for key in row)
-    return [name for name, count in counts.items() if 2 * count > len(rows)]
+    return [name for name, count in counts.items() if 2 * count > len(rows) and not HALF.search(name)]
 
 
 def _read_delimited(path: Path, source: SourceConfig, wanted: list[str], bad: list[BadRow]) -> Iterator[pd.DataFrame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from emotion_kedro.data.reader_errors import SourceError
 Objects = Iterator[tuple[int | None, Any]]
 """Each data row of a table: its line in the file where there is one, and column -> value; or a str: what is wrong."""
 Cells = tuple[Any, ...]
+HALF = re.compile("[\ud800-\udfff]")
+"""A half of a character, as JSON may spell it: what was cut off behind it was the other one. No file can hold it."""
 SEEN = 200
 """Rows that say which columns there are."""
 
@@ -47,16 +50,21 @@ def _needed(row: dict[str, Any], column: str, source: SourceConfig) -> str:
         if isinstance(entry, list | tuple | dict):
             start = str(entry)[: reader_errors.SNIPPET]
             raise _FieldError(f"{column!r} holds {start}, not one value (see `label_separator`)")
-        return _as_text(entry)
+        text = _as_text(entry)
     except UnicodeDecodeError:
         raise _FieldError(f"{column!r} holds bytes that are not UTF-8") from None
+    if half := HALF.search(text):
+        raise _FieldError(f"{column!r} holds half of a character, {half[0]!r}: its text was cut off there")
+    return text
 
 
 def _kept(value: Any) -> str:
     """Return a field that is kept beside the others as it is, whatever it is."""
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=_kept)
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else _as_text(value)
+        text = json.dumps(value, ensure_ascii=False, default=_kept)
+    else:
+        text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else _as_text(value)
+    return HALF.sub("\ufffd", text)
 
 
 def _as_text(value: Any) -> str:
