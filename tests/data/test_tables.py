@@ -16,6 +16,7 @@ from openpyxl.chart import BarChart
 from openpyxl.styles import PatternFill
 from workbooks import with_dimension
 
+from emotion_kedro.app.own_table.guessing import guess_source
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data.reader_errors import BadRow, SourceError
 from emotion_kedro.data.tables import columns_of, read_columns
@@ -107,3 +108,25 @@ def test_half_of_a_character_is_a_fault_of_its_row_alone(tmp_path: Path, ending:
     assert names == ["text", "label", "note"]
     [table] = read_columns(file, source, names, [])
     assert table["note"].tolist() == ["no \ufffd"] * 2
+
+
+def test_a_number_without_end_is_a_fault_of_its_row_or_its_file(tmp_path: Path) -> None:
+    good, endless, bad = '{"text": "a", "label": "joy"}', f'{{"text": {"7" * 5000}, "label": "joy"}}', list[BadRow]()
+    (tmp_path / "a.jsonl").write_text(f"{endless}\n{good}\n")
+    assert rows_of(tmp_path / "a.jsonl", bad) == [["a", "joy"]]
+    assert "(line 1): no JSON (a whole number in it has too many digits to be read)" in str(bad[0])
+    (tmp_path / "a.json").write_text(f"[{good}, {endless}]")
+    with pytest.raises(SourceError, match=r"a\.json: a whole number in it has too many digits"):
+        rows_of(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_bytes_that_are_no_text_are_named_where_columns_are_looked_for(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"a.{ending}"
+    rows = [json.dumps(row) for row in TABLE.to_dict("records") * 90]
+    lines = "[" + ",\n".join(rows) + "]" if ending == "json" else "\n".join(rows)
+    file.write_bytes(lines.encode().replace(b'"c"', b'"\xe9"', 1))
+    with pytest.raises(SourceError, match=rf"a\.{ending}, line 3: the bytes b'\\xe9' .* are not utf-8"):
+        columns_of(file, SourceConfig(file=file.name, text_column="text"))
+    with pytest.raises(SourceError, match=rf"a\.{ending}, line 3"):
+        guess_source(file)

@@ -122,7 +122,7 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 
 def _is_lines(path: Path, encoding: str) -> bool:
-    with path.open(encoding=reader_errors.readable(encoding)) as lines:
+    with path.open(encoding=reader_errors.readable(encoding), errors="replace") as lines:
         return next((line.strip() for line in lines if line.strip()), "").startswith("{") and any(map(str.strip, lines))
 
 

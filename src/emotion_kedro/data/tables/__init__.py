@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -83,15 +84,11 @@ def read_batches(
         raise reader_errors.missing_file(path)
     names = list(dict.fromkeys(columns))
     bad: list[BadRow] = []
-    try:
+    with _in_words(path, source):
         if (error := reader_errors.of_another_kind(path, source)) is not None:
             raise error
         for piece in ahead(_READERS[source.format_of(path)](path, source, names, bad)):
             yield (piece.index.to_numpy(), batch_of(piece)) if isinstance(piece, pd.DataFrame) else piece
-    except UnicodeError:
-        raise reader_errors.undecodable(path, source.encoding) from None
-    except OSError as error:
-        raise SourceError(f"{path}: the file cannot be read ({error.strerror or error})") from None
     if bad and source.bad_rows == "error":
         raise reader_errors.bad_rows(path, bad)
     if dropped is not None:
@@ -104,7 +101,22 @@ def columns_of(path: Path, source: SourceConfig) -> list[str]:
     Raises:
         SourceError: if the file cannot be read.
     """
-    kind = source.format_of(path)
+    with _in_words(path, source):
+        return _columns_of(path, source, source.format_of(path))
+
+
+@contextlib.contextmanager
+def _in_words(path: Path, source: SourceConfig) -> Iterator[None]:
+    """Say of errors of the bytes, and of the disk, which file has them."""
+    try:
+        yield
+    except UnicodeError:
+        raise reader_errors.undecodable(path, source.encoding) from None
+    except OSError as error:
+        raise SourceError(f"{path}: the file cannot be read ({error.strerror or error})") from None
+
+
+def _columns_of(path: Path, source: SourceConfig, kind: str) -> list[str]:
     if kind in {"csv", "tsv"}:
         return reader_errors.delimited_rows(path, source, errors="surrogateescape")[0]
     if kind == "parquet":

@@ -78,8 +78,9 @@ def _as_text(value: Any) -> str:
 
 def json_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects:
     """Yield the objects of a JSON list."""
+    text = path.read_text(encoding=reader_errors.readable(source.encoding))
     try:
-        rows = json.loads(path.read_text(encoding=reader_errors.readable(source.encoding)))
+        rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise SourceError(
             f"{path}, line {error.lineno}: this is not JSON ({error.msg}). Correct it, or set `format: jsonl` if every "
@@ -87,6 +88,8 @@ def json_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects
         ) from None
     except RecursionError:
         raise SourceError(f"{path}: this JSON is nested too deep; a list of objects is needed") from None
+    except ValueError:
+        raise SourceError(f"{path}: {_ENDLESS}; put it in quotation marks") from None
     if not isinstance(rows, list):
         raise SourceError(f"{path}: a list of objects is needed, and this is {type(rows).__name__}")
     yield from ((None, _object(row)) for row in rows)
@@ -100,9 +103,18 @@ def line_objects(path: Path, source: SourceConfig, wanted: list[str]) -> Objects
                 continue
             try:
                 yield number, _object(json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deep")
+            except (ValueError, RecursionError) as error:
+                reason = _reason(error)
                 yield number, f"no JSON ({reason}); it begins {line[: reader_errors.SNIPPET]!r}"
+
+
+_ENDLESS = "a whole number in it has too many digits to be read"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deep" if isinstance(error, RecursionError) else _ENDLESS
 
 
 def _object(value: Any) -> Any:
