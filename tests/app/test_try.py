@@ -393,6 +393,20 @@ def test_a_file_without_labels_is_read_by_the_column_of_the_other(tmp_path: Path
     assert set(unlabelled["split"]) == {"train"}
 
 
+def test_a_mark_in_a_few_lines_makes_no_columns_of_a_text_a_line(tmp_path: Path) -> None:
+    """Of lines without that mark all would be left out."""
+    source = SourceConfig(file=str(tmp_path / "mine.csv"), text_column="entry", label_column="mood")
+    lines = [f"{sentence(number)}{'; so it was' if number in (0, 50) else ''}" for number in range(100)]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))
+    texts, notes = without_labels(tmp_path / "lines.txt", source)
+    assert pd.concat(read_columns(tmp_path / "lines.txt", texts, ["text"], []))["text"].tolist() == lines
+    assert notes == ["format: a text a line"]
+    (tmp_path / "columns.txt").write_text("entry;mood\n" + "".join(f"{line};\n" for line in lines[1:50]) + "alone\n")
+    texts, notes = without_labels(tmp_path / "columns.txt", source)
+    assert (texts.separator, texts.text_column) == (";", "entry")
+    assert "columns.txt: 1 row(s) cannot be read: data row 50 (line 51)" in notes[-1]
+
+
 def test_a_file_each_of_whose_rows_has_a_label_gives_no_unlabelled_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,8 @@ def guess_texts(path: Path, text: str | None = None) -> tuple[SourceConfig, list
         path = path.absolute()  # a source's file that leaves the raw folder is named in full
     layout, notes = layout_of(path, least=1, named=(text,))
     if path.suffix.lower() == ".txt" and text is None and "separator" not in layout:
-        layout, notes = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}, []
+        layout = {**LINES, **{key: layout[key] for key in ("encoding",) if key in layout}}
+        notes = ["format: a text a line"]
     config, names, notes = _opened(path, (layout, notes), text)
     if text is None:
         obvious = names if len(names) == 1 else [name for name in names if name == "text"]

@@ -19,6 +19,8 @@ ROWS = 5000
 """Rows that a table is judged by."""
 LONG = 60
 """Characters that no name of a column, and no label, has."""
+SURE = 0.9
+"""Share of its lines that a .txt of columns has as many fields in; a text a line has marks in any of them."""
 UNKNOWN = "?"
 """Stands for the column of the texts as long as it is not known."""
 
@@ -137,7 +139,9 @@ def _delimited(
     read = [(quoting, mark, _rows(path, {**layout, "separator": mark, "quoting": quoting})) for quoting, mark in trials]
     if all(len(rows[0]) < least for _, _, (rows, _) in read):
         raise SourceError(f"{path}: there is one column only; a table with texts and labels is needed")
-    quoting, mark, (rows, _) = max(read, key=lambda trial: _fit(*trial[2]))
+    quoting, mark, (rows, score) = max(read, key=lambda trial: _fit(*trial[2]))
+    if least == 1 and path.suffix.lower() == ".txt" and score[0] < SURE and not any(name in rows[0] for name in named):
+        return {}, []
     keys: dict[str, Any] = {} if mark == usual else {"separator": mark}
     notes = [f"separator: {mark!r}"] if keys else []
     if not quoting:

@@ -82,6 +82,14 @@ def without_labels(file: Path, source: SourceConfig) -> tuple[SourceConfig, list
         columns: dict[str, Any] = {"label_column": None, "test_file": None, "label_map": {}, "unknown_labels": "error"}
         settings = {**source.model_dump(), **columns, "empty_column": source.label_column, "bad_rows": "drop"}
         return SourceConfig.model_validate(settings), [f"rows without a label: their {source.text_column!r}"]
+    texts, notes = _guess_like(file, source)
+    bad: list[BadRow] = []
+    for _ in read_columns(file, texts, [str(texts.text_column)], bad):
+        pass
+    return texts, [*notes, *([f"left out: {counted_rows(file, bad)}"] if bad else [])]
+
+
+def _guess_like(file: Path, source: SourceConfig) -> tuple[SourceConfig, list[str]]:
     # Columns without names have got some: those of another file are others.
     named = None if source.column_names else source.text_column
     with contextlib.suppress(SourceError):
