@@ -130,3 +130,18 @@ def test_bytes_that_are_no_text_are_named_where_columns_are_looked_for(tmp_path:
         columns_of(file, SourceConfig(file=file.name, text_column="text"))
     with pytest.raises(SourceError, match=rf"a\.{ending}, line 3"):
         guess_source(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_first_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path, encoding: str) -> None:
+    file, bad = tmp_path / "a.csv", list[BadRow]()
+    content = "sep=;\r\ntext;label\r\n" + "".join(f"a, b {row};{'joy' if row % 3 else 'fear'}\r\n" for row in range(30))
+    file.write_bytes(content.encode(encoding))
+    source = guess_source(file).source
+    assert (source.text_column, source.label_column, source.separator) == ("text", "label", ";")
+    changes = {"encoding": encoding.removesuffix("-sig")}
+    read = rows_of(file, **changes)
+    assert (len(read), read[0]) == (30, ["a, b 0", "fear"])
+    file.write_bytes((content + "alone\r\n").encode(encoding))
+    assert rows_of(file, bad, **changes) == read
+    assert str(bad[0]).startswith("data row 31 (line 33): 1 field(s)")

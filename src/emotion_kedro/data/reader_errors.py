@@ -263,7 +263,15 @@ def quoting(source: SourceConfig) -> Literal[0, 3]:
 
 def separator(path: Path, source: SourceConfig) -> str:
     """The character between the fields of a delimited table."""
-    return source.separator or ("\t" if source.format_of(path) == "tsv" else ",")
+    usual = "\t" if source.format_of(path) == "tsv" else ","
+    return source.separator or separator_line(path, source.encoding) or usual
+
+
+def separator_line(path: Path, encoding: str) -> str | None:
+    """The character that a first line ``sep=;`` tells Excel, and is no row of the table; None: there is none."""
+    with path.open(encoding=readable(encoding), errors="replace") as lines:
+        found = re.fullmatch(r'sep=([^"\n])\n?', lines.readline(20), re.I)
+    return found and found[1]
 
 
 def wrong_rows(path: Path, source: SourceConfig) -> list[BadRow]:
@@ -318,14 +326,16 @@ _END = "\0end of the file\0"
 def _rows(path: Path, source: SourceConfig, errors: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row of the file with the number of its last line."""
     limit = csv.field_size_limit(2**30)
+    skipped = int(separator_line(path, source.encoding) is not None)
     try:
-        with path.open(encoding=readable(source.encoding), newline="", errors=errors) as lines:
+        with path.open(encoding=readable(source.encoding), newline="", errors=errors) as file:
+            lines = itertools.islice(file, skipped, None)
             reader = csv.reader(
                 itertools.chain(lines, [_END]), delimiter=separator(path, source), quoting=quoting(source)
             )
             for fields in reader:
                 if fields != [_END]:
-                    yield reader.line_num, fields
+                    yield reader.line_num + skipped, fields
     finally:
         csv.field_size_limit(limit)
 

@@ -133,7 +133,8 @@ def _delimited(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return separator, quoting and, where the first row is one of data, names of the columns."""
     usual = "\t" if path.suffix.lower() in {".tsv", ".tab"} else ","
-    marks = dict.fromkeys([usual, *SEPARATORS])
+    said = reader_errors.separator_line(path, layout.get("encoding", "utf-8"))
+    marks = dict.fromkeys([said] if said else [usual, *SEPARATORS])
     doubtful = [mark for mark in marks if not _is_quoted(path, layout, mark)]
     trials = [*((True, mark) for mark in marks), *((False, mark) for mark in doubtful)]
     read = [(quoting, mark, _rows(path, {**layout, "separator": mark, "quoting": quoting})) for quoting, mark in trials]

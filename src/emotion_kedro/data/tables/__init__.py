@@ -154,6 +154,7 @@ def _parse(path: Path, source: SourceConfig, wanted: list[str]) -> Iterator[pd.D
         dtype=str,
         keep_default_na=False,
         chunksize=CHUNK_ROWS,
+        skiprows=int(reader_errors.separator_line(path, source.encoding) is not None),
         **arguments,
     ) as reader:
         searched = False
