@@ -245,6 +245,17 @@ def test_a_loop_that_was_cut_off_goes_on_where_it_was(
     assert tables["rounds"]["validation_accuracy"].tolist() == [0.5, 0.75, 1.0]
 
 
+@pytest.mark.parametrize("changes", [{"validation_rows": None}, {"seed": 3}])
+def test_other_validation_rows_make_other_fits(
+    changes: dict[str, Any], split_records: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(monkeypatch, [0.5, 0.75])
+    first = {"validation_rows": 1, "seed": 0}
+    run(split_records, tmp_path, DesignConfig.model_validate(first), rounds=1)
+    run(split_records, tmp_path, DesignConfig.model_validate({**first, **changes}), rounds=1)
+    assert stage.fits == 4
+
+
 @pytest.mark.slow
 def test_with_real_models_every_round_writes_and_is_tested(
     records: pd.DataFrame, taxonomy: TaxonomyConfig, tiny_encoder: Path, cpu: Device, tmp_path: Path

@@ -17,7 +17,8 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.datasets import TableFolder
-from emotion_kedro.experiments.search import Settings, analyse, importance, search, with_settings
+from emotion_kedro.experiments.run import RunContext
+from emotion_kedro.experiments.search import Settings, _Trial, analyse, importance, search, with_settings
 from emotion_kedro.models.device import Device
 from emotion_kedro.schemas import Predictions, Runs
 from emotion_kedro.storage.cache import Cache
@@ -140,6 +141,20 @@ def run(tiny_encoder: Path, taxonomy: TaxonomyConfig, cpu: Device, tmp_path: Pat
         )
 
     return analysed
+
+
+def test_other_validation_rows_make_another_search(
+    split_records: pd.DataFrame, candidates: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device, tmp_path: Path
+) -> None:
+    learner: Any = learner_config({"kind": "encoder", "base": "none", "training": TRAINING})
+
+    def identity(**changes: Any) -> str:
+        design = DesignConfig.model_validate({"validation_rows": 2, **changes})
+        context = RunContext("search", taxonomy, DesignSplits(split_records, design), cpu, Cache(tmp_path))
+        return _Trial(candidates, config(), design, default_filters(), "encoder", learner, context).identity()
+
+    assert identity() == identity(added_rows=3)
+    assert len({identity(), identity(validation_rows=None), identity(validation_rows=1), identity(seed=1)}) == 4
 
 
 @pytest.mark.slow

@@ -283,8 +283,10 @@ class Loop:
         """Return a round's directory: predictions of validation and test rows, runs, and the first classifier."""
         rows = self._rows(self._train, added)
         splits = self._splits
+        # All validation rows are tested; the design says which of them the fits stop and calibrate by.
+        chosen_by = self._validation[["record_id", "text", "label"]]
         identity = fingerprint(
-            *(number, self.experiment, rows, splits.test, self._reader_identity()),
+            *(number, self.experiment, rows, chosen_by, splits.test, self._reader_identity()),
             *(self.learner_name, self.learner, list(splits.design.seeds)),
         )
         directory = self.contexts.cache.directory(ROUNDS, identity)

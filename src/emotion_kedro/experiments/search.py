@@ -210,8 +210,11 @@ class _Trial:
         # How many trials there are makes no difference to what a trial finds.
         relevant = self.config.model_copy(update={"trials": 1})
         used = {name: self.filters[name].model_dump(mode="json") for name in self.config.filters}
+        # All validation rows are scored; the design says which of them the fits stop and calibrate by.
+        chosen_by = splits.validation_rows(ALL_ROWS)[["record_id", "text", "label"]]
         return fingerprint(
-            *(splits.train, splits.validation, self.candidates, relevant, used, self.learner, self.context.taxonomy),
+            *(splits.train, splits.validation, chosen_by, self.candidates, relevant, used),
+            *(self.learner, self.context.taxonomy),
             *(contents_of(model) for model in self.learner.models()),
             self.context.device.kind,
         )
