@@ -108,6 +108,13 @@ def test_runs_are_arms_times_draws_times_seeds_as_far_as_a_learner_goes(split: p
     assert not [each for each in plan_runs("template", ARMS["template"], learners, splits) if each.learner == "costly"]
 
 
+def test_a_learner_without_anything_random_runs_with_the_first_seed_of_its_own(split: pd.DataFrame) -> None:
+    splits = DesignSplits(split, design_of(seeds=(0, 1, 2), data_seeds=(0,), sizes=(3,)))
+    for seeds, ran in ((None, [0]), ([1], [1]), ([2, 1], [1])):
+        learners = {"words": learner_config({**LINEAR, "only": {"seeds": seeds}})}
+        assert [each.seed for each in plan_runs("real", ARMS["real"], learners, splits)] == ran
+
+
 def test_every_run_predicts_every_test_row_and_says_what_it_took(
     split: pd.DataFrame, labels: tuple[str, ...], context: RunContext
 ) -> None:

@@ -112,8 +112,10 @@ def plan_runs(
 ) -> Iterator[PlannedRun]:
     """Yield the runs of an arm, learner by learner."""
     for learner_name, learner in learners.items():
-        # A learner without anything random gives the same predictions for every seed.
-        seeds = design_splits.design.seeds[:1] if learner.deterministic else design_splits.design.seeds
+        taken = learner.only.seeds
+        seeds = [seed for seed in design_splits.design.seeds if taken is None or seed in taken]
+        if learner.deterministic:
+            seeds = seeds[:1]  # the same predictions for every seed
         for draw in design_splits.draws([arm.sizes]):
             for seed in seeds:
                 if learner.only.takes(arm=name, size=draw.size, data_seed=draw.data_seed, seed=seed):
