@@ -12,7 +12,7 @@ import pytest
 from emotion_kedro.augmentation.draws import _numbered
 from emotion_kedro.config.analyses import SearchConfig
 from emotion_kedro.config.experiment import DesignConfig
-from emotion_kedro.config.filters import default_filters
+from emotion_kedro.config.filters import default_filters, filter_configs
 from emotion_kedro.config.models import learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.subsamples import DesignSplits, Draw
@@ -122,20 +122,22 @@ def candidates() -> pd.DataFrame:
 
 @pytest.fixture
 def run(tiny_encoder: Path, taxonomy: TaxonomyConfig, cpu: Device, tmp_path: Path) -> Any:
-    def analysed(split_records: pd.DataFrame, candidates: pd.DataFrame, **changes: Any) -> Any:
+    def analysed(
+        split_records: pd.DataFrame, candidates: pd.DataFrame, searched: dict[str, Any] | None = None, **changes: Any
+    ) -> Any:
         draw = Draw(int(candidates["size"].iloc[0]), 0)
         numbered = _numbered(candidates, "per_label", draw, DesignSplits(split_records, DesignConfig()))
         limits = {"trials": 2, "max_epochs": 1, "train_rows": 24, "synthetic_shares": (0.5,), "taus": (0.8,)}
         learner = {"kind": "encoder", "base": str(tiny_encoder), "training": TRAINING, **changes}
         return analyse(
-            config(**limits),
+            config(**{**limits, **(searched or {})}),
             taxonomy=taxonomy,
             device=cpu,
             cache=Cache(tmp_path / "cache"),
             name="search",
             design=DesignConfig(seeds=(0, 1)),
             learners={"encoder": learner_config(learner)},
-            filters=default_filters(),
+            filters=filter_configs({"strict": {"kind": "label_agreement"}}),
             split_records=split_records,
             candidates=candidates.assign(candidate_id=numbered["candidate_id"]),
         )
@@ -194,7 +196,11 @@ def test_no_trial_sees_a_test_row_and_both_arms_are_tested(
 
 
 def test_what_cannot_be_searched_is_refused(run: Any, split_records: pd.DataFrame, candidates: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="no candidate has a probability"):
-        run(split_records, candidates.assign(probability=math.nan))
+    unread = candidates.assign(probability=math.nan)
+    with pytest.raises(ValueError, match=r"label_agreement \(kind label_agreement\), but no candidate has a prob"):
+        run(split_records, unread)
+    # By its kind, whatever it is called: at a tau of 0, too, the settings before tuning filter by it.
+    with pytest.raises(ValueError, match=r"strict \(kind label_agreement\), but no candidate has a probability"):
+        run(split_records, unread, {"filters": ("strict",), "taus": (0.0,)})
     with pytest.raises(ValueError, match="there are no candidates of size 0"):
         run(split_records, candidates.assign(size=10))

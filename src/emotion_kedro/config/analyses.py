@@ -43,6 +43,9 @@ class AnalysisConfig(Config):
         """Pairs of the arms that it predicts with, to be compared as far as both were run."""
         return ()
 
+    def check_filters(self, place: str, kinds: tuple[str, ...]) -> None:
+        """Refuse kinds of filters that it cannot use."""
+
 
 class AttributionsConfig(AnalysisConfig):
     """Attribution of test rows to their words, and the masking of these words."""
@@ -262,6 +265,16 @@ class SearchConfig(AnalysisConfig):
     def compare(self) -> tuple[tuple[str, str], ...]:
         """The tuned settings with those before."""
         return (("tuned", "default"),)
+
+    def check_filters(self, place: str, kinds: tuple[str, ...]) -> None:
+        """Refuse one that chooses as many as the design says, and a tau without a filter that it is for."""
+        if "diverse" in kinds:
+            raise ValueError(f"{place}.filters: diverse does nothing where synthetic_shares say how many; take it out")
+        if "label_agreement" not in kinds and any(self.taus):
+            raise ValueError(
+                f"{place}.taus is {', '.join(map(str, self.taus))}, and none of {place}.filters is of kind "
+                "label_agreement; name one, or write taus: [0.0]"
+            )
 
     @model_validator(mode="after")
     def _order(self) -> SearchConfig:

@@ -261,7 +261,11 @@ def _check_readers(experiment: Experiment, analyses: Mapping[str, Any]) -> None:
 def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:
     """The same of what an analysis names."""
     _known(f"{place}.arms", config.classifier_arms, experiment.arms)
-    _known(f"{place}.filters", getattr(config, "filters", ()), experiment.filters)
+    filters = getattr(config, "filters", ())
+    _known(f"{place}.filters", filters, experiment.filters)
+    kinds = tuple(experiment.filters[each]["kind"] for each in filters)
+    config.check_filters(place, kinds)
+    _check_diverse(f"{place}.filters", kinds, experiment)
     for kind in ("learner", "generator"):
         _known(f"{place}.{kind}", filter(None, [getattr(config, kind, None)]), getattr(experiment, f"{kind}s"))
     if experiment.unification is not None and isinstance(experiment.unification.taxonomy, TaxonomyConfig):

@@ -80,7 +80,7 @@ def analyse(
         raise ValueError(f"the learner {learner_name} is of kind {learner.kind}: it has no learning rate to search")
     whole = design.model_copy(update={"sizes": (ALL_ROWS,), "data_seeds": design.data_seeds[:1]})
     splits = DesignSplits(split_records, whole)
-    offered = _offered(candidates, config, design)
+    offered = _offered(candidates, config, design, filters)
     assert_written_for(splits, offered)
     # A trial is handed train and validation rows, and nothing else.
     context = RunContext(name, taxonomy, splits.with_validation_tested(), device, cache)
@@ -99,7 +99,9 @@ def analyse(
     return tables, *(pd.concat(parts, ignore_index=True) for parts in zip(*arms, strict=True))
 
 
-def _offered(candidates: pd.DataFrame, config: SearchConfig, design: DesignConfig) -> pd.DataFrame:
+def _offered(
+    candidates: pd.DataFrame, config: SearchConfig, design: DesignConfig, filters: Mapping[str, Any]
+) -> pd.DataFrame:
     """Return the candidates that were written for all train rows."""
     inside = (candidates["size"] == ALL_ROWS) & (candidates["data_seed"] == design.data_seeds[0])
     if not inside.any():
@@ -108,10 +110,11 @@ def _offered(candidates: pd.DataFrame, config: SearchConfig, design: DesignConfi
             "experiment that they come from at that size"
         )
     offered = candidates[inside].reset_index(drop=True)
-    if offered["probability"].isna().all() and (any(config.taus) or AGREEMENT in config.filters):
+    asking = [name for name in config.filters if filters[name].kind == AGREEMENT]
+    if asking and offered["probability"].isna().all():
         raise ValueError(
-            f"analyses.search asks for {AGREEMENT}, but no candidate has a probability; give an arm of the "
-            f"experiment that they come from the filter {AGREEMENT}"
+            f"analyses.search.filters names {asking[0]} (kind {AGREEMENT}), but no candidate has a probability; give "
+            "an arm of the experiment that they come from a filter of that kind"
         )
     return offered
 
