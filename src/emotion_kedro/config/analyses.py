@@ -233,6 +233,11 @@ class RoundsConfig(AnalysisConfig):
         """Each round with round 0."""
         return tuple((f"round_{number}", "round_0") for number in range(1, self.rounds + 1))
 
+    def check_filters(self, place: str, kinds: tuple[str, ...]) -> None:
+        """Refuse one that follows a person: the rounds write their candidates themselves."""
+        if "reviewed" in kinds:
+            raise ValueError(f"{place}.filters: nobody reviews what rounds write while they run; take reviewed out")
+
 
 class SearchConfig(AnalysisConfig):
     """What is searched, with how many trials, and what decides. Test rows have no part in it."""
