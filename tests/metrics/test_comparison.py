@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval
-from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, label_gains, p_value_of
+from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, label_gains, p_value_of
 from emotion_kedro.schemas import Comparisons, LabelGains
 
 EVALUATION = EvaluationConfig(bootstrap_samples=300)
@@ -147,6 +147,17 @@ def test_what_was_named_beforehand_pays_for_no_search(predictions: pd.DataFrame)
     together, apart = (table[table["metric"] == "accuracy"] for table in tables)
     assert together["p_holm"].to_numpy()[:2] == pytest.approx(3 * together["p_value"].to_numpy()[:2])
     assert apart["p_holm"].to_numpy() == pytest.approx(np.array([1, 2, 1]) * apart["p_value"].to_numpy())
+
+
+def test_what_was_named_beforehand_is_of_all_sources_together(predictions: pd.DataFrame) -> None:
+    learner = str(predictions.loc[predictions["arm"] == "real", "learner"].iloc[0])
+    named = EVALUATION.model_copy(update={"primary": ("augmented", "real", learner)})
+    table = compare(predictions, [("augmented", "real")], None, named, ("source",))
+    accuracy = table[table["metric"] == "accuracy"].set_index("source")
+    parts = accuracy.drop("all")
+    assert len(parts) > 1
+    assert accuracy.loc["all", "p_holm"] == accuracy.loc["all", "p_value"]
+    assert parts["p_holm"].tolist() == pytest.approx(holm(parts["p_value"]).tolist())
 
 
 def test_gains_by_label_are_those_of_macro_f1_taken_apart(predictions_of: Invent) -> None:

@@ -42,8 +42,7 @@ def resolve(
     experiment = Experiment(
         name=name,
         **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
-        # Analyses with arms of their own say what is compared of them.
-        compare=tuple(dict.fromkeys((*file.compare, *(pair for each in analyses.values() for pair in each.compare)))),
+        compare=_compared(file.compare, analyses),
         from_experiment=records.from_experiment,
         ingestion=_ingestion(records, ingestion, taxonomies),
         unification=_unification(records, taxonomies),
@@ -93,6 +92,18 @@ def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[str, Any], Any]
 def _dumped(configs: Mapping[str, Config]) -> dict[str, dict[str, Any]]:
     """Return parameters with their defaults written out."""
     return {name: config.model_dump(mode="json") for name, config in configs.items()}
+
+
+def _compared(pairs: Sequence[tuple[str, str]], analyses: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs and, after them, those of the analyses, which have arms of their own to compare."""
+    for name, config in analyses.items():
+        for first, second in config.compare:
+            if (second, first) in pairs:
+                raise ValueError(
+                    f"compare has {second} - {first}, and analyses.{name} compares {first} - {second} of itself: "
+                    "Holm's correction would count them twice; leave yours out"
+                )
+    return tuple(dict.fromkeys((*pairs, *(pair for each in analyses.values() for pair in each.compare))))
 
 
 def _ingestion(
@@ -186,9 +197,8 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     for pair in experiment.compare:
         learners = any(name.startswith(LEARNER) for name in pair)
         _known("compare", pair, [LEARNER + name for name in experiment.learners] if learners else sorted(arms))
-    if (primary := experiment.evaluation.primary) is not None:
-        _known("evaluation.primary", [" - ".join(primary[:2])], [" - ".join(pair) for pair in experiment.compare])
-        _known("evaluation.primary", primary[2:], sorted(experiment.learners))
+    if experiment.evaluation.primary is not None:
+        _check_primary(*experiment.evaluation.primary, experiment, analyses)
     _known("recommend", experiment.recommend, experiment.arms)
     if any(arm.add for arm in experiment.arms.values()):
         # What is added may not judge itself.
@@ -202,6 +212,22 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
     if not experiment.arms and not experiment.analyses:
         raise ValueError("there are neither arms nor analyses: nothing to run")
     _check_design(experiment)
+
+
+def _check_primary(first: str, second: str, learner: str, experiment: Experiment, analyses: Mapping[str, Any]) -> None:
+    """The comparison named beforehand is made: of nothing, Holm's correction would take it for one among all."""
+    place, pair = "evaluation.primary", (first, second)
+    _known(place, [" - ".join(pair)], [" - ".join(each) for each in experiment.compare])
+    _known(place, [learner], sorted(experiment.learners))
+    for config in analyses.values():
+        if pair in config.compare:
+            _known(place, [learner], [config.learner or next(iter(experiment.learners))])
+    only = learner_config(experiment.learners[learner]).only
+    if left_out := [arm for arm in pair if only.arms is not None and arm not in only.arms]:
+        raise ValueError(f"{place} is by {learner}, and learners.{learner}.only.arms leaves {left_out[0]} out; add it")
+    limits = [only.sizes, *(experiment.arms[arm].sizes for arm in pair if arm in experiment.arms)]
+    if not {*experiment.design.sizes}.intersection(*(sizes for sizes in limits if sizes is not None)):
+        raise ValueError(f"{place}: {first}, {second} and {learner} are run at no size that all three have")
 
 
 def _check_diverse(place: str, kinds: Sequence[str], experiment: Experiment) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from emotion_kedro.config.base import ALL_ROWS, LEARNER
+from emotion_kedro.config.base import ALL, ALL_ROWS, LEARNER
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
@@ -54,7 +54,8 @@ def compare(
 
     Returns:
         Schema :class:`emotion_kedro.schemas.Comparisons`. ``p_value`` stands in the rows of accuracy;
-        ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` and for the rest, each by themselves.
+        ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` (on the rows of all sources) and for
+        the rest, each by themselves.
 
     Raises:
         ValueError: for two that were not tested on the same rows or share no seeds. A pair that never meets is left
@@ -78,7 +79,8 @@ def compare(
                     )
     table = table_of(rows, Comparisons)
     primary = (table[["first", "second", "learner"]] == (evaluation.primary or ("", "", ""))).all(axis=1)
-    p_holm = table["p_value"].groupby(primary).transform(holm)
+    # On the rows of one source it is a further question.
+    p_holm = table["p_value"].groupby(primary & (table["source"] == ALL)).transform(holm)
     # Accuracy comes first of each difference, and its p-value speaks for the rows below it.
     shown = p_holm.ffill() < 1 - evaluation.level
     return table.assign(p_holm=p_holm, verdict=table["verdict"].where(shown, NOT_SHOWN))
