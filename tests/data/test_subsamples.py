@@ -55,6 +55,13 @@ def test_all_rows_come_in_their_own_order(train: pd.DataFrame) -> None:
     assert sizes_there_are(train, (ALL_ROWS, 80)) == (ALL_ROWS,)
 
 
+def test_the_size_limits_validation_rows_and_a_labels_train_rows_do_not(train: pd.DataFrame) -> None:
+    records = pd.concat([train.assign(split="train"), pd.concat([train, train]).assign(split="validation")])
+    splits = DesignSplits(records.assign(group=-1), DesignConfig(sizes=(8,), validation_rows=20))
+    # Fear has 5 train rows.
+    assert splits.validation_rows(8)["label"].value_counts().to_dict() == {"joy": 8, "fear": 8}
+
+
 def table() -> pd.DataFrame:
     labels = ["joy"] * 60 + ["fear"] * 30 + ["love"] * 2
     return pd.DataFrame({"row": range(92), "label": labels})

@@ -90,7 +90,8 @@ class DesignConfig(Config):
     sizes: Sizes = (ALL_ROWS,)
     """Real train rows per label; 0: all. Sizes that no label has so many rows for are left out."""
     data_seeds: Seeds = (0,)
-    """Each draws its own train rows; the rows of a size are among those of the next."""
+    """Each draws its own train rows; the rows of a size are among those of the next. With size 0, which leaves nothing
+    to draw, one."""
     seeds: Seeds = (0,)
     """Initial values and batches of the classifiers."""
     added_rows: Positive | None = None
@@ -98,7 +99,7 @@ class DesignConfig(Config):
     test_rows: Positive | None = None
     """Test rows, drawn within each label; None: all."""
     validation_rows: Positive | None = None
-    """Validation rows per label, at most, and never more than the run has train rows; None: all."""
+    """Validation rows per label, at most, and never more than the size; None: as many as the size, or all."""
     unlabelled_rows: Positive = 2000
     """Train texts that count as unlabelled, for what learns from such text."""
     seed: Seed = 0

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
-from emotion_kedro.config.base import LEARNER, Config, choices
+from emotion_kedro.config.base import ALL_ROWS, LEARNER, Config, choices
 from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import default_filters, filter_config
@@ -303,6 +303,11 @@ def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:
 def _check_design(experiment: Experiment) -> None:
     """What is asked to run at some sizes or seeds alone is run at one of them; a curve over sizes has no leaks."""
     design = experiment.design
+    if ALL_ROWS in design.sizes and len(design.data_seeds) > 1:
+        raise ValueError(
+            f"design.sizes has {ALL_ROWS} (all rows), of which each of several design.data_seeds draws the same: equal "
+            "fits would count as draws of their own; take several design.seeds, or sizes that are smaller"
+        )
     limits = [(f"arms.{name}.sizes", arm.sizes, "sizes") for name, arm in experiment.arms.items()]
     for name, raw in experiment.learners.items():
         only = learner_config(raw).only.model_dump(exclude={"arms"})

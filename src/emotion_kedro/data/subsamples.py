@@ -134,7 +134,10 @@ class DesignSplits:
         return self.subsample("train", draw.data_seed).rows(draw.size)
 
     def validation_rows(self, size: int) -> pd.DataFrame:
-        """Return the validation rows of a size: never more of a label than the draw has train rows."""
+        """Return the validation rows of a size: of no label more than the size, or ``design.validation_rows``.
+
+        A label that has fewer train rows than the size may have more validation rows than these.
+        """
         limits = [limit for limit in (size, self.design.validation_rows) if limit]
         return self.subsample("validation", self.design.seed).rows(min(limits)) if limits else self.validation
 
