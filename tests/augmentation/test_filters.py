@@ -161,7 +161,7 @@ def test_a_text_of_several_labels_is_kept_for_none_and_the_next_take_its_place()
     table = pd.concat(
         [
             candidates("what now", "so it goes", "all over again", label="joy"),
-            candidates("What NOW", "over the hills", label="fear"),
+            candidates("What NOW?!", "over the hills", label="fear"),
         ],
         ignore_index=True,
     )

@@ -18,7 +18,7 @@ import pandas as pd
 
 from emotion_kedro.augmentation.filters.reasons import DUPLICATE, KEPT, PASSED, SURPLUS, FilterContext
 from emotion_kedro.config.filters import FILTERS, NovelFilter
-from emotion_kedro.data.near_duplicates import NearIndex
+from emotion_kedro.data.near_duplicates import NearIndex, normalise
 from emotion_kedro.metrics.diversity import repetition, words
 
 BY_A_PERSON = "reviewed"
@@ -138,6 +138,6 @@ def each_alone(
 
 
 def _of_several_labels(candidates: pd.DataFrame, passed: pd.Series) -> pd.Series:
-    texts = candidates["text"].str.lower()
+    texts = normalise(candidates["text"])
     labels = candidates[passed].groupby(texts[passed])["label"].nunique()
     return passed & (texts.map(labels).fillna(0) > 1)
