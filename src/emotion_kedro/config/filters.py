@@ -65,9 +65,10 @@ class NovelFilter(Config):
 
     kind: Literal["novel"] = "novel"
     near_copy: Similarity = 0.7
-    """Jaccard similarity (character n-grams) from which a candidate counts as a copy of a train text."""
+    """Similarity from which a candidate counts as a copy of a train text: the Jaccard similarity of their character
+    n-grams or, where it is larger, the share of the candidate's n-grams that the train text has, too."""
     near_duplicate: Similarity = 0.7
-    """The same, between two candidates."""
+    """Jaccard similarity from which a candidate counts as a repeat of another."""
     shingle: Positive = 5
     """Characters of an n-gram."""
 
