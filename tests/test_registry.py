@@ -63,6 +63,7 @@ def test_the_whole_job_is_its_stages_and_needs_raw_tables_alone(pipelines: dict[
 def test_no_experiment_may_be_called_like_a_part_of_the_default_one(pipelines: dict[str, Pipeline]) -> None:
     parts = {str(node.namespace).split(".")[0] for node in pipelines["augment"].nodes}
     assert {"records", "generator", "classifier", "evaluation"} <= parts <= RESERVED
+    assert "recommended" in RESERVED  # a link of the default experiment lies there, among the folders of the others
 
 
 def test_only_the_machine_is_shared_between_experiments(pipelines: dict[str, Pipeline]) -> None:

@@ -71,6 +71,25 @@ def test_a_prediction_has_the_likeliest_label_or_none(model: EmotionModel) -> No
     assert model.predict([]) == []
 
 
+def test_a_model_reads_texts_cleaned_as_those_that_it_learned_from(
+    model: EmotionModel, cpu: Device, tmp_path: Path
+) -> None:
+    text = "  so &amp; so, @anna https://example.org/x  glad"
+    model.classifier.notes["cleaning"] = ["unescape_html", "drop_links", "mask_mentions", "collapse_space"]
+    cleaning = EmotionModel(model.classifier, cpu, model.path)
+
+    assert cleaning.cleaned(text) == "so & so, @user glad"
+    assert model.cleaned(text) == text
+    (prediction,), (expected,) = cleaning.predict([text]), model.predict(["so & so, @user glad"])
+    assert (prediction.text, prediction.probabilities) == (text, expected.probabilities)
+    assert [word for word, _ in cleaning.explain(text).words] == ["so", "&", "so,", "@user", "glad"]
+    with pytest.raises(ValueError, match="there is nothing to read in it"):
+        cleaning.predict(["https://example.org/x"])
+    pd.DataFrame({"text": [text, "https://example.org/x"]}).to_csv(tmp_path / "in.csv", index=False)
+    assert files.predict_file(cleaning, tmp_path / "in.csv", tmp_path / "out.csv")["empty"] == 1
+    assert pd.read_csv(tmp_path / "out.csv")["text"].tolist() == [text, "https://example.org/x"]
+
+
 def test_what_is_no_list_of_texts_is_refused(model: EmotionModel) -> None:
     with pytest.raises(ValueError, match="list of texts"):
         model.predict(JOY)

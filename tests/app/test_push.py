@@ -60,6 +60,8 @@ def texts(tmp_path: Path) -> Path:
     folder.mkdir()
     row = {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_text": REAL, "nearest_train_similarity": 0.5}
     rows = [{**row, "generator": "per_label"}, {**row, "generator": "self_training", "text": REAL}]
+    rows += [{**row, "generator": "per_label", "text": f"{REAL.upper()} !"}]
+    rows += [{**row, "generator": "per_label", "text": "nobody came to us", "arm_more": "near-copy of a train text"}]
     pd.DataFrame(rows).to_csv(folder / "texts.csv", index=False)
     tables = dict.fromkeys(("generators", "filters", "counts", "quality"), pd.DataFrame({"a": ["b"]}))
     words = {"pretty_name": "Texts", "name": "x", "question": "Why?", "data_note": "-", "size_category": "n<1K"}
@@ -101,9 +103,15 @@ def test_texts_go_up_with_a_licence_of_each_source_and_without_real_ones(
     assert "nearest_train_text" not in everything
     assert "Sources: eit (CC0-1.0), own (MIT)." in everything
     assert "The texts of `self_training` are real**, and are left out here." in everything
-    sent = pd.read_csv(target / "texts.csv")
+    sent = pd.read_csv(target / "texts.csv", keep_default_na=False)
     assert sent.to_dict("records") == [
-        {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_similarity": 0.5, "generator": "per_label"}
+        {
+            "candidate_id": "a",
+            "text": "sunshine,\nagain",
+            "nearest_train_similarity": 0.5,
+            "generator": "per_label",
+            "arm_more": "",
+        }
     ]
 
 

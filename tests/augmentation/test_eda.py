@@ -68,9 +68,10 @@ def test_chinese_is_moved_by_characters() -> None:
 
 
 def test_each_text_has_its_turn_and_seed_and_label_decide(records: pd.DataFrame) -> None:
-    new = eda_texts([f"{word} " * 8 for word in "abc"], "x", 6, strength=0.2, seed=4)
+    new = eda_texts([f"{word}1 {word}2 {word}3 {word}4" for word in "abc"], "x", 6, strength=0.2, seed=4)
     assert Counter(text[0] for text in new) == {"a": 2, "b": 2, "c": 2}
     assert eda_texts([], "x", 6, strength=0.2, seed=4) == []
+    assert set(eda_texts(["alone"], "x", 9, strength=0.2, seed=4)) == {"alone alone"}
     texts = records.loc[records["label"] == "joy", "text"].tolist()
     first, again, other_seed, other_label = (
         eda_texts(texts, label, 20, strength=0.1, seed=seed)

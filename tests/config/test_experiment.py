@@ -76,6 +76,28 @@ def test_where_a_source_names_its_label_set_no_other_matters() -> None:
         known({"taxonomy": "wide"}, wider)
 
 
+def test_the_experiments_own_spelling_of_a_label_stands_for_those_of_all_sets() -> None:
+    reviews = {"reviews": {"labels": {"GLAD ": None, "poor": None}}}
+    made = resolve("diary", DIARY, ingestion=INGESTION, taxonomies={**TAXONOMIES, **reviews})
+    assert made.ingestion is not None
+    assert made.ingestion.known_labels == {"glad", "low", "poor"}
+
+
+def test_a_models_texts_are_cleaned_by_the_steps_that_all_sources_have_in_common() -> None:
+    def steps(*own: list[str] | None) -> tuple[str, ...]:
+        sources = {
+            f"diary_{place}": {**INGESTION["sources"]["diary"], "cleaning": each} for place, each in enumerate(own)
+        }
+        ingestion = {"cleaning": ["unescape_html", "drop_links", "collapse_space"], "sources": sources}
+        records = {**DIARY["records"], "sources": list(sources)}
+        return resolve("diary", {**DIARY, "records": records}, ingestion=ingestion, taxonomies=TAXONOMIES).cleaning
+
+    assert steps(None) == ("unescape_html", "drop_links", "collapse_space")
+    assert steps(None, ["collapse_space", "lower", "unescape_html"]) == ("unescape_html", "collapse_space")
+    assert steps(["lower", "collapse_space"], ["lower"]) == ("lower",)
+    assert steps([], None) == ()
+
+
 def test_a_source_may_stand_in_the_experiment() -> None:
     source = {"file": "/elsewhere/notes.jsonl", "text_column": "text", "label_column": "mood"}
     experiment = resolved(records={"sources": {"notes": source}, "taxonomy": "moods"})

@@ -67,6 +67,15 @@ def test_a_text_is_cut_to_its_first_tokens(options: FeatureConfig, tmp_path: Pat
     np.testing.assert_array_equal(rows[0], rows[1])
 
 
+def test_without_a_cache_nothing_is_kept_from_call_to_call(
+    options: FeatureConfig, texts: list[str], cpu: Device
+) -> None:
+    features = open_features(options, None, cpu)
+    rows = features(texts)
+    assert features.known == {}  # type: ignore[attr-defined]
+    np.testing.assert_allclose(features(texts), rows)
+
+
 def test_the_next_run_computes_nothing_again(
     options: FeatureConfig, texts: list[str], tmp_path: Path, cpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,4 +112,6 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     assert re.search(r"^Added text  self_trained, \d+ texts: ", printed, re.MULTILINE)
     folder = model.split()[1]
     assert f'emotion predict --model {folder} "..."' in printed
-    assert (project.path / folder / "classifier.json").is_file()
+    notes = json.loads((project.path / folder / "classifier.json").read_text())
+    assert notes["cleaning"][-1] == "collapse_space"
+    assert "it learned from cleaned texts" in (project.path / folder / "README.md").read_text()

@@ -281,7 +281,7 @@ def _predicted(
     model: EmotionModel, given: pd.DataFrame, column: str, abstain: float
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     texts = given[column].tolist()
-    filled = [place for place, text in enumerate(texts) if text.strip()]
+    filled = [place for place, text in enumerate(texts) if model.cleaned(text).strip()]
     predictions = model.predict([texts[place] for place in filled], abstain=abstain)
     read: dict[str, list[Any]] = {
         "predicted": _spread([prediction.label or "" for prediction in predictions], filled, len(texts), ""),

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_kedro.config.base import CLASSIFIER_NOTES, HAN, RECOMMENDED, digest_of_model
+from emotion_kedro.config.base import CLASSIFIER_NOTES, CLEANING, HAN, RECOMMENDED, digest_of_model
 from emotion_kedro.storage.whole_files import assert_whole
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class EmotionModel:
 
     def __init__(self, classifier: Classifier, device: Device, path: Path, digest: str = "") -> None:
         self._classifier, self._device = classifier, device
+        self._cleaning: Sequence[str] = getattr(classifier, "notes", {}).get(CLEANING, ())
         self.path, self.digest = path, digest
         """Its folder, where another model may lie by now, and a digest of the files that were opened there."""
 
@@ -103,22 +104,31 @@ class EmotionModel:
         if isinstance(texts, str):
             raise ValueError("predict takes a list of texts; put the one you have into brackets")
         for number, text in enumerate(texts):
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or not self.cleaned(text).strip():
                 raise ValueError(f"text {number + 1} is {text!r}: there is nothing to read in it")
-        if not len(texts):
-            return []
+        return self._answers(texts, abstain) if len(texts) else []
+
+    def _answers(self, texts: Sequence[str], abstain: float = 0.0) -> list[Prediction]:
         rows = self.probabilities(texts).tolist()
         return [self._prediction(text, row, abstain) for text, row in zip(texts, rows, strict=True)]
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the probabilities alone, (texts, labels)."""
-        return self._classifier.probabilities(list(texts), device=self._device)
+        return self._classifier.probabilities([self.cleaned(text) for text in texts], device=self._device)
+
+    def cleaned(self, text: str) -> str:
+        """Return what the model reads of a text: it is cleaned as those were that it learned from."""
+        from emotion_kedro.data.cleaning import clean_text
+
+        return clean_text(text, self._cleaning)
 
     def _prediction(self, text: str, row: Sequence[float], abstain: float) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
         label = self.labels[best] if row[best] >= abstain else None
         row = [round(value, DIGITS) for value in row]
-        return Prediction(text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(text))
+        return Prediction(
+            text, label, row[best], dict(zip(self.labels, row, strict=True)), self._is_cut(self.cleaned(text))
+        )
 
     @property
     def _reader(self) -> Any:
@@ -139,16 +149,19 @@ class EmotionModel:
     def explain(self, text: str) -> Explanation:
         """Say which words the prediction rests on, of Chinese which characters: each is left out once.
 
-        Of a long text the first :data:`EXPLAINED` words, and none that the model does not read.
+        The words are those of the text as the model reads it, cleaned; of a long text the first :data:`EXPLAINED`,
+        and none that the model does not read.
         Erasure: Li et al. 2016, arXiv 1612.08220.
         """
+        (whole,) = self.predict([text])
+        text = self.cleaned(text)
         every = list(_WORD.finditer(text))
         explained = every[: min(EXPLAINED, self._most_tokens or EXPLAINED)]
         words = [match.group() for match in explained]
         # What a model of so many tokens reads when a word is gone; each word is one at least.
         read = text if self._most_tokens is None else text[: every[: 2 * self._most_tokens][-1].end()] if every else ""
         without = [" ".join(f"{read[: match.start()]} {read[match.end() :]}".split()) for match in explained]
-        whole, *others = self.predict([text, *without] if len(words) > 1 else [text])
+        others = self._answers(without) if len(words) > 1 else []
         label = whole.label
         assert label is not None
         falls = [whole.probability - other.probabilities[label] for other in others] or [0.0]

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import pandas as pd
 
+from emotion_kedro.augmentation.filters.reasons import COPY, NEAR_COPY
 from emotion_kedro.config.base import CLASSIFIER_NOTES
+from emotion_kedro.data.near_duplicates import text_hashes
 from emotion_kedro.storage.whole_files import assert_whole
 
 CARD, TABLE = "README.md", "texts.csv"
@@ -61,7 +64,9 @@ def _without_example(card: str, source: Path, name: str) -> str:
 
 
 def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> None:
-    """Copy the texts that an experiment wrote, and their card, without real texts: a column, and what was only added.
+    """Copy the texts that an experiment wrote, and their card, without real texts.
+
+    Left out are a column of such, the texts that were only added, and those that copy a train text, or nearly.
 
     Args:
         source: the folder ``texts`` of an experiment.
@@ -89,9 +94,15 @@ def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> 
         names = [name for name in reader.fieldnames or () if name != REAL_TEXTS]
         writer = csv.DictWriter(kept, names, extrasaction="ignore", quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for row in reader if row["generator"] not in real)
+        writer.writerows(row for row in reader if row["generator"] not in real and not _is_copy(row))
     shown = ", ".join(f"{name} ({licences[name]})" for name in sources)
     (target / CARD).write_text(_without_real_texts(card, shown), encoding="utf-8")
+
+
+def _is_copy(row: Mapping[str, str]) -> bool:
+    """Whether a filter has found the text to be a train text, or nearly, or it is the one that is nearest to it."""
+    compared = text_hashes(pd.Series([row["text"], row.get(REAL_TEXTS) or ""], dtype="str"))
+    return bool(compared[0] == compared[1]) or not {COPY, NEAR_COPY}.isdisjoint(row.values())
 
 
 def _listed_in(card: str, key: str, folder: Path) -> list[str]:

@@ -70,7 +70,9 @@ def eda(text: str, *, strength: float, rng: np.random.Generator, synonyms: Synon
 def eda_texts(
     texts: Sequence[str], label: str, count: int, *, strength: float, seed: int, synonyms: Synonyms = NONE
 ) -> list[str]:
-    """Return new texts made from those of a label, which take turns in an order that the seed decides.
+    """Return ``count`` texts made from those of a label, which take turns in an order that the seed decides.
+
+    Less those that came back as they were: one word cannot be swapped, and a real text is none that was written.
 
     They depend on the seed, the label and its texts alone; ``strength`` and ``synonyms`` are those of :func:`eda`.
     """
@@ -78,8 +80,9 @@ def eda_texts(
         return []
     rng = np.random.default_rng([seed, _number_of(label)])
     order = rng.permutation(len(texts))
-    turns = (texts[order[place % len(texts)]] for place in range(count))
-    return [eda(text, strength=strength, rng=rng, synonyms=synonyms) for text in turns]
+    turns = [texts[order[place % len(texts)]] for place in range(count)]
+    changed = [eda(text, strength=strength, rng=rng, synonyms=synonyms) for text in turns]
+    return [new for new, text in zip(changed, turns, strict=True) if new.split() != text.split()]
 
 
 @functools.cache
@@ -140,7 +143,7 @@ def _swap(units: list[str], count: int, rng: np.random.Generator) -> list[str]:
 
 
 def _delete(units: list[str], count: int, rng: np.random.Generator) -> list[str]:
-    """The paper draws for each word; here the number is fixed, so that no text comes back whole, and none empty."""
+    """The paper draws for each word; here the number is fixed, so that none comes back empty."""
     dropped = set(rng.choice(len(units), size=min(count, len(units) - 1), replace=False).tolist())
     return [unit for place, unit in enumerate(units) if place not in dropped]
 

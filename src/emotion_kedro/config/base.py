@@ -51,6 +51,8 @@ PROBABILITY_PREFIX = "p_"
 
 CLASSIFIER_NOTES, GENERATOR_NOTES = "classifier.json", "generator.json"
 """Files in which a saved model says what it is and how it was made, times included."""
+CLEANING = "cleaning"
+"""In the notes of a classifier: the steps that were done to the texts that it learned from."""
 NOTES_ON_A_MODEL = frozenset({"README.md", CLASSIFIER_NOTES, GENERATOR_NOTES})
 """Files that do not change what a model says."""
 RECOMMENDED = "recommended"

@@ -28,6 +28,7 @@ from emotion_kedro.config.base import (
 )
 from emotion_kedro.config.data import (
     MAX_LOST,
+    CleaningStep,
     IngestionConfig,
     SamplingConfig,
     SourceConfig,
@@ -241,6 +242,8 @@ class Experiment(Config):
     reference: tuple[str, ...]
     from_experiment: str | None
     ingestion: IngestionConfig | None
+    cleaning: tuple[CleaningStep, ...]
+    """Steps that were done to the texts of all sources, and that a model so does to what it is to read."""
     unification: UnificationConfig | None
     sampling: SamplingConfig | None
     unlabelled: UnlabelledConfig | None

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
-from emotion_kedro.config.base import Config, choices, did_you_mean, reasons
+from emotion_kedro.config.base import OTHER_THAN_ARMS, Config, choices, did_you_mean, reasons
 from emotion_kedro.config.data import SharedSources
 from emotion_kedro.config.experiment import Experiment
 from emotion_kedro.config.resolution import FROM_DATA, resolve
@@ -63,7 +63,7 @@ class Settings(Config):
     """Source -> the licence that lets texts which were written after it be handed on."""
 
 
-RESERVED = frozenset({*STAGES, *PAGES, *NAMESPACES, *Settings.model_fields, FROM_DATA, "results"})
+RESERVED = frozenset({*STAGES, *PAGES, *NAMESPACES, *Settings.model_fields, *OTHER_THAN_ARMS, FROM_DATA, "results"})
 NAME = re.compile(r"[A-Za-z]\w*(?<!_comparisons)(?<!_recommendation)")
 """Of an experiment; the endings are those of its tables among the results."""
 NAME_RULE = "has to be of letters, digits and _, a letter first, and may not end in _comparisons or _recommendation"

@@ -11,11 +11,18 @@ from pydantic_core import InitErrorDetails
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import ALL_ROWS, LEARNER, Config, choices
-from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
+from emotion_kedro.config.data import (
+    CleaningStep,
+    IngestionConfig,
+    SamplingConfig,
+    SourceConfig,
+    UnificationConfig,
+    UnlabelledConfig,
+)
 from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
 from emotion_kedro.config.filters import default_filters, filter_config
 from emotion_kedro.config.models import LinearConfig, learner_config
-from emotion_kedro.config.taxonomy import TaxonomyConfig
+from emotion_kedro.config.taxonomy import TaxonomyConfig, spelling
 
 FROM_DATA = "from_data"
 
@@ -39,12 +46,14 @@ def resolve(
     file = ExperimentFile.model_validate(raw)
     records = file.records
     analyses = _parsed("analyses", file.analyses, analysis_config)
+    tables = _ingestion(records, ingestion, taxonomies)
     experiment = Experiment(
         name=name,
         **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
         compare=_compared(file.compare, analyses),
         from_experiment=records.from_experiment,
-        ingestion=_ingestion(records, ingestion, taxonomies),
+        ingestion=tables,
+        cleaning=_cleaning(tables, ingestion["cleaning"]),
         unification=_unification(records, taxonomies),
         sampling=_sampling(records),
         unlabelled=_unlabelled(records, ingestion),
@@ -122,16 +131,29 @@ def _ingestion(
     )
 
 
+def _cleaning(ingestion: IngestionConfig | None, shared: Sequence[CleaningStep]) -> tuple[CleaningStep, ...]:
+    """Return the steps that the texts of all sources have in common."""
+    sources = () if ingestion is None else ingestion.sources.values()
+    lists = [source.cleaning for source in sources if source.cleaning is not None]
+    if len(lists) < len(sources) or not lists:
+        lists.append(tuple(shared))
+    return tuple(step for step in lists[-1] if all(step in steps for steps in lists))
+
+
 def _known_labels(
     labels: set[str], sources: Mapping[str, SourceConfig], taxonomies: Mapping[str, Any]
 ) -> frozenset[str]:
-    """Return the experiment's own labels and those of its sources' sets; of a source without one, those of all sets."""
+    """Return the experiment's own labels and those of its sources' sets; of a source without one, those of all sets.
+
+    Of labels that differ by case or space alone the experiment's own stands for all.
+    """
     known, every = set(labels), labels.union(*(taxonomy["labels"] for taxonomy in taxonomies.values()))
     for name, source in sources.items():
         _known(f"the label_map of the source {name}", source.label_map.values(), sorted(every))
         _known(f"taxonomy of the source {name}", [source.taxonomy] if source.taxonomy else [], taxonomies)
         known.update(source.label_map.values(), taxonomies[source.taxonomy]["labels"] if source.taxonomy else every)
-    return frozenset(known)
+    own = set(map(spelling, labels))
+    return frozenset(label for label in known if label in labels or spelling(label) not in own)
 
 
 def _sources(

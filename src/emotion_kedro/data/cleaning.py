@@ -1,7 +1,7 @@
-"""Cleaning steps: each takes a column of texts and returns a new one, in the same order and with the same index.
+"""Cleaning of texts: one by one, and of a column. No pandas for the first.
 
-A step looks at all rows with a cheap test and changes only those that hold its trigger; several steps look at those
-alone that hold any of theirs, so that a row with nothing to clean is looked at once.
+Of a column a step looks at all rows with a cheap test and changes only those that hold its trigger; several steps look
+at those alone that hold any of theirs, so that a row with nothing to clean is looked at once.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from emotion_kedro.storage.chunks import as_strings, bytes_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MENTION_MARK = "@user"
 _BROKEN_SEQUENCE = "ï¿½"  # U+FFFD written as UTF-8 and read as Latin-1
@@ -49,16 +52,7 @@ SCANNED_AT_ONCE = 1 << 16
 """Bytes: what is made of them on the way stays in the cache of the processor."""
 
 
-def _change(texts: pd.Series, where: pd.Series, change: Callable[[str], str]) -> pd.Series:
-    """Return ``texts`` with ``change`` applied to the rows of the mask ``where``."""
-    if not where.any():
-        return texts
-    changed = texts.copy()
-    changed[where] = [change(text) for text in texts[where].tolist()]
-    return changed
-
-
-def _holds(texts: pd.Series, *steps: str) -> pd.Series:
+def _holds(texts: pd.Series, *steps: str) -> np.ndarray:
     """Mask of the rows that one of the steps may change, and of some others: no Python for each."""
     codes, starts = bytes_of(as_strings(texts))
     parts = range(0, len(codes), SCANNED_AT_ONCE)
@@ -69,7 +63,7 @@ def _holds(texts: pd.Series, *steps: str) -> pd.Series:
         places.append(ends[codes[ends] == ord(" ")])
     mask = np.zeros(len(texts), dtype=bool)
     mask[np.searchsorted(starts, np.concatenate([np.empty(0, np.int64), *places]), side="right") - 1] = True
-    return pd.Series(mask, index=texts.index)
+    return mask
 
 
 def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
@@ -94,7 +88,8 @@ def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
     return np.append(np.flatnonzero(suspect), np.array(words, np.int64))
 
 
-def _unescape(text: str) -> str:
+def unescape_html(text: str) -> str:
+    """Replace HTML entities by the characters they stand for, also where they were escaped twice."""
     for _ in range(3):  # "&amp;amp;quot;" has been seen; more than three layers has not
         plain = html.unescape(text)
         if plain == text:
@@ -103,50 +98,47 @@ def _unescape(text: str) -> str:
     return text
 
 
-def unescape_html(texts: pd.Series) -> pd.Series:
-    """Replace HTML entities by the characters they stand for, also where they were escaped twice."""
-    return _change(texts, _holds(texts, "unescape_html"), _unescape)
-
-
-def drop_broken_characters(texts: pd.Series) -> pd.Series:
+def drop_broken_characters(text: str) -> str:
     """Remove what a wrong decoding left behind (U+FFFD, also as three Latin-1 letters) and control characters."""
-    return _change(texts, _holds(texts, "drop_broken_characters"), lambda text: _BROKEN.sub("", text))
+    return _BROKEN.sub("", text)
 
 
-def drop_links(texts: pd.Series) -> pd.Series:
+def drop_links(text: str) -> str:
     """Remove links (``http://...``, ``www....``, ``bit.ly/...``) and the words that are left of HTML links."""
-    return _change(texts, _holds(texts, "drop_links"), lambda text: _LINK_REMAINS.sub("", _LINK.sub("", text)))
+    return _LINK_REMAINS.sub("", _LINK.sub("", text))
 
 
-def drop_mentions(texts: pd.Series) -> pd.Series:
+def drop_mentions(text: str) -> str:
     """Remove ``@name``."""
-    return _change(texts, _holds(texts, "drop_mentions"), lambda text: _MENTION.sub("", text))
+    return _MENTION.sub("", text)
 
 
-def mask_mentions(texts: pd.Series) -> pd.Series:
+def mask_mentions(text: str) -> str:
     """Replace every ``@name`` by the same mark, so that no name can stand for a label."""
-    return _change(texts, _holds(texts, "mask_mentions"), lambda text: _MENTION.sub(MENTION_MARK, text))
+    return _MENTION.sub(MENTION_MARK, text)
 
 
-def lower(texts: pd.Series) -> pd.Series:
-    """Lower all letters."""
-    return texts.str.lower()
-
-
-def collapse_space(texts: pd.Series) -> pd.Series:
+def collapse_space(text: str) -> str:
     """Make every run of white space one space, and remove it at both ends."""
-    return _change(texts, _holds(texts, "collapse_space"), lambda text: " ".join(text.split()))
+    return " ".join(text.split())
 
 
-STEPS: dict[str, Callable[[pd.Series], pd.Series]] = {
+STEPS: dict[str, Callable[[str], str]] = {
     "unescape_html": unescape_html,
     "drop_broken_characters": drop_broken_characters,
     "drop_links": drop_links,
     "drop_mentions": drop_mentions,
     "mask_mentions": mask_mentions,
-    "lower": lower,
+    "lower": str.lower,
     "collapse_space": collapse_space,
 }
+
+
+def clean_text(text: str, steps: Sequence[str]) -> str:
+    """Apply the cleaning ``steps`` to one text, in the order given."""
+    for step in steps:
+        text = STEPS[step](text)
+    return text
 
 
 def clean(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
@@ -170,7 +162,10 @@ def clean(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
 
 def _applied(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
     for step in steps:
-        texts = STEPS[step](texts)
+        where = np.ones(len(texts), dtype=bool) if step == "lower" else _holds(texts, step)
+        if where.any():
+            texts = texts.copy()
+            texts[where] = [STEPS[step](text) for text in texts[where].tolist()]
     return texts
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emotion_kedro.config.base import CLEANING
+
 EXAMPLE = "your letter came this morning"
 """Stands where no test row may: nothing is claimed about what is read in it."""
 
@@ -143,12 +145,22 @@ Gives a short text one of its labels: {", ".join(labels)}.
 - base model: `{notes["base"]}`
 - trained on: {rows} rows, {steps} optimiser steps{settings}, seed {notes["seed"]}
 - {calibration_sentence(notes)[0].lower()}{calibration_sentence(notes)[1:]}
-
+{_cleaning_line(notes)}
 {usage}
 
 Made by emotion-kedro. Its figures, with intervals, are in the report of the run that made it. Labels of this kind are
 one annotator's reading of a text without its context; do not decide anything about a person by them.
 """
+
+
+def _cleaning_line(notes: dict[str, Any]) -> str:
+    if not notes.get(CLEANING):
+        return ""
+    steps = ", ".join(f"`{step}`" for step in notes[CLEANING])
+    return (
+        f"- it learned from cleaned texts ({steps}); `emotion predict` cleans what it is given as well, the code\n"
+        "  below does not\n"
+    )
 
 
 def masked_base_card(base: str, log: dict[str, Any]) -> str:

@@ -135,7 +135,8 @@ class EncoderFeatures:
     """The mean of an encoder's last hidden states over a text's tokens, at length 1.
 
     That is how the encoders of the sentence-transformers family are read (Reimers & Gurevych 2019, arXiv 1908.10084).
-    A text is computed once: its row is kept in memory, and on disk for the next run.
+    With a cache a text is computed once: its row is kept in memory, and on disk for the next run. Without one nothing
+    is kept from call to call: whoever predicts reads files of any size.
     """
 
     def __init__(self, config: FeatureConfig, *, cache: Cache | None, device: Device) -> None:
@@ -169,7 +170,10 @@ class EncoderFeatures:
             self._compute(missing)
         if not keys:
             return np.empty((0, self._opened().width), dtype=np.float32)
-        return np.stack([self.known[key] for key in keys])
+        rows = np.stack([self.known[key] for key in keys])
+        if self.store is None:
+            self.known.clear()
+        return rows
 
     def _opened(self) -> MeanEncoder:
         if self.encoder is None:

@@ -31,11 +31,13 @@ logger = logging.getLogger(__name__)
 class Classifier(Protocol):
     """A fitted classifier. Prompted kinds also have ``free_answers(texts, *, device) -> list[str]``.
 
-    Kinds whose parameters have ``temperature`` also have ``notes``, what stands in ``classifier.json``, and
-    ``scale(temperature)``, which divides the logits: in the weights themselves, so that they are saved so.
+    Kinds whose parameters have ``temperature`` also have ``scale(temperature)``, which divides the logits: in the
+    weights themselves, so that they are saved so.
     """
 
     labels: tuple[str, ...]
+    notes: dict[str, Any]
+    """What stands in ``classifier.json``."""
 
     def probabilities(self, texts: Sequence[str], *, device: Device) -> np.ndarray:
         """Return a probability per label, shape (texts, labels), rows adding up to 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emotion_kedro.config.base import Frame
+from emotion_kedro.config.base import CLEANING, Frame
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.models import MaskedLanguageModelConfig, learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig
@@ -94,6 +94,7 @@ def fit_arm(
     arm: ArmConfig,
     learners: dict[str, Any],
     design: DesignConfig,
+    cleaning: list[str],
     device: str,
     cache: str,
     *,
@@ -104,7 +105,8 @@ def fit_arm(
 
     Return a classifier, the predictions of test and of validation rows, and the runs.
 
-    ``bases`` are the directories of the models that were made in this experiment, by name.
+    ``bases`` are the directories of the models that were made in this experiment, by name. ``cleaning`` are the steps
+    that were done to its texts: whoever asks the classifier has to do them too.
     """
     from emotion_kedro.experiments import run
     from emotion_kedro.models.language_models import resolve
@@ -117,6 +119,7 @@ def fit_arm(
             configs[key] = learner.model_copy(update={"base": str(resolve(bases[base])), "base_model": None})
     context = _context(split_records, taxonomy, experiment, design, device, cache)
     fitted = run.fit_arm(name, arm, rows, configs, context)
+    fitted.classifier.notes[CLEANING] = list(cleaning)
     return fitted.classifier, fitted.predictions, fitted.validation_predictions, fitted.runs
 
 

@@ -70,7 +70,7 @@ def _arm(name: str, arm: ArmConfig, bases: Collection[str]) -> Pipeline:
         inputs={
             **{"rows": f"{prefix}.rows", "split_records": "split_records", "taxonomy": "taxonomy"},
             **{"experiment": "params:name", "arm": f"params:arms.{name}"},
-            **{"learners": "params:learners", "design": "params:design"},
+            **{"learners": "params:learners", "design": "params:design", "cleaning": "params:cleaning"},
             **MACHINE,
             **{base: f"base.{base}.model" for base in bases},
         },
