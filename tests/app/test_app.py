@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from killing import kill_in_the_middle
 
 from emotion_kedro.app import EmotionModel, files, load_model, models_in
@@ -482,6 +482,7 @@ def test_a_prompted_generator_writes_without_training(
         (["predict", "--in", "a.csv", "--out", "b.csv", "a text"], "give either texts or --in, not both"),
         (["predict", __file__], "test_app.py is a file: --in "),
         (["predict", "--in", "a.csv", "--out", "b.csv"], "a.csv: no such file"),
+        (["predict", "--in", "a" * 300, "--out", "b.csv"], "no such file"),
         (["predict", "--model", "nowhere", "x"], "nowhere is no folder of a classifier"),
         (["predict", "--abstain", "2", "x"], "2.0 is not in the range"),
         (["explain", " "], "there is nothing to read in it"),
@@ -495,6 +496,19 @@ def test_mistakes_end_with_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch,
     assert result.exit_code in (1, 2)
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def test_lines_that_are_no_text_and_a_damaged_generator_end_with_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*args: object, **options: object) -> None:
+        raise DatasetError("its weights are damaged")
+
+    monkeypatch.chdir(folder)
+    run = CliRunner().invoke
+    assert "Error: line 2 of standard input is not UTF-8: b'\\xe9'" in run(cli, ["predict"], input=b"a\nb\xe9\n").output
+    monkeypatch.setattr("emotion_kedro.app.generation.generate", damaged)
+    assert run(cli, ["generate", "--label", "joy"]).output == "Error: its weights are damaged\n"
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -199,6 +199,7 @@ def test_a_table_that_cannot_be_learned_from_ends_with_a_line(
     result = CliRunner().invoke(cli, ["try", str(tmp_path / "mine.csv")])
 
     assert (result.exit_code, said in result.output) == (1, True), result.output
+    assert "name too long" in CliRunner().invoke(cli, ["try", "a" * 300]).output
     with pytest.raises(SourceError, match="no such file"):
         guess_source(tmp_path / "other.csv")
 

@@ -109,6 +109,7 @@ def archive(names: tuple[str, ...], target: Path, env: str | None) -> None:
     emotion archive study_edft study_stress --env real --out predictions
     """  # noqa: D301 - click wants the character itself
     from kedro.framework.session import KedroSession
+    from kedro.io import DatasetError
 
     start = click.get_current_context().find_object(Path) or Path.cwd()
     with KedroSession.create(project_path=Path.cwd(), env=env) as session:
@@ -120,6 +121,6 @@ def archive(names: tuple[str, ...], target: Path, env: str | None) -> None:
         chosen = {name: each for name, each in known.items() if not names or name in names}
         try:
             ran = write_archive(start / target, context.catalog, chosen)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, DatasetError) as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"{target}: the predictions of {', '.join(ran)}")

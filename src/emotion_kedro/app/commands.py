@@ -81,18 +81,30 @@ def predict(
     if source is not None and target is not None:
         _predict_file(source, target, model, column=column, abstain=abstain, cluster=cluster)
         return
-    lines = texts or (() if sys.stdin.isatty() else sys.stdin.read().splitlines())
-    given = [line for line in lines if line.strip()]
+    lines = texts or (() if sys.stdin.isatty() else _lines_given())
+    nothing = click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
+    if not any(line.strip() for line in lines):
+        raise nothing
+    ready = opened(model)
+    given = [line for line in lines if ready.cleaned(line).strip()]
     if left := len(lines) - len(given):
         click.echo(f"left out: {left} without a text", err=True)
     if not given:
-        raise click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
-    try:
-        predictions = opened(model).predict(given, abstain=abstain)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    for prediction in predictions:
+        raise nothing
+    for prediction in ready.predict(given, abstain=abstain):
         click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
+
+
+def _lines_given() -> list[str]:
+    """Return the lines on standard input."""
+    content = sys.stdin.buffer.read()
+    try:
+        return content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise click.ClickException(
+            f"line {line} of standard input is not UTF-8: {content[error.start :][:1]!r}"
+        ) from None
 
 
 def _check_given(texts: Sequence[str], source: str | None, target: Path | None, cluster: str | None) -> None:
@@ -144,7 +156,8 @@ def _check_source(source: str) -> None:
     """Say that it is not there before a model is opened."""
     from emotion_kedro.data.reader_errors import missing_file, without_keys
 
-    if "://" not in source and not Path(source).exists():
+    # Path.exists raises an error of what is too long for a name.
+    if "://" not in source and not os.path.exists(source):  # noqa: PTH110
         raise click.ClickException(without_keys(str(missing_file(Path(source)))))
 
 
@@ -217,11 +230,13 @@ def generate(label: str, count: int, experiment: str, generator: str | None, see
     emotion generate --label joy -n 20
     emotion generate --label joy --experiment study_edft --generator opened
     """  # noqa: D301 - click wants the character itself
+    from kedro.io import DatasetError
+
     from emotion_kedro.app.generation import generate as write
 
     try:
         candidates = write(label, count, experiment=experiment, generator=generator, seed=seed, env=env)
-    except ValueError as error:
+    except (ValueError, DatasetError) as error:
         raise click.ClickException(str(error)) from None
     for candidate in candidates:
         mark = click.style("kept   ", fg="green") if candidate.kept else click.style("refused", fg="red")

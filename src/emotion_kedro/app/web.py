@@ -161,12 +161,13 @@ def _plainly(gr: Any, work: Callable[..., Any], by_window: bool = False) -> Call
 
     ``by_window``: before all that it is given, the work gets the name of the browser's window.
     """
+    from kedro.io import DatasetError
 
     def steps(request: Any, *given: Any) -> Iterator[Any]:
         try:
             result = work(*[request.session_hash] * by_window, *given)
             yield from result if isinstance(result, Iterator) else (result,)
-        except (ValueError, OSError, click.ClickException) as error:
+        except (ValueError, OSError, DatasetError, click.ClickException) as error:
             raise gr.Error(views.escape(str(error)), duration=SHOWN, print_exception=False) from None
 
     steps.__annotations__["request"] = gr.Request  # by which gradio knows that it is to give one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def without_keys(message: str) -> str:
 
 def missing_file(path: Path) -> SourceError:
     """The file of a source is not there: say what is there instead."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises an error of what is too long for a name
         return SourceError(f"{path}: this is a folder; name its files, e.g. {path.name}/*.csv")
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:

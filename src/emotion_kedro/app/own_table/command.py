@@ -99,7 +99,7 @@ def try_table(
             words = _described(describe, profile)
             experiment = _checked(source, profile, name=experiment_name, quick=quick, words=words, unlabelled=texts)
             written = write_experiment(FOLDER, experiment_name, experiment, loader.taken_names(), numbered=name is None)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(without_keys(str(error))) from None
     results_folder = Path(loader["globals"]["data_root"], "08_reporting", written.stem)
     forecast = _announce(written, experiment_name, experiment, profile, quick, again=results_folder.is_dir())
