@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from omegaconf import OmegaConf
 from workbooks import with_dimension
 
 from emotion_kedro.app.own_table import command
@@ -431,6 +432,18 @@ def test_no_experiment_takes_the_place_of_another(tmp_path: Path) -> None:
             write_experiment(tmp_path, name, {"question": "c"}, {"augment", "mine"}, numbered=False)
     assert list(yaml.safe_load(second.read_text())) == ["mine_2"]
     assert "kedro run --pipelines=mine_2" in second.read_text()
+
+
+def test_what_looks_like_a_number_or_a_reference_is_read_back_as_it_was(tmp_path: Path) -> None:
+    words = ["a: b", "1_000", "05", ".5", "-", "'x'", "yes", "2020-01-01", "${y}", "x\\${y}", "c\\d"]
+    experiment = {
+        "records": {"sources": {"mine": {"text_column": "price ${usd}", "label_column": "3e2"}}},
+        "taxonomy": {"labels": {"1e5": {}, "": {}, "no": {"words": words}}},
+    }
+    file = write_experiment(tmp_path, "mine", {**experiment, "base": "${globals:encoder}"}, ())
+    assert "base: ${globals:encoder}" in file.read_text()
+    file.write_text(file.read_text().replace("  base: ${globals:encoder}\n", ""))
+    assert OmegaConf.to_container(OmegaConf.load(file), resolve=True) == {"mine": experiment}
 
 
 def test_a_name_that_would_stop_every_command_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

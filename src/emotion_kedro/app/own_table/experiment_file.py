@@ -239,6 +239,20 @@ def name_for(file: Path, *, quick: bool = False) -> str:
     return f"{name}_quick" if quick else name
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that Kedro's loader reads them as they were: to it 1e5 is a number, and ${name} another key."""
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    looks_like_a_number = text[:1] in "+-.0123456789"
+    # What the shapes of experiments refer to stays a reference.
+    escaped = re.sub(r"(\\*)\$\{(?!globals:)", r"\1\1\\${", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escaped, style="'" if looks_like_a_number else None)
+
+
+_Dumper.add_representer(str, _quoted)
+
+
 def write_experiment(
     folder: Path, name: str, experiment: Mapping[str, Any], reserved: Collection[str], *, numbered: bool = True
 ) -> Path:
@@ -256,8 +270,13 @@ def write_experiment(
     """
     for free in itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2))):
         file = folder / f"{free}.yml"
-        text = HEADER.format(name=free) + yaml.safe_dump(
-            {free: dict(experiment)}, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+        text = HEADER.format(name=free) + yaml.dump(
+            {free: dict(experiment)},
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=120,
+            default_flow_style=None,
         )
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             return file
