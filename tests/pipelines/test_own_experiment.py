@@ -114,4 +114,4 @@ def test_a_table_is_tried_by_one_command(new_project: Callable[[], Project]) -> 
     assert f'emotion predict --model {folder} "..."' in printed
     notes = json.loads((project.path / folder / "classifier.json").read_text())
     assert notes["cleaning"][-1] == "collapse_space"
-    assert "it learned from cleaned texts" in (project.path / folder / "README.md").read_text()
+    assert "It learned from cleaned texts" in (project.path / folder / "README.md").read_text()

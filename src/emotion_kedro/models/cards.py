@@ -145,7 +145,8 @@ Gives a short text one of its labels: {", ".join(labels)}.
 - base model: `{notes["base"]}`
 - trained on: {rows} rows, {steps} optimiser steps{settings}, seed {notes["seed"]}
 - {calibration_sentence(notes)[0].lower()}{calibration_sentence(notes)[1:]}
-{_cleaning_line(notes)}
+- {cleaning_sentence(notes)}
+
 {usage}
 
 Made by emotion-kedro. Its figures, with intervals, are in the report of the run that made it. Labels of this kind are
@@ -153,13 +154,14 @@ one annotator's reading of a text without its context; do not decide anything ab
 """
 
 
-def _cleaning_line(notes: dict[str, Any]) -> str:
+def cleaning_sentence(notes: dict[str, Any]) -> str:
+    """Return how texts are cleaned before they are read, and by whom, from what stands in ``classifier.json``."""
     if not notes.get(CLEANING):
-        return ""
+        return "It learned from texts as they came."
     steps = ", ".join(f"`{step}`" for step in notes[CLEANING])
     return (
-        f"- it learned from cleaned texts ({steps}); `emotion predict` cleans what it is given as well, the code\n"
-        "  below does not\n"
+        f"It learned from cleaned texts ({steps}). `emotion predict` and `emotion_kedro.app.load_model` clean what "
+        "they are given as well; other programs do not."
     )
 
 

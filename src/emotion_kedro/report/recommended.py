@@ -16,7 +16,7 @@ from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.calibration import of_kept_run
 from emotion_kedro.metrics.diversity import words
 from emotion_kedro.metrics.scores import label_scores, score_table
-from emotion_kedro.models.cards import calibration_sentence, usage_imports, usage_line
+from emotion_kedro.models.cards import calibration_sentence, cleaning_sentence, usage_imports, usage_line
 from emotion_kedro.report.page import render
 from emotion_kedro.report.plots import rows_of
 from emotion_kedro.report.tables import METRIC_NAMES, interval_cells, number, with_interval
@@ -181,6 +181,7 @@ def write_card(
         label_scores=label_scores(read)[["label", "precision", "recall", "f1", "support"]].astype({"support": int}),
         reason=reason(recommendation),
         calibration=_calibration(notes, row),
+        cleaning=cleaning_sentence(notes),
         answers=answers(recommendation, evaluation),
         experiment=experiment,
         base=notes["base"],
