@@ -234,7 +234,12 @@ MATTERS_NOT: dict[Callable[[World], str], dict[str, Change]] = {
     },
     scores: {**NOTES, "test row": TEXT("test"), "what an arm is called": within("arm", description="other")},
     candidates: {**NOTES, "test row": TEXT("test"), "arm": within("arm", order="continue")},
-    base: {**NOTES, "rate of the labels": within("generator", **OTHER_RATE), "label": LABEL("train")},
+    base: {
+        **NOTES,
+        "length of what is written, by a pretrained one": within("generator", decoding={"max_new_tokens": 90}),
+        "rate of the labels": within("generator", **OTHER_RATE),
+        "label": LABEL("train"),
+    },
     checkpoints: {"card": CARD, "test row": TEXT("test"), "only": within("learner", only={"arms": ["second"]})},
     features: {**NOTES, "text": TEXT("train"), "device": setting(device=CUDA)},
     model_directory: {"card": CARD, "time": file("classifier.json", '{"seed": 0, "log": {"seconds": 2.5}}')},
@@ -267,3 +272,13 @@ def test_what_a_result_depends_on_makes_another_identity_and_nothing_else_does(
     assert identity(world) == before
     change(world)
     assert (identity(world) != before) == matters
+
+
+def test_a_base_from_scratch_has_room_for_what_it_is_to_write(
+    tmp_path: Path, records: pd.DataFrame, taxonomy: TaxonomyConfig
+) -> None:
+    world = World(tmp_path / "world", records.assign(group=range(len(records)), split="train"), taxonomy)
+    world.generator |= {"base": "scratch", "warm_up": None}
+    short = base(world)
+    world.generator |= {"decoding": {"max_new_tokens": 90}}
+    assert base(world) != short

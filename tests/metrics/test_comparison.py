@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import binomtest, ttest_1samp
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval
@@ -116,6 +116,8 @@ def test_the_p_value_is_that_of_a_paired_t_test_over_the_rows_that_differ() -> N
     assert p_value_of(Interval(0.6, 0.1, 1.0, error * np.sqrt(10 / 9)), 10) == pytest.approx(expected)
     assert p_value_of(Interval(0.0, 0.0, 0.0, 0.0), 0) == 1.0
     assert p_value_of(Interval(0.1, 0.05, 0.15, 0.01), 1) == 1.0
+    # All of twelve rows gained: no resample differs, and McNemar's exact test gives the same.
+    assert p_value_of(Interval(1.0, 1.0, 1.0, 0.0), 12) == pytest.approx(binomtest(12, 12).pvalue)
     assert np.isnan(p_value_of(Interval(0.1, np.nan, np.nan), 0))
 
 

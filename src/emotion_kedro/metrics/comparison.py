@@ -220,10 +220,11 @@ def p_value_of(gain: Interval, differing: int) -> float:
 
     So it speaks of other test rows and of other runs, as the interval does. Student's t, with as many degrees of
     freedom as clusters of test rows differ (``differing``), less one: where a handful decide, as
-    careful as McNemar's exact test.
+    careful as McNemar's exact test. Where all that differ gain alike there is no standard error: then it is the sign
+    test's.
     """
     if gain.error == 0.0 or differing < 2:
-        return 1.0 if np.isfinite(gain.low) else np.nan
+        return min(1.0, 2 * 0.5**differing) if np.isfinite(gain.low) else np.nan
     return float(2 * stats.t.sf(abs(gain.estimate) / gain.error, differing - 1))
 
 

@@ -74,6 +74,8 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
     relevant = config.model_dump(
         mode="json", include={"base", "scratch", "tuning", "last_layers", "lora", "max_tokens"}
     )
+    if config.base == SCRATCH:
+        relevant["positions"] = _positions(config)
     identity = fingerprint(
         *(relevant, None if training is None else training.model_dump(mode="json"), texts, validation, seed),
         *(contents_of(config.base), context.device.kind),
@@ -86,6 +88,11 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
             BASES, identity, lambda path: write_with_notes(model, path, {"log": log})
         )
     return Base(identity, directory)
+
+
+def _positions(config: TunedGeneratorConfig) -> int:
+    """Return the tokens that a model from scratch has room for: of what it learns from, and of what it is to write."""
+    return max(config.max_tokens, config.decoding.max_new_tokens + HEADING)
 
 
 def _make_base(
@@ -101,8 +108,7 @@ def _make_base(
         return Reference(config.base), []
     context.device.seed(seed)
     if config.base == SCRATCH:
-        longest = max(config.max_tokens, config.decoding.max_new_tokens + HEADING)
-        model = new_language_model(texts, config.scratch, max_tokens=longest, device=context.device)
+        model = new_language_model(texts, config.scratch, max_tokens=_positions(config), device=context.device)
     else:
         model = choose_trained(load_language_model(open_name(config.base), context.device), config)
     log = fit_language_model(
