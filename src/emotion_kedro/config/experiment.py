@@ -271,3 +271,12 @@ class Experiment(Config):
             *filter(None, [self.evaluation.embeddings]),
         ]
         return tuple(dict.fromkeys(name for part in parts for name in part.models()))
+
+
+def common_cleaning(ingestion: IngestionConfig | None, shared: tuple[CleaningStep, ...]) -> tuple[CleaningStep, ...]:
+    """Return the cleaning steps that the texts of all sources have in common; ``shared`` are those of most."""
+    sources = () if ingestion is None else ingestion.sources.values()
+    lists = [source.cleaning for source in sources if source.cleaning is not None]
+    if len(lists) < len(sources) or not lists:
+        lists.append(shared)
+    return tuple(step for step in lists[-1] if all(step in steps for steps in lists))

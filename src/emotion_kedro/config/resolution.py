@@ -11,15 +11,8 @@ from pydantic_core import InitErrorDetails
 from emotion_kedro.config.analyses import analysis_config
 from emotion_kedro.config.augmentation import generator_config
 from emotion_kedro.config.base import ALL_ROWS, LEARNER, Config, choices
-from emotion_kedro.config.data import (
-    CleaningStep,
-    IngestionConfig,
-    SamplingConfig,
-    SourceConfig,
-    UnificationConfig,
-    UnlabelledConfig,
-)
-from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource
+from emotion_kedro.config.data import IngestionConfig, SamplingConfig, SourceConfig, UnificationConfig, UnlabelledConfig
+from emotion_kedro.config.experiment import Experiment, ExperimentFile, RecordsSpec, RowsOfSource, common_cleaning
 from emotion_kedro.config.filters import default_filters, filter_config
 from emotion_kedro.config.models import LinearConfig, learner_config
 from emotion_kedro.config.taxonomy import TaxonomyConfig, spelling
@@ -53,7 +46,7 @@ def resolve(
         compare=_compared(file.compare, analyses),
         from_experiment=records.from_experiment,
         ingestion=tables,
-        cleaning=_cleaning(tables, ingestion["cleaning"]),
+        cleaning=common_cleaning(tables, ingestion["cleaning"]),
         unification=_unification(records, taxonomies),
         sampling=_sampling(records),
         unlabelled=_unlabelled(records, ingestion),
@@ -129,15 +122,6 @@ def _ingestion(
         known_labels=labels,
         max_lost=records.max_lost,
     )
-
-
-def _cleaning(ingestion: IngestionConfig | None, shared: Sequence[CleaningStep]) -> tuple[CleaningStep, ...]:
-    """Return the steps that the texts of all sources have in common."""
-    sources = () if ingestion is None else ingestion.sources.values()
-    lists = [source.cleaning for source in sources if source.cleaning is not None]
-    if len(lists) < len(sources) or not lists:
-        lists.append(tuple(shared))
-    return tuple(step for step in lists[-1] if all(step in steps for steps in lists))
 
 
 def _known_labels(
