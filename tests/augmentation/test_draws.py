@@ -254,6 +254,9 @@ def test_the_nodes_take_parameters_as_they_come(
     edited = reviewed_candidates(contexts, kept, reviews)
     assert edited["text"].iloc[0] == "what they meant"
     assert_written_for(contexts, edited)
+    held_out = str(split.loc[split["split"] == "test", "text"].iloc[0])
+    copied = reviewed_candidates(contexts, kept, reviews.assign(edited_text=f"{held_out}s"))
+    assert copied["candidate_id"].tolist() == kept["candidate_id"].tolist()[1:]
     with pytest.raises(LeakError, match="was not written for"):
         assert_written_for(contexts, edited.assign(text=kept["text"]))
     # Other code: what was made from the same rows still is.

@@ -21,6 +21,7 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import LabelAgreementFilter, NovelFilter
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakError, LeakGuard
+from emotion_kedro.data.reader_errors import listed
 from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.models.device import Device, choose_device
 from emotion_kedro.storage.cache import Cache
@@ -163,17 +164,25 @@ def assert_written_for(splits: DesignSplits, candidates: pd.DataFrame) -> None:
 def reviewed_candidates(splits: DesignSplits, candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.DataFrame:
     """Return candidates that were written for these splits with the reviews of them; edited ones get their own ids.
 
+    An edit that nearly is a held-out text is left out, as what a generator writes is.
+
     Raises:
         LeakError: as :func:`assert_written_for`; a person's edit does not hide for which rows a text was written.
     """
     assert_written_for(splits, candidates)
     table = with_reviews(candidates, reviews)
-    for _, part in table[table["text"] != candidates["text"]].groupby(["size", "data_seed"]):
+    edited = table["text"] != candidates["text"]
+    copies = edited.to_numpy().copy()
+    copies[copies] = splits.guard.copies(table.loc[edited, "text"].tolist())
+    if copies.any():
+        left_out = listed(candidates.loc[copies, "candidate_id"])
+        logger.warning("left out, since their edits nearly are held-out texts: %s", left_out)
+    for _, part in table[edited].groupby(["size", "data_seed"]):
         rows = mark_of(splits.rows(Draw(int(part["size"].iloc[0]), int(part["data_seed"].iloc[0]))))
         names = [name.rpartition(":")[0] for name in part["candidate_id"]]
         sums = [_check_sum(text, rows) for text in part["text"]]
         table.loc[part.index, "candidate_id"] = [f"{name}:{end}" for name, end in zip(names, sums, strict=True)]
-    return table
+    return table[~copies].reset_index(drop=True)
 
 
 def _check_sum(text: str, rows: str) -> str:
