@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from emotion_kedro.config.data import UnlabelledConfig
+from emotion_kedro.data.near_duplicates import normalise
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.data.unlabelled import pieces_of, read_unlabelled, sentences_of
 from emotion_kedro.schemas import UnlabelledTexts
@@ -83,6 +85,25 @@ def test_every_reason_for_leaving_a_text_out_is_counted(tmp_path: Path) -> None:
     }
     assert table["record_id"].tolist() == ["set:8", "set:10"]
     assert report["rows"] == report["usable"] + sum(report["dropped"].values()) == 10
+
+
+def test_no_text_is_judged_that_is_a_train_text_of_another_source(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    lines = [" ".join("".join(chance.choices("abcdefghijk", k=6)) for _ in range(8)) for _ in range(40)]
+    (tmp_path / "a.csv").write_text("\n".join(["text", *lines]))
+    (tmp_path / "b.csv").write_text("\n".join(["text", *(f"{line}!" for line in reversed(lines))]))
+    both = config(train_share=0.5, one=table_of(), two=table_of(file="b.csv"))
+    table, reports = read_unlabelled(tmp_path, both)
+
+    train, test = (set(normalise(table.loc[table["split"] == split, "text"])) for split in ("train", "test"))
+    assert train
+    assert not train & test
+    dropped = [report["dropped"].get("copy of a train text of another source", 0) for report in reports.values()]
+    assert sum(dropped) > 0
+    assert len(table) == 80 - sum(dropped) == sum(report["kept"] for report in reports.values())
+    for report in reports.values():
+        assert report["rows"] == report["usable"] + sum(report["dropped"].values())
+        assert report["kept"] == report["train"] + report["test"]
 
 
 def test_letters_become_pieces_of_whole_sentences(tmp_path: Path) -> None:

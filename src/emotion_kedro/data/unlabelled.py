@@ -17,6 +17,7 @@ import pandas as pd
 
 from emotion_kedro.config.data import SourceConfig, UnlabelledConfig
 from emotion_kedro.data.cleaning import clean
+from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.data.near_duplicates import group_near_duplicates, normalise
 from emotion_kedro.data.reader_errors import BadRow, SourceError, readable, undecodable
 from emotion_kedro.data.sampling import cap_rows
@@ -63,7 +64,23 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
             "other_labels": {str(label): int(rows) for label, rows in labels.items() if label != NO_LABEL},
         }
         tables.append(sample)
-    return pd.concat(tables, ignore_index=True)[COLUMNS].astype("str"), reports
+    table = pd.concat(tables, ignore_index=True)[COLUMNS].astype("str")
+    for name in config.sources:
+        table = _apart(table, name, reports[name])
+    return table, reports
+
+
+def _apart(table: pd.DataFrame, name: str, report: dict[str, Any]) -> pd.DataFrame:
+    """Leave test texts of a source out that a model may have seen in another one, and count them."""
+    is_own, is_train = table["source"] == name, table["split"] == "train"
+    judged, seen = table[is_own & ~is_train], table[~is_own & is_train]
+    if judged.empty or seen.empty:
+        return table
+    copies = judged.index[LeakGuard(seen).copies(judged["text"].tolist())]
+    if len(copies):
+        report["dropped"]["copy of a train text of another source"] = len(copies)
+        report.update({count: report[count] - len(copies) for count in ("usable", "kept", "test")})
+    return table.drop(index=copies).reset_index(drop=True)
 
 
 def _read_source(root: Path, name: str, source: SourceConfig) -> tuple[pd.DataFrame, list[str], int]:
