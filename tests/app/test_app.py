@@ -432,7 +432,7 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     before = signal.getsignal(signal.SIGTERM)
     written = run(cli, ["predict", "--in", str(tmp_path / "in.txt"), "--out", str(tmp_path / "out.csv")])
     assert signal.getsignal(signal.SIGTERM) is before  # who calls the command goes on with its own
-    assert written.output.strip() == f"{tmp_path / 'out.csv'}: 1 row"
+    assert written.output.splitlines() == ["format: a text a line", f"{tmp_path / 'out.csv'}: 1 row"]
 
 
 def test_a_word_that_stands_several_times_says_which_it_is() -> None:

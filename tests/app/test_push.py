@@ -39,7 +39,9 @@ def model(tmp_path: Path) -> Path:
     example = {"text": REAL, "answer": "joy (0.98)", "how": "the surest"}
     tables = dict.fromkeys(("scores", "label_scores", "training"), pd.DataFrame({"metric": ["f1"]}))
     chosen = pd.Series({"test_rows": 3, "arm": "real"})
-    words = dict.fromkeys(("title", "test_sources", "level", "reason", "calibration", "answers", "training_note"), "-")
+    words = dict.fromkeys(
+        ("title", "test_sources", "level", "reason", "calibration", "cleaning", "answers", "training_note"), "-"
+    )
     rest = {"size": "-", "base": "-", "sources": "-", "has_neutral": True, "words": [1, 2], "experiment": "x"}
     card = render(
         "card.md.j2",
