@@ -33,30 +33,15 @@ def diverse(candidates: pd.DataFrame, config: DiverseFilter, context: FilterCont
         label = str(key)
         texts, train = group["text"].tolist(), rows.loc[rows["label"] == label, "text"].tolist()
         typical: NDArray[np.bool_] = np.array(has_cue_word(texts, [label] * len(texts), cues))
-        limit = _limit(np.array(has_cue_word(train, [label] * len(train), cues)), typical, context.quota)
+        # With no train text of the label there is no share that they could have.
+        share = np.mean(has_cue_word(train, [label] * len(train), cues)) if train else 1.0
+        limit = round(share * context.quota)
         chosen = farthest_first(texts, context.quota, opening=config.opening, limited=typical, limit=limit)
         left = np.ones(len(group), dtype=bool)
         left[chosen] = False
         passed_over = left & typical & (typical[chosen].sum() >= limit)
         reasons[group.index[left]] = np.where(passed_over[left], TYPICAL, RESEMBLES)
     return reasons
-
-
-def _limit(train: NDArray[np.bool_], typical: NDArray[np.bool_], quota: int) -> int:
-    """Return how many typical texts are kept at most: their share of what is kept is that of train texts, at most.
-
-    Args:
-        train: whether each train text of the label is typical.
-        typical: the same of each candidate.
-        quota: candidates that are kept, at most.
-    """
-    if not len(train):
-        return quota  # there is no share that they could have
-    limit, plain = round(float(train.mean()) * quota), int((~train).sum())
-    if not plain:
-        return limit
-    # Where others do not fill the quota, they are a share of fewer. In whole numbers: 7 * 0.3 / 0.7 is a hair under 3.
-    return min(limit, int((~typical).sum()) * int(train.sum()) // plain)
 
 
 def farthest_first(
