@@ -91,8 +91,9 @@ class LabelAgreementFilter(Config):
 class DiverseFilter(Config):
     """Keeps the most different texts of each label, as many as the design's ``added_rows``; it comes last.
 
-    No larger share of them than of the label's train texts may have one of its cue words: a classifier likes those, and
-    what is left by it has more of them than real text.
+    No more of them may have one of the label's cue words than the train texts' share of that number, so that a full
+    quota is no more typical than real text: a classifier likes such words, and what it leaves has more of them. Where
+    fewer texts are left than are wanted, their share may be larger.
     """
 
     kind: Literal["diverse"] = "diverse"
