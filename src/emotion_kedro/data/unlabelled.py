@@ -52,7 +52,6 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
         chosen = cap_rows(np.zeros(len(table), dtype=np.uint16), cap=config.cap, seed=config.seed)
         sample = table.iloc[chosen].reset_index(drop=True).assign(source=name)
         sample = _divided(_grouped(sample, name, source, config), name, config)
-        labels = sample["other_label"].value_counts().sort_index()
         reports[name] = {
             "files": files,
             "rows": int(raw["row"].nunique()) + bad,
@@ -61,7 +60,7 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
             "usable": len(table),
             "kept": len(sample),
             **{split: int((sample["split"] == split).sum()) for split in ("train", "test")},
-            "other_labels": {str(label): int(rows) for label, rows in labels.items() if label != NO_LABEL},
+            "other_labels": _other_labels(sample),
         }
         tables.append(sample)
     table = pd.concat(tables, ignore_index=True)[COLUMNS].astype("str")
@@ -80,7 +79,13 @@ def _apart(table: pd.DataFrame, name: str, report: dict[str, Any]) -> pd.DataFra
     if len(copies):
         report["dropped"]["copy of a train text of another source"] = len(copies)
         report.update({count: report[count] - len(copies) for count in ("usable", "kept", "test")})
+        report["other_labels"] = _other_labels(table[is_own].drop(index=copies))
     return table.drop(index=copies).reset_index(drop=True)
+
+
+def _other_labels(table: pd.DataFrame) -> dict[str, int]:
+    counts = table["other_label"].value_counts().sort_index()
+    return {str(label): int(rows) for label, rows in counts.items() if label != NO_LABEL}
 
 
 def _read_source(root: Path, name: str, source: SourceConfig) -> tuple[pd.DataFrame, list[str], int]:
