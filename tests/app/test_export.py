@@ -31,6 +31,7 @@ def fitted(
 ) -> EmotionModel:
     training_set = TrainingSet(records.iloc[::2], records.iloc[:0], taxonomy, "x.real", 0)
     classifier, _ = fit_classifier(training_set, learner, cpu, Cache(folder / "cache"))
+    classifier.notes["cleaning"] = ["collapse_space"]
     (folder / "model").mkdir()
     classifier.save(folder / "model")
     return EmotionModel(classifier, cpu, folder / "model")
@@ -54,7 +55,9 @@ def test_the_exported_model_answers_as_torch_does_and_its_card_runs(
     small = open_onnx(model.classifier, out / QUANTISED)(texts)
     assert (small.argmax(axis=1) == given.argmax(axis=1)).mean() >= 0.95
     assert (out / QUANTISED).stat().st_size < (out / WHOLE).stat().st_size
-    code = re.search(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    card = (out / "README.md").read_text()
+    assert "It learned from cleaned texts (`collapse_space`)" in card
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert code is not None
     printed = forked.python("-c", code[1], cwd=out)
     assert printed.stdout.strip()[2:-2] in taxonomy.names, printed.stderr

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emotion_kedro.app.commands import model_option, opened
+from emotion_kedro.models.cards import cleaning_sentence
 from emotion_kedro.storage.whole_files import write_check_sums, written_whole
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ tags: [emotion-kedro, onnx]
 
 # {name} as ONNX
 
-Gives a short text one of its labels: {labels}. Texts longer than {most} tokens are cut.
+Gives a short text one of its labels: {labels}. Texts longer than {most} tokens are cut. {cleaning}
 
 {files}
 
@@ -119,7 +120,12 @@ def _card(classifier: EncoderClassifier, files: list[Path]) -> str:
     kinds = ["32-bit weights", "weights in 8 bits: smaller, and less exact"]
     listed = "\n".join(f"- `{file.name}`: {kind}" for file, kind in zip(files, kinds, strict=False))
     return USAGE.format(
-        name=notes["name"], labels=", ".join(labels), most=notes["max_tokens"], files=listed, file=files[-1].name
+        name=notes["name"],
+        labels=", ".join(labels),
+        most=notes["max_tokens"],
+        cleaning=cleaning_sentence(notes),
+        files=listed,
+        file=files[-1].name,
     )
 
 
