@@ -55,5 +55,7 @@ def test_labels_alone_are_their_own_words() -> None:
     taxonomy = TaxonomyConfig.from_labels(["bug_report", "question"])
     assert taxonomy.names == ("bug_report", "question")
     assert taxonomy.word("bug_report") == taxonomy.spoken("bug_report") == "bug report"
-    with pytest.raises(ValidationError, match="at most 200"):
+    with pytest.raises(ValidationError, match="there are 201 labels, and 200 at most"):
         TaxonomyConfig.from_labels(map(str, range(201)))
+    with pytest.raises(ValidationError, match=r"the label 怒怒.*too long for the name of a folder"):
+        TaxonomyConfig.from_labels(["怒" * 27, "question"])

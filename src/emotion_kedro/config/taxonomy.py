@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -17,6 +18,9 @@ from emotion_kedro.config.base import ALL, Config
 LABEL = "{label}"
 DESCRIPTION = "{description}"
 OPTIONS = "{options}"
+MOST_LABELS = 200
+LONGEST_NAME = 240
+"""Bytes of a label as the name of a folder, where a letter that is not ASCII takes six and a Chinese character nine."""
 
 
 def check_fields(text: str, allowed: Collection[str]) -> None:
@@ -99,8 +103,18 @@ class PromptConfig(Config):
 class TaxonomyConfig(Config):
     """An ordered label set: the place of a label here is its class index."""
 
-    labels: Annotated[dict[str, LabelConfig | None], Field(min_length=2, max_length=200)]
+    labels: Annotated[dict[str, LabelConfig | None], Field(min_length=2)]
     prompt: PromptConfig = PromptConfig()
+
+    @field_validator("labels")
+    @classmethod
+    def _are_few_and_short(cls, labels: dict[str, LabelConfig | None]) -> dict[str, LabelConfig | None]:
+        if len(labels) > MOST_LABELS:
+            raise ValueError(f"there are {len(labels)} labels, and {MOST_LABELS} at most can be told apart; merge some")
+        for label in labels:
+            if len(quote(label, safe="")) > LONGEST_NAME:
+                raise ValueError(f"the label {label[:20]}... is too long for the name of a folder; give it a short one")
+        return labels
 
     @property
     def names(self) -> tuple[str, ...]:

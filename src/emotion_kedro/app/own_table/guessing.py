@@ -14,13 +14,13 @@ import pandas as pd
 from emotion_kedro.app.own_table.layout import LONG, ROWS, UNKNOWN, layout_of
 from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import SourceConfig
+from emotion_kedro.config.taxonomy import MOST_LABELS
 from emotion_kedro.data import reader_errors
 from emotion_kedro.data.reader_errors import SourceError, listed
 from emotion_kedro.data.tables import columns_of, read_columns
 
 LINES = {"format": "csv", "column_names": ["text"], "separator": "\x1f", "quoting": False}
 """How a file is read that has a text a line: as a table whose separator stands nowhere."""
-MOST_LABELS = 200
 ENOUGH = 20
 """Rows that show whether a column holds texts or labels."""
 DIFFERENT = 0.5
