@@ -61,9 +61,9 @@ def texts(tmp_path: Path) -> Path:
     folder = tmp_path / "texts"
     folder.mkdir()
     row = {"candidate_id": "a", "text": "sunshine,\nagain", "nearest_train_text": REAL, "nearest_train_similarity": 0.5}
+    row |= {"copies_train_text": "False"}
     rows = [{**row, "generator": "per_label"}, {**row, "generator": "self_training", "text": REAL}]
-    rows += [{**row, "generator": "per_label", "text": f"{REAL.upper()} !"}]
-    rows += [{**row, "generator": "per_label", "text": "nobody came to us", "arm_more": "near-copy of a train text"}]
+    rows += [{**row, "generator": "per_label", "text": f"{REAL.upper()} !", "copies_train_text": "True"}]
     pd.DataFrame(rows).to_csv(folder / "texts.csv", index=False)
     tables = dict.fromkeys(("generators", "filters", "counts", "quality"), pd.DataFrame({"a": ["b"]}))
     words = {"pretty_name": "Texts", "name": "x", "question": "Why?", "data_note": "-", "size_category": "n<1K"}
@@ -104,21 +104,30 @@ def test_texts_go_up_with_a_licence_of_each_source_and_without_real_ones(
     assert "nobody came" not in everything
     assert "nearest_train_text" not in everything
     assert "Sources: eit (CC0-1.0), own (MIT)." in everything
-    assert "The texts of `self_training` are real**, and are left out here." in everything
+    assert "The texts of `self_training` are real**, or nearly, and are left out here." in everything
     sent = pd.read_csv(target / "texts.csv", keep_default_na=False)
     assert sent.to_dict("records") == [
         {
             "candidate_id": "a",
             "text": "sunshine,\nagain",
             "nearest_train_similarity": 0.5,
+            "copies_train_text": False,
             "generator": "per_label",
-            "arm_more": "",
         }
     ]
+    # Those of an older run say nothing of it.
+    pd.read_csv(texts / "texts.csv").drop(columns="copies_train_text").to_csv(texts / "texts.csv", index=False)
+    with pytest.raises(ValueError, match="which texts copy train texts: run evaluation again"):
+        push.gather_texts(texts, target, licences={"eit": "CC0-1.0", "own": "MIT"})
 
 
-def test_licences_stand_in_the_project_and_none_is_stated_by_default() -> None:
+def test_licences_stand_in_the_project_and_none_is_stated_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert push.stated_licences() == {}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="run this in its folder"):
+        push.stated_licences()
 
 
 def test_nothing_is_sent_without_a_token_and_new_repositories_are_private(

@@ -241,6 +241,14 @@ def test_a_header_is_one_where_its_names_are_given_or_left_empty(tmp_path: Path)
     assert (source.text_column, source.column_names) == ("0", None)
 
 
+def test_a_header_with_a_name_twice_is_one(tmp_path: Path) -> None:
+    rows = [("note", "entry", "mood", "note"), *(("-", row.entry, row.mood, "+") for row in table().itertuples())]
+    pd.DataFrame(rows).to_csv(tmp_path / "twice.csv", index=False, header=False)
+    source = guess_source(tmp_path / "twice.csv").source
+    assert (source.text_column, source.label_column, source.column_names) == ("entry", "mood", None)
+    assert "label" not in profile_source(source).labels
+
+
 def test_a_test_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     table().to_csv(mine, index=False)

@@ -8,11 +8,12 @@ import pytest
 from emotion_kedro.models.training import by_length, pad, plan_batches
 
 LENGTHS = np.random.default_rng(5).integers(3, 60, size=103)
+MANY = np.random.default_rng(6).integers(3, 60, size=4000)
 
 
 def waste(batches: list[np.ndarray]) -> int:
     """Padding tokens that the batches need."""
-    return sum(int(LENGTHS[rows].max() * len(rows) - LENGTHS[rows].sum()) for rows in batches)
+    return sum(int(MANY[rows].max() * len(rows) - MANY[rows].sum()) for rows in batches)
 
 
 @pytest.mark.parametrize(("batch_size", "per_pass"), [(8, 13), (1, 103), (103, 1), (200, 1)])
@@ -29,16 +30,26 @@ def test_as_many_batches_as_steps(steps: int) -> None:
 
 
 def test_passes_over_more_rows_than_a_pool_holds_are_whole() -> None:
-    # 2 rows a batch and 32 batches a pool: 103 rows are a pool of 64 and one of 39, whose last batch is single.
+    # 2 rows a batch and 6 batches a pool: 103 rows are eight pools, one of three batches, and a single row.
     plan = plan_batches(LENGTHS, steps=52, batch_size=2, seed=0)
     assert Counter(len(rows) for rows in plan) == {2: 51, 1: 1}
     assert sorted(np.concatenate(plan).tolist()) == list(range(103))
 
 
 def test_rows_of_like_length_go_together() -> None:
-    plan = plan_batches(LENGTHS, steps=13, batch_size=8, seed=0)
-    order = np.random.default_rng(0).permutation(103)
-    assert waste(plan) < waste([order[start : start + 8] for start in range(0, 103, 8)]) / 4
+    plan = plan_batches(MANY, steps=500, batch_size=8, seed=0)
+    order = np.random.default_rng(0).permutation(4000)
+    assert waste(plan) < waste([order[start : start + 8] for start in range(0, 4000, 8)]) / 4
+
+
+def test_of_few_rows_any_two_meet_and_none_weighs_more_for_its_length() -> None:
+    lengths = np.arange(52)
+    met, weight = np.eye(52, dtype=bool), np.zeros(52)
+    for batch in plan_batches(lengths, steps=400, batch_size=16, seed=0):
+        met[np.ix_(batch, batch)] = True
+        weight[batch] += 1 / len(batch)
+    assert met.all()
+    assert weight[-5:].mean() == pytest.approx(weight.mean(), rel=0.2)
 
 
 def test_the_seed_decides_the_plan() -> None:

@@ -285,7 +285,7 @@ def test_losses_are_means_since_the_last_entry(tmp_path: Path) -> None:
 # --- the learning rate --------------------------------------------------------------------------------------------
 
 
-def steps_taken(tmp_path: Path, options: TrainingConfig, rates: Sequence[float] | None = None) -> np.ndarray:
+def steps_taken(tmp_path: Path, options: TrainingConfig, phases: Sequence[tuple[int, float]] = ()) -> np.ndarray:
     """How far two parameters move in each step, shape (steps, 2); the second has five times the rate.
 
     Under a constant gradient Adam moves a parameter by the learning rate exactly (but for its epsilon).
@@ -304,7 +304,7 @@ def steps_taken(tmp_path: Path, options: TrainingConfig, rates: Sequence[float] 
         plan=[np.array([0])] * options.steps,
         batch=lambda rows: {"attention_mask": torch.ones(1, 1)},
         loss=loss,
-        rates=rates,
+        phases=phases,
     )
     train(task, options, device=CPU, checkpoints=Cache(tmp_path).work("slope", "a1"), seed=0)
     seen.append([value.item() for value in model])
@@ -328,10 +328,10 @@ def test_the_rate_rises_and_falls(tmp_path: Path, steps: int, warmup_share: floa
     assert steps_taken(tmp_path, options) == pytest.approx(np.column_stack([rates, 5 * rates]), rel=1e-6)
 
 
-def test_each_step_may_have_a_factor_on_its_rate(tmp_path: Path) -> None:
-    options = TrainingConfig(steps=4, learning_rate=1.0, warmup_share=0.0, weight_decay=0.0, max_gradient_norm=100)
-    moves = steps_taken(tmp_path, options, rates=[1.0, 1.0, 0.1, 0.1])
-    assert moves[:, 0] == pytest.approx([1.0, 0.75, 0.05, 0.025], rel=1e-6)
+def test_each_phase_has_a_share_of_the_rate_and_its_own_rise_and_fall(tmp_path: Path) -> None:
+    options = TrainingConfig(steps=6, learning_rate=1.0, warmup_share=0.5, weight_decay=0.0, max_gradient_norm=100)
+    moves = steps_taken(tmp_path, options, phases=[(4, 1.0), (2, 0.1)])
+    assert moves[:, 0] == pytest.approx([0.5, 1.0, 2 / 3, 1 / 3, 0.1, 0.05], rel=1e-6)
 
 
 def test_gradients_are_clipped_before_they_count(tmp_path: Path) -> None:

@@ -46,6 +46,20 @@ def test_confusion_is_of_the_largest_size_that_its_learner_was_run_at(confusion:
     assert picture == confusion_plot(confusion)
 
 
+def test_labels_with_dollars_are_no_mathematics(confusion: pd.DataFrame, scores: pd.DataFrame) -> None:
+    named = {"anger": "$10%-$20%", "joy": "$$"}
+    assert size_of(confusion_plot(confusion.replace({"label": named, "predicted": named})))[0] > 200
+
+
+def test_of_very_many_labels_the_plot_is_no_larger() -> None:
+    labels = [f"label {number}" for number in range(150)]
+    rows = [("x", "real", "encoder", 0, label, labels[0], 1.0) for label in labels]
+    rows += [("x", "real", "encoder", 0, labels[0], label, 1.0) for label in labels[1:]]
+    rows += [("x", "real", "encoder", 0, one, other, 0.0) for one in labels[1:] for other in labels[1:]]
+    names = ["experiment", "arm", "learner", "size", "label", "predicted", "rows"]
+    assert max(size_of(confusion_plot(pd.DataFrame(rows, columns=names)))) < 4000
+
+
 def test_tables_without_rows(scores: pd.DataFrame, comparisons: pd.DataFrame, confusion: pd.DataFrame) -> None:
     for picture in (
         accuracy_plot(scores.iloc[:0]),

@@ -23,7 +23,7 @@ from emotion_kedro.schemas import Texts
 TEXTS = ["=SUM(A1)", "@you made my day", "so glad today", "the", "'tis fine", "'=x"]
 IDS = [f"g:{number}" for number in range(6)]
 REASONS = {"mixed": ["kept", "kept", "kept", "cut off", "kept", "kept"], "strict": ["kept", "novel"]}
-TRAIN = pd.DataFrame({"text": ["glad all day", "nothing of it"]}).astype("str")
+TRAIN = pd.DataFrame({"record_id": ["a", "b"], "text": ["glad all day", "nothing of it"], "group": [0, 1]})
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
@@ -65,6 +65,14 @@ def test_every_candidate_has_its_outcomes_probabilities_and_nearest_text(texts: 
     assert texts["evaluator_probability"].tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
     assert texts.loc[2, ["nearest_train_text", "nearest_train_similarity"]].tolist() == ["glad all day", 1]
     assert texts.loc[3, "nearest_train_text"] == "nothing of it"
+
+
+def test_copies_of_train_texts_are_known_whatever_filters_looked_for(
+    candidates: pd.DataFrame, decisions: pd.DataFrame, read: pd.DataFrame
+) -> None:
+    candidates = candidates.assign(text=["Glad, all day!", "nothing of", "nothing off it", *TEXTS[3:]])
+    written = texts_table(candidates, read, decisions, TRAIN, EvaluationConfig(), None)
+    assert written["copies_train_text"].tolist() == [True, False, True, False, False, False]
 
 
 def test_no_cell_of_the_csv_file_is_a_formula_and_each_text_comes_back(texts: pd.DataFrame) -> None:
@@ -127,6 +135,7 @@ def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
             "training": {"steps": 2, "learning_rate": 0.001},
         },
         "found": {"kind": "self_training", "learner": {"kind": "linear", "features": {"kind": "tfidf"}}},
+        "moved": {"kind": "eda"},
     }
     arms = {"real": {}, "mixed": {"add": ["g"], "filters": ["length"]}}
     filters = {"length": {"min_words": 7}}
@@ -135,12 +144,14 @@ def test_the_card_has_a_head_that_hubs_read_and_counts_by_reason(
     )
     head = yaml.safe_load(card.split("---")[1])
     assert DatasetCard(card, ignore_metadata_errors=False).data.to_dict().items() == head.items()
-    assert (head["sources"], head["real_text"]) == (["eit"], ["found"])
-    assert "The texts of `found` are real" in card
+    assert (head["sources"], head["real_text"]) == (["eit"], ["found", "moved"])
+    assert "The texts of `found`, `moved` are real**, or nearly" in card
     assert head["configs"][0]["data_files"] == "texts.csv"
     assert head["size_categories"] == ["n<1K"]
     assert "min_words 7" in card
     assert "small-model" in card
     assert "/some/where" not in card
+    odd = candidates.assign(label="reason")  # a label may be called as a column is
+    assert "| reason" in dataset_card("x", "", "", [], generators, arms, filters, odd, decisions, pd.DataFrame())
     counts = [line.split("|")[1:-1] for line in card.splitlines() if line.startswith("| mixed") and "cut off" in line]
     assert [cell.strip() for cell in counts[0]] == ["mixed", "cut off", "1", "1"]

@@ -54,7 +54,8 @@ def write_archive(target: Path, catalog: Any, experiments: dict[str, Experiment]
         raise ValueError(f"{target} is there already; give --out the name of a new folder")
     ran = [name for name, each in sorted(experiments.items()) if _has_run(catalog, name, each)]
     if not ran:
-        raise ValueError("no experiment of this environment has run: there are no predictions")
+        asked = f"{next(iter(experiments))} has not" if len(experiments) == 1 else "no experiment has"
+        raise ValueError(f"there are no predictions: {asked} run in this environment")
     with written_whole(target) as staging:
         for name in ran:
             _write(staging / name, catalog, name, experiments[name])

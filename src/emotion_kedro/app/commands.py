@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -99,7 +100,8 @@ def _lines_given() -> list[str]:
     """Return the lines on standard input."""
     content = sys.stdin.buffer.read()
     try:
-        return content.decode("utf-8-sig").splitlines()
+        # Not str.splitlines: to that a form feed or one of Unicode's separators within a line ends it.
+        return [line.rstrip("\n") for line in io.StringIO(content.decode("utf-8-sig"), newline=None)]
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise click.ClickException(
@@ -199,7 +201,8 @@ def explain(text: str, model: Path | None) -> None:
     click.echo("\n" + " ".join(_coloured(word, fall) for word, fall in explanation.words))
     heaviest = explanation.heaviest(SHOWN_WORDS)
     for word, fall in heaviest:
-        click.echo(f"  {fall * PERCENT:+6.1f}  {word}".replace("-0.0", " 0.0").replace("+0.0", " 0.0"))
+        points = f"{fall * PERCENT:+6.1f}".replace("-0.0", " 0.0").replace("+0.0", " 0.0")
+        click.echo(f"  {points}  {word}")
     if lighter := len(explanation.words) - len(heaviest):
         click.echo(f"  and {lighter} more that weigh less")
     if explanation.left:

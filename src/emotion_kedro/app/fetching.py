@@ -19,6 +19,7 @@ import click
 import yaml
 from pydantic import Field, model_validator
 
+from emotion_kedro.app.model import project_folder
 from emotion_kedro.config.base import Config, Positive, choices
 from emotion_kedro.storage.whole_files import sha256_of, written_whole
 
@@ -165,9 +166,9 @@ def _chosen(names: tuple[str, ...]) -> Mapping[str, RawTable]:
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--to", "root", type=click.Path(path_type=Path), default=REAL, show_default=True, help="Their folder.")
+@click.option("--to", "root", type=click.Path(path_type=Path), help=f"Their folder; else {REAL} of the project.")
 @click.option("--list", "only_list", is_flag=True, help="Get nothing; say what is there, and what is missing.")
-def data(names: tuple[str, ...], root: Path, only_list: bool) -> None:
+def data(names: tuple[str, ...], root: Path | None, only_list: bool) -> None:
     """Get the public tables that results were measured on: all, or those that are named.
 
     Kaggle's need its account on this machine and pip install 'emotion-kedro[data]'. Each table has a licence: look at
@@ -178,6 +179,7 @@ def data(names: tuple[str, ...], root: Path, only_list: bool) -> None:
     emotion data eit goemotions --to ~/tables
     """  # noqa: D301 - click wants the character itself
     chosen = _chosen(names)
+    root = (project_folder() or Path()) / REAL if root is None else root
     failed: list[str] = []
     for name, table in chosen.items():
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from emotion_kedro.models.classifiers import Classifier
     from emotion_kedro.models.device import Device
+
+logger = logging.getLogger(__name__)
 
 CARD = "README.md"
 DIGITS = 6
@@ -266,7 +269,11 @@ def models_in(folder: Path | None = None) -> list[KnownModel]:
 
 def _models(files: Iterable[Path]) -> Iterator[KnownModel]:
     for file in files:
-        notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            notes: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            logger.warning("%s is damaged: the model beside it is left out", file)
+            continue
         card = file.with_name(CARD)
         match = re.search(
             r"^\| accuracy +\| (.*?) *\|$", card.read_text("utf-8") if card.is_file() else "", re.MULTILINE

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import pandas as pd
 
-from emotion_kedro.augmentation.filters.reasons import COPY, NEAR_COPY
+from emotion_kedro.app.model import project_folder
 from emotion_kedro.config.base import CLASSIFIER_NOTES
-from emotion_kedro.data.near_duplicates import text_hashes
 from emotion_kedro.storage.whole_files import assert_whole
 
 CARD, TABLE = "README.md", "texts.csv"
 REAL_TEXTS = "nearest_train_text"
 """The column of real sentences."""
+COPIES = "copies_train_text"
+"""The column that says which texts are real sentences, or nearly."""
 EXAMPLE_NOTE = "The text is one of the test rows"
 """Begins the paragraph of a card whose code holds a real sentence."""
 ENDINGS = {".safetensors", ".json", ".txt", ".model", ".onnx"}
@@ -66,7 +66,8 @@ def _without_example(card: str, source: Path, name: str) -> str:
 def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> None:
     """Copy the texts that an experiment wrote, and their card, without real texts.
 
-    Left out are a column of such, the texts that were only added, and those that copy a train text, or nearly.
+    Left out are a column of such, the texts of generators that take or rewrite rows, and what copies a train text, or
+    nearly.
 
     Args:
         source: the folder ``texts`` of an experiment.
@@ -91,18 +92,14 @@ def gather_texts(source: Path, target: Path, *, licences: Mapping[str, str]) -> 
         (target / TABLE).open("w", encoding="utf-8", newline="") as kept,
     ):
         reader = csv.DictReader(rows)
+        if COPIES not in (reader.fieldnames or ()):
+            raise ValueError(f"{source / TABLE} does not say which texts copy train texts: run evaluation again")
         names = [name for name in reader.fieldnames or () if name != REAL_TEXTS]
         writer = csv.DictWriter(kept, names, extrasaction="ignore", quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for row in reader if row["generator"] not in real and not _is_copy(row))
+        writer.writerows(row for row in reader if row["generator"] not in real and row[COPIES] == "False")
     shown = ", ".join(f"{name} ({licences[name]})" for name in sources)
     (target / CARD).write_text(_without_real_texts(card, shown), encoding="utf-8")
-
-
-def _is_copy(row: Mapping[str, str]) -> bool:
-    """Whether a filter has found the text to be a train text, or nearly, or it is the one that is nearest to it."""
-    compared = text_hashes(pd.Series([row["text"], row.get(REAL_TEXTS) or ""], dtype="str"))
-    return bool(compared[0] == compared[1]) or not {COPY, NEAR_COPY}.isdisjoint(row.values())
 
 
 def _listed_in(card: str, key: str, folder: Path) -> list[str]:
@@ -121,14 +118,20 @@ def _without_real_texts(card: str, sources: str) -> str:
     lines = [line for line in card.splitlines() if not line.startswith(f"| `{REAL_TEXTS}`")]
     card = "\n".join(lines) + "\n"
     card = re.sub(rf"`{REAL_TEXTS}` holds[^.]*\.", lambda _: f"Sources: {sources}.", card)
-    card = card.replace("are real**: sentences of the data, that people wrote.", "are real**, and are left out here.")
+    card = re.sub(r"are real\*\*, or nearly:[^.]*\.", "are real**, or nearly, and are left out here.", card)
     return card.replace("the cosine similarity of the two", "its cosine similarity to the nearest train text")
 
 
 def stated_licences() -> dict[str, str]:
-    """Return the licences that the parameters of the project state, by source."""
+    """Return the licences that the parameters of the project state, by source.
+
+    Raises:
+        ValueError: outside of a project.
+    """
     from emotion_kedro.config.loader import current_loader
 
+    if project_folder() is None:
+        raise ValueError("licences stand in a project's parameters: run this in its folder")
     # Of a call between libraries.
     warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
     return current_loader()["settings"].get("licences") or {}
@@ -161,7 +164,8 @@ def push(model: Path | None, texts: Path | None, name: str, dry_run: bool) -> No
     """Put a model, or the texts that an experiment wrote, on the Hugging Face hub.
 
     No sentence of a data set goes with them: the example on a model's card is replaced; of the texts those that a
-    generator only took from the data are left out, and the column of nearest real ones. Texts are pushed only if each
+    generator took from the data or rewrote are left out, those that copy a train text or nearly, and the column of
+    nearest real ones. Texts are pushed only if each
     source that they were written after has a licence in the parameter licences.
 
     \b

@@ -59,8 +59,10 @@ def reading(model: str | None, text: str) -> Iterator[str]:
         ValueError: if there is no such model, or nothing to read.
     """
     paths = [path for _, path in model_choices()]
-    if not paths or model not in (None, *paths):
+    if not paths:
         raise ValueError("no model was trained here yet: make augment, or emotion try FILE")
+    if model not in (None, *paths):
+        raise ValueError(f"there is no model {model} here any more: open the page again")
     model = model or paths[0]
     opened = _opened(model, (Path(model) / CLASSIFIER_NOTES).stat().st_mtime_ns)
     [prediction] = opened.predict([text])
@@ -157,13 +159,18 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
     """
     from emotion_kedro.app import generate
 
-    if generator not in generators():
-        raise ValueError("no generator is ready here yet: make augment")
+    if generator not in (ready := generators()):
+        again = f"there is no generator {generator} here any more: open the page again"
+        raise ValueError(again if ready else "no generator is ready here yet: make augment")
     experiment, name = generator.split("/")
     candidates = generate(label, int(count), experiment=experiment, generator=name, seed=int(seed or 0))
     cards = "".join(map(_card, candidates))
-    note = f"{sum(each.kept for each in candidates)} of {len(candidates)} kept. "
-    if any(each.probability >= 0 for each in candidates):
+    note = f"{sum(each.kept for each in candidates)} of {int(count)} kept. "
+    if left := int(count) - len(candidates):
+        note += f"{left} left out: without a word, or a copy of a held-out text. "
+    if not candidates:
+        pass
+    elif any(each.probability >= 0 for each in candidates):
         note += f"The figure is the probability that the classifier gives to {label}."
     else:
         note += f"No run has kept a classifier of {experiment}: none has read them."
@@ -202,8 +209,9 @@ def compared(experiment: str) -> str:
 
     from emotion_kedro.report.tables import comparisons_table, scores_table
 
-    if experiment not in experiments():
-        raise ValueError("no experiment has run here yet: make augment")
+    if experiment not in (ran := experiments()):
+        again = f"there is no experiment {experiment} here any more: open the page again"
+        raise ValueError(again if ran else "no experiment has run here yet: make augment")
     results = data_folder() / REPORTS / "results"
     try:
         scores, differences = (
@@ -278,14 +286,24 @@ def texts_of(experiment: str, show: str = "") -> pd.DataFrame:
     from emotion_kedro.report.texts import as_written
 
     table = pd.read_csv(data_folder() / REPORTS / experiment / "texts" / "texts.csv", keep_default_na=False, dtype=str)
-    table = table.assign(text=table["text"].map(as_written)).drop_duplicates(["text", "label"], ignore_index=True)
+    table = table.map(as_written).drop_duplicates(["text", "label"], ignore_index=True)
     reviews = reviews_of(experiment)
-    # A run after an edit has written down the edited text.
-    reviewed = pd.concat([reviews, reviews[reviews["edited_text"] != ""].assign(text=reviews["edited_text"])])
+    replaced = reviews[_replaced(reviews, table)]
+    reviewed = pd.concat([reviews, replaced.assign(text=replaced["edited_text"])])
     reviewed = reviewed.drop_duplicates(["text", "label"])[["text", "label", "decision", "edited_text"]]
     table = table.merge(reviewed, on=["text", "label"], how="left")
     table = table.assign(decision=table["decision"].fillna(UNDECIDED), edited_text=table["edited_text"].fillna(""))
     return table[table["decision"] == show].reset_index(drop=True) if show else table
+
+
+def _replaced(reviews: pd.DataFrame, texts: pd.DataFrame) -> pd.Series:
+    """Return which edited texts a run has written down in the place of their own: bool, by review."""
+    import pandas as pd
+
+    written = set(zip(texts["text"], texts["label"], strict=True))
+    pairs = zip(reviews["text"], reviews["label"], reviews["edited_text"], strict=True)
+    gone = [edited != "" and (text, label) not in written for text, label, edited in pairs]
+    return pd.Series(gone, index=reviews.index, dtype=bool)
 
 
 def shown_at(experiment: str, show: str, number: int | None) -> tuple[int, str, str, tuple[str, str]]:
@@ -335,7 +353,10 @@ def decide(experiment: str, text: str, label: str, decision: str, edited_text: s
         raise ValueError("nothing is left of the text; reject it instead")
     with DECIDING:
         reviews = reviews_of(experiment)
-        same = (reviews["label"] == label) & ((reviews["text"] == text) | (reviews["edited_text"] == text))
+        of_label = reviews["label"] == label
+        same = of_label & (reviews["text"] == text)
+        if not same.any():
+            same = of_label & (reviews["edited_text"] == text) & _replaced(reviews, texts_of(experiment))
         original = reviews.loc[same, "text"].iloc[0] if same.any() else text
         if decision == "accept" and shown.strip() != original.strip():
             decision = "edit"

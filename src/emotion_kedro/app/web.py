@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +16,11 @@ from emotion_kedro.app.own_table import tab
 
 HOSTS = ["127.0.0.1", "localhost"]
 """What the page may be called by: a site elsewhere whose name leads here is refused."""
+READING = {"GET", "HEAD"}
+"""What another site in the same browser may ask for: its answers are kept from it."""
+LARGEST_TABLE = "1gb"
+LOOKED_AFTER, KEPT = 3600, 86400
+"""Seconds: so often gradio's own copies of what was dropped are looked after, and so long they are kept."""
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
@@ -113,6 +119,9 @@ def page() -> Any:
 
     @served.middleware("http")
     async def guarded(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        origin = request.headers.get("origin")
+        if request.method not in READING and origin is not None and urlsplit(origin).netloc != request.headers["host"]:
+            return PlainTextResponse("only this page may send something", status_code=403)
         response = await call_next(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -136,11 +145,12 @@ def page() -> Any:
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
+        max_file_size=LARGEST_TABLE,
     )
 
 
 def _blocks(gr: Any) -> Any:
-    with gr.Blocks(title="emotion-kedro", analytics_enabled=False) as blocks:
+    with gr.Blocks(title="emotion-kedro", analytics_enabled=False, delete_cache=(LOOKED_AFTER, KEPT)) as blocks:
         gr.HTML("<h1>emotion-kedro</h1>")
         tabs = []
         for name, make in TABS.items():

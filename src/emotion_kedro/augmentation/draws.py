@@ -59,7 +59,7 @@ class DrawContexts(DesignSplits):
 
     @cached_property
     def unlabelled(self) -> pd.DataFrame:
-        """Texts that generators may see without their labels: train rows, or a table's, less copies of held-out ones."""
+        """Texts that generators see without labels: train rows, or a table's own less copies of held-out texts."""
         if self.unlabelled_texts is None:
             count = min(self.design.unlabelled_rows, len(self.train))
             rows = self.train.sample(count, random_state=self.design.seed)

@@ -57,6 +57,8 @@ class GeneratorConfig(Config):
     """Whether its texts say their label whatever a classifier reads: no filter looks at them."""
     writes_new_text: ClassVar[bool] = True
     """Whether its texts are new, so that one of them may come out as a copy of a held-out text."""
+    rewrites_rows: ClassVar[bool] = False
+    """Whether its texts are train rows said a little otherwise."""
 
     @property
     def reads_unlabelled(self) -> bool:
@@ -230,6 +232,8 @@ class OversamplingConfig(GeneratorConfig):
 class EDAConfig(GeneratorConfig):
     """Train rows with words swapped, deleted, inserted or said otherwise (Wei & Zou 2019, arXiv 1901.11196)."""
 
+    rewrites_rows: ClassVar[bool] = True
+
     kind: Literal["eda"] = "eda"
     strength: Rate = 0.1
     """Share of the words that is touched; at least one is."""
@@ -253,6 +257,8 @@ class EDAConfig(GeneratorConfig):
 
 class BackTranslationConfig(GeneratorConfig):
     """Train rows put into Portuguese and back, one text of each (Sennrich et al. 2016, arXiv 1511.06709)."""
+
+    rewrites_rows: ClassVar[bool] = True
 
     kind: Literal["back_translation"] = "back_translation"
 

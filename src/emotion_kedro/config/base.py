@@ -57,8 +57,8 @@ NOTES_ON_A_MODEL = frozenset({"README.md", CLASSIFIER_NOTES, GENERATOR_NOTES})
 """Files that do not change what a model says."""
 RECOMMENDED = "recommended"
 """Name of the model that the validation rows chose, beside the arms' own."""
-OTHER_THAN_ARMS = frozenset({RECOMMENDED, "baseline", "candidates"})
-"""What lies beside the models and predictions of arms: no arm may be called so."""
+OTHER_THAN_ARMS = frozenset({RECOMMENDED, "baseline", "candidates", "majority", "tf-idf"})
+"""What lies beside the models and predictions of arms, or stands beside them in tables: no arm may be called so."""
 
 
 class Config(BaseModel):

@@ -215,7 +215,7 @@ class ExperimentFile(Config):
     @classmethod
     def _not_called_like_others(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
         if taken := sorted(arms.keys() & OTHER_THAN_ARMS):
-            raise ValueError(f"an arm may not be called {taken[0]}: something else that lies beside the arms is")
+            raise ValueError(f"an arm may not be called {taken[0]}: something else beside the arms is")
         return arms
 
     @model_validator(mode="before")

@@ -33,10 +33,11 @@ def dataset_card(
 ) -> str:
     """Return the ``README.md`` beside the texts.
 
-    ``emotion push`` reads in its head the sources, and the generators whose texts are real ones.
+    ``emotion push`` reads in its head the sources, and the generators whose texts are real ones, or nearly.
     """
     rows = len(candidates)
-    real = [name for name, raw in generators.items() if not generator_config(raw).writes_new_text]
+    configs = {name: generator_config(raw) for name, raw in generators.items()}
+    real = [name for name, config in configs.items() if config.rewrites_rows or not config.writes_new_text]
     return render(
         "dataset_card.md.j2",
         pretty_name=f"Synthetic texts of {name}",
@@ -93,4 +94,4 @@ def _counts(candidates: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
         index=["arm", "reason"], columns="label", values="candidate_id", aggfunc="nunique", fill_value=0
     )
     counts.insert(0, "all", counts.sum(axis=1))
-    return counts.rename_axis(columns=None).reset_index()
+    return counts.rename_axis(columns=None).reset_index(allow_duplicates=True)

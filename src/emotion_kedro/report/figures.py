@@ -77,7 +77,10 @@ def png(figure: Figure) -> bytes:
     import matplotlib.font_manager as fonts
     from matplotlib.text import Text
 
-    wide = [text for text in figure.findobj(Text) if _WIDE.search(text.get_text())]
+    texts = figure.findobj(Text)
+    for text in texts:
+        text.set_parse_math(False)  # a label may have dollars in it
+    wide = [text for text in texts if _WIDE.search(text.get_text())]
     installed = [name for name in FONTS if name in fonts.get_font_names()] if wide else []
     for text in wide:
         text.set_fontfamily([*installed, "DejaVu Sans"])

@@ -44,6 +44,10 @@ COLOURS = (BLUE, ORANGE, PURPLE, SKY, INK, YELLOW)
 VERDICT_COLOURS = {"helped": GREEN, "harmed": VERMILION, "no difference shown": GREY}
 CURVES_IN_A_PANEL = 6
 LABELS_WITH_NUMBERS = 13
+FIELD, LARGEST_SIDE = 0.42, 12.6
+"""Inches: of a field of the confusion plot, and of the plot, in which thirty labels have such fields."""
+SMALLEST_LETTERS = 4.0
+"""Points; labels that would have smaller ones are left out."""
 PAIRS_BY_LABEL = 3
 LEAST_POINTS = 1.0
 """To either side of zero: gains of nothing are not to look like gains."""
@@ -261,7 +265,7 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
         return empty_plot("no predictions")
     names = list(islice([arm for arm in arms if arm in set(tables["arm"])] or dict.fromkeys(tables["arm"]), 2))
     labels = list(dict.fromkeys(tables["label"]))
-    side = max(0.42 * len(labels), 2.0)
+    side = min(max(FIELD * len(labels), 2.0), LARGEST_SIDE)
     figure = new_figure((side + 0.4) * len(names) + 2.4, side + 1.7)
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, arm in zip(grid, names, strict=True):
@@ -288,9 +292,11 @@ def _largest(sizes: pd.Series) -> int:
 def _draw_confusion(axes: Axes, counts: np.ndarray, labels: Sequence[str]) -> Any:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
     image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="equal")
-    axes.set_xticks(range(len(labels)), list(labels), rotation=90 if len(labels) > 3 else 0)
-    axes.set_yticks(range(len(labels)), list(labels))
-    axes.tick_params(colors=INK, labelsize=9, length=0)
+    size = 9 * min(1.0, LARGEST_SIDE / (FIELD * len(labels)))
+    shown = list(labels) if size >= SMALLEST_LETTERS else [""] * len(labels)
+    axes.set_xticks(range(len(labels)), shown, rotation=90 if len(labels) > 3 else 0)
+    axes.set_yticks(range(len(labels)), shown)
+    axes.tick_params(colors=INK, labelsize=size, length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted label", color=INK)
     axes.yaxis.label.set_color(INK)

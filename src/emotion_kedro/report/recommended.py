@@ -252,7 +252,7 @@ def _training(learned: Learned, row: pd.Series) -> dict[str, Any]:
     lengths = rows["text"].map(lambda text: len(words(text))).quantile([0.05, 0.95]).round().astype(int).tolist()
     added = bool((rows["origin"] == "added").any())
     return {
-        "training": counted.drop("all", level=0).rename_axis(columns=None).reset_index(),
+        "training": counted.drop("all", level=0).rename_axis(columns=None).reset_index(allow_duplicates=True),
         "training_note": _added_note(learned.filters) if added else "No generated text is among them.",
         "sources": ", ".join(sorted(set(map(str, sources.dropna())))) or "none: it learned from generated text alone",
         "words": lengths,

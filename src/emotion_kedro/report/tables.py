@@ -160,9 +160,10 @@ def label_table(labels: pd.DataFrame) -> pd.DataFrame:
     wide = wide.loc[list(dict.fromkeys(shown["label"])), list(dict.fromkeys(names))].map(number)
     if len(wide.columns) > len(wide):
         # The longer side goes down the page.
-        return wide.T.rename_axis(columns=None).rename_axis("arm").reset_index()
-    wide.insert(0, "test rows", shown.drop_duplicates("label").set_index("label")["support"].round().astype(int))
-    return wide.rename_axis(columns=None).reset_index()
+        return wide.T.rename_axis(columns=None).rename_axis("arm").reset_index(allow_duplicates=True)
+    support = shown.drop_duplicates("label").set_index("label")["support"].round().astype(int)
+    wide.insert(0, "test rows", support, allow_duplicates=True)
+    return wide.rename_axis(columns=None).reset_index(allow_duplicates=True)
 
 
 @_or_nothing
@@ -257,7 +258,7 @@ def quality_by_label(quality: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
         counts = part.drop_duplicates("label").set_index("label")["texts"].astype(str)
         table = pd.concat([counts.to_frame("texts").T, wide])
         names = [QUALITY[metric][0] if metric in QUALITY else metric for metric in table.index]
-        table.insert(0, "figure", names)
+        table.insert(0, "figure", names, allow_duplicates=True)
         tables[str(arm)] = table.rename_axis(columns=None).reset_index(drop=True)
     return tables
 

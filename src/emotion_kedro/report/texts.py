@@ -11,6 +11,7 @@ import pandas as pd
 
 from emotion_kedro.config.base import PROBABILITY_PREFIX
 from emotion_kedro.config.evaluation import EvaluationConfig
+from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.metrics.novelty import nearest
 from emotion_kedro.metrics.text_quality import Embed, neighbours_of
 from emotion_kedro.report.tables import number
@@ -38,7 +39,7 @@ def texts_table(
         candidates: schema :class:`emotion_kedro.schemas.ScoredCandidates`.
         candidate_predictions: ``candidate_id, predicted, p_<label>`` of the evaluator.
         decisions: schema :class:`emotion_kedro.schemas.Decisions`.
-        train: ``text`` of the train rows.
+        train: ``record_id, text, group`` of the train rows.
         evaluation: its seed draws those that are looked through, where there are very many.
         embed: texts to rows; None: no neighbours.
     """
@@ -51,7 +52,9 @@ def texts_table(
     table["evaluator_label"] = read["predicted"].to_numpy()
     table["evaluator_probability"] = _of_own_label(read, table["label"].tolist())
     texts, similarities = _neighbours(table["text"], train, evaluation, embed)
-    return table.assign(nearest_train_text=pd.Series(texts, dtype="str"), nearest_train_similarity=similarities)
+    table = table.assign(nearest_train_text=pd.Series(texts, dtype="str"), nearest_train_similarity=similarities)
+    # What the guard finds of rows that are held out it finds of train rows as well.
+    return table.assign(copies_train_text=LeakGuard(train).copies(table["text"].tolist()))
 
 
 def _outcomes(decisions: pd.DataFrame) -> pd.DataFrame:

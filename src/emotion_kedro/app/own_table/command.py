@@ -110,7 +110,7 @@ def try_table(
         raise click.ClickException(f"the run was killed by signal {-ended}; the same command goes on from there")
     if ended:
         raise SystemExit(ended)
-    click.echo("\n".join(["", *results(written.stem)]))
+    click.echo("\n".join(["", *results(written.stem, start)]))
 
 
 def _check_name(name: str) -> None:

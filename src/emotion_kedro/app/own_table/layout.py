@@ -195,8 +195,7 @@ def _fit(rows: list[list[str]], score: tuple[float, int]) -> tuple[float, int, i
 def _is_data(rows: list[list[str]]) -> bool:
     """Whether the first row is no header: a number, a long text, or a value that comes again below it."""
     first, others = rows[0], rows[1:]
-    filled = [cell for cell in first if cell]
-    if len(set(filled)) < len(filled) or (len(first) == 1 and " " in first[0].strip()):
+    if len(first) == 1 and " " in first[0].strip():
         return True
     for place, cell in enumerate(first):
         below = [row[place] for row in others]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,8 @@ REAL = "real"
 OTHERS = {"chance": ("baseline", "majority"), "TF-IDF": ("counted", "counting"), "labels' names": ("names", "names")}
 
 
-def results(name: str) -> list[str]:
-    """Return what a run of an experiment has found, from the tables that it saved."""
+def results(name: str, start: Path) -> list[str]:
+    """Return what a run of an experiment has found, from the tables that it saved; places as seen from ``start``."""
     from kedro.framework.session import KedroSession
 
     from emotion_kedro.hooks.project import shown_path
@@ -29,10 +30,11 @@ def results(name: str) -> list[str]:
             for table in ("scores", "comparisons", "recommendation", "runs", "label_scores")
         ]
         evaluation = catalog.load(f"params:{name}.evaluation")
-        model, page = (shown_path(catalog.get(f"{name}.{part}")) for part in ("recommended_model", "report_page"))
+        paths = (Path(shown_path(catalog.get(f"{name}.{part}"))) for part in ("recommended_model", "report_page"))
+        model, page = (path if path.is_absolute() else os.path.relpath(path, start) for path in paths)
     recommendation = tables[2]
     notes = {"Chosen": reason(recommendation), "Sure": answers(recommendation, evaluation)}
-    return lines_of(*tables, notes=notes, model=model, page=page)
+    return lines_of(*tables, notes=notes, model=str(model), page=str(page))
 
 
 def lines_of(

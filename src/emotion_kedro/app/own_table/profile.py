@@ -94,11 +94,6 @@ class Profile:
         """The labels that can be learned -> rows."""
         return {label: rows for label, rows in self.labels.items() if label not in self.unfit}
 
-    @property
-    def used(self) -> int:
-        """Rows of these labels."""
-        return sum(self.fit.values())
-
     def lines(self) -> list[str]:
         """Return the profile in words."""
         in_test = f", {self._in_test_file():,} of them in the test file" if self.test_rows is not None else ""

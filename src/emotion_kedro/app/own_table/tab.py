@@ -18,9 +18,11 @@ from emotion_kedro.app.own_table.guessing import guess_source
 from emotion_kedro.app.own_table.profile import profile_source
 from emotion_kedro.app.own_table.reading import without_labels
 from emotion_kedro.data.reader_errors import SourceError
-from emotion_kedro.storage.whole_files import written_whole
+from emotion_kedro.storage.whole_files import sha256_of, written_whole
 
 DROPPED = Path("data/01_raw/dropped")
+DIGITS = 12
+"""Of a table's check sum, by which its folder is called."""
 SAID = 20_000
 """Characters of a run's log that are shown: the last ones."""
 SILENCE = 0.5
@@ -43,46 +45,42 @@ def profile(
         ValueError: if there is none, or it cannot be read; the message names file, row and fix.
     """
     file = _kept_table(dropped)
+    beside = _kept_table(unlabelled) if unlabelled else None
     try:
         guess = guess_source(file.resolve(), text=text or None, label=label or None)
         profile = profile_source(guess.source)
-        more, said_of_more = None, list[str]()
-        if unlabelled:
-            more, said_of_more = without_labels(_kept_texts(unlabelled).resolve(), guess.source)
+        more, said_of_more = without_labels(beside.resolve(), guess.source) if beside else (None, [])
     except SourceError as error:
         # The page has no parameters and no options, and where it keeps the table is nobody's concern.
-        message = str(error).replace(f"{DROPPED.resolve()}/", "").partition(" Correct `text_column`")[0]
+        message = str(error).partition(" Correct `text_column`")[0]
+        for kept, what in ((file, ""), (beside, "without labels: ")):
+            message = message.replace(f"{kept.resolve().parent}/", what) if kept else message
         raise SourceError(
             message.replace("--text COLUMN", "Text column").replace("--label COLUMN", "Label column")
         ) from None
     doubts = [f"the {what} may be {', '.join(map(repr, names))}" for what, names in guess.doubts.items()]
-    beside = [f"without labels: {note}" for note in said_of_more]
-    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts, *beside))
+    of_more = [f"without labels: {note}" for note in said_of_more]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in (*guess.notes, *doubts, *of_more))
     time = [f"it takes  {said_minutes(guess.source, profile, more)}"] if len(profile.fit) > 1 else []
     lines = (escape(line).partition("  ") for line in (*profile.lines(), *time))
     rows = "".join(f"<tr><th scope='row'>{name}</th><td>{value.strip()}</td></tr>" for name, _, value in lines)
-    words = shlex.join(_try_words(file, text, label, quick, unlabelled))
+    words = shlex.join(_try_words(file, text, label, quick, beside))
     return f"{notes}<table class='own'>{rows}</table><pre>{escape(words)}</pre>"
 
 
-def _kept_texts(dropped: str) -> Path:
-    """Copy a dropped table of texts without labels to a folder of its own: its name may be that of the labelled one."""
-    return _kept_table(dropped, DROPPED / "unlabelled")
-
-
-def _kept_table(dropped: str | None, folder: Path = DROPPED) -> Path:
-    """Copy a table to where it stays, and return its place; an older one of its name is replaced."""
+def _kept_table(dropped: str | None) -> Path:
+    """Copy a table to where it stays, and return its place: another one of its name is what an experiment reads."""
     if dropped is None:
         raise ValueError("drop a table first")
-    place = folder / Path(dropped).name
-    with written_whole(place) as staging:
-        shutil.copyfile(dropped, staging)
+    place = DROPPED / sha256_of(Path(dropped))[:DIGITS] / Path(dropped).name
+    if not place.is_file():
+        with written_whole(place) as staging:
+            shutil.copyfile(dropped, staging)
     return place
 
 
-def _try_words(file: Path, text: str, label: str, quick: bool, unlabelled: str | None) -> list[str]:
-    more = str(_kept_texts(unlabelled)) if unlabelled else ""
-    options = {"--text": text, "--label": label, "--unlabelled": more}
+def _try_words(file: Path, text: str, label: str, quick: bool, unlabelled: Path | None) -> list[str]:
+    options = {"--text": text, "--label": label, "--unlabelled": str(unlabelled or "")}
     named = [word for name, value in options.items() if value for word in (name, value)]
     return ["emotion", "try", str(file), *named, *["--quick"] * quick, "--yes"]
 
@@ -94,7 +92,8 @@ def tried(
 
     Closing ends the run; so does `left` with the name of the same window.
     """
-    words = _try_words(_kept_table(dropped), text, label, quick, unlabelled)[1:]
+    beside = _kept_table(unlabelled) if unlabelled else None
+    words = _try_words(_kept_table(dropped), text, label, quick, beside)[1:]
     command, output = [sys.executable, "-m", "emotion_kedro", *words], ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:

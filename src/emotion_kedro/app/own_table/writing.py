@@ -37,7 +37,7 @@ def _write_delimited(separator: str) -> Callable[[Path, Iterator[pd.DataFrame]],
                     sep=separator,
                     header=number == 0,
                     index=False,
-                    quoting=csv.QUOTE_MINIMAL,
+                    quoting=csv.QUOTE_NONNUMERIC,  # of less, a carriage return would go unquoted, and break its row
                     lineterminator="\n",
                 )
 

@@ -86,7 +86,7 @@ def tune(
         model=classifier.model,
         parameter_groups=groups,
         plan=plan,
-        rates=[phase.rate for phase in phases for _ in range(phase.steps)],
+        phases=[(phase.steps, phase.rate) for phase in phases],
         batch=lambda chosen: kept.batch(made([encoded[row] for row in chosen], targets[chosen])),
         loss=kept.loss(loss),
         validation_loss=validation_of(classifier, training_set, device),
@@ -149,8 +149,8 @@ def phases_of(training_set: TrainingSet, training: TrainingConfig) -> list[Phase
 def weighted_rows(training_set: TrainingSet, phases: Sequence[Phase], batch_size: int) -> pd.DataFrame:
     """Return the rows that the plan goes through: a phase's own, or a draw in proportion to their weights.
 
-    Where all rows of a phase weigh the same they are passed over as they are, each once a pass. Otherwise as many are
-    drawn, with replacement, as its steps see: a row's expected part in the loss is its weight.
+    Where all rows of a phase weigh the same they are passed over as they are, each once a pass. Otherwise there are as
+    many as its steps see, each row as often as its weight says, but for chance in the fraction that is left.
     """
     import pandas as pd
 
@@ -161,9 +161,24 @@ def weighted_rows(training_set: TrainingSet, phases: Sequence[Phase], batch_size
     for phase in phases:
         part = parts[phase.number]
         if part["weight"].nunique() > 1:
-            drawn = phase.steps * batch_size
-            parts[phase.number] = part.sample(drawn, replace=True, weights="weight", random_state=seed)
+            times = _times(part["weight"].to_numpy(), phase.steps * batch_size, np.random.default_rng(seed))
+            parts[phase.number] = part.loc[part.index.repeat(times)]
     return pd.concat(parts.values(), ignore_index=True)
+
+
+def _times(weights: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Return how often each row comes among ``count``: its share, rounded up or down at random, all of them together.
+
+    Systematic sampling (Madow & Madow 1944): rows in random order are laid along a line, each as long as its share,
+    and one with a whole number in it, counted from a random place, comes once for it.
+    """
+    order = random.permutation(len(weights))
+    ends = np.cumsum(weights[order] / weights.sum()) * count
+    ends[-1] = count
+    places = np.floor(ends + random.random()).astype(int)
+    times = np.empty(len(weights), dtype=int)
+    times[order] = np.diff(places, prepend=0)
+    return times
 
 
 def plan_of(

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     import torch
 
 POOL = 32
-"""Batches that are drawn together and sorted by length: enough to waste little padding, few enough to stay random."""
+"""Batches, at most, that are drawn together and sorted by length: enough to waste little padding."""
+POOLS = 8
+"""So many pools has a pass at least, if it has the batches: in one alone all passes would have the same ones."""
 
 
 def plan_batches(lengths: np.ndarray, *, steps: int, batch_size: int, seed: int) -> list[np.ndarray]:
     """Return the row numbers of each of ``steps`` batches, as many passes over the rows as that takes.
 
-    Rows of like length are batched together, so that padding is small; which rows those are is random in every pass.
+    Rows of like length are batched together, so that padding is small, but only where there are rows enough: of few
+    batches each is a random one, in every pass another.
 
     Args:
         lengths: tokens of each row, shape (rows,).
@@ -39,9 +42,13 @@ def plan_batches(lengths: np.ndarray, *, steps: int, batch_size: int, seed: int)
 
 def _one_pass(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
     order = random.permutation(len(lengths))
-    batches: list[np.ndarray] = []
-    for start in range(0, len(order), POOL * batch_size):
-        pool = order[start : start + POOL * batch_size]
+    whole = len(order) // batch_size
+    pooled = batch_size * max(1, min(POOL, whole // POOLS))
+    # What is left over is a batch of its own, before any is sorted: its rows weigh more, and are others in each pass.
+    ends = whole * batch_size
+    batches = [order[ends:]] if ends < len(order) else []
+    for start in range(0, ends, pooled):
+        pool = order[start : min(start + pooled, ends)]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches.extend(pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size))
     return [batches[index] for index in random.permutation(len(batches))]

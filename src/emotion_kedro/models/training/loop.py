@@ -48,8 +48,8 @@ class Task:
     loss: Callable[[Batch], torch.Tensor]
     """Mean loss of a batch, a scalar."""
     validation_loss: Callable[[], float] | None = None
-    rates: Sequence[float] | None = None
-    """A factor on the learning rate for each step, beside warm-up and decay."""
+    phases: Sequence[tuple[int, float]] = ()
+    """Steps, and share of the learning rate, of parts of the plan that warm up and decay each; empty: one part."""
     frozen: Sequence[torch.nn.Module] = ()
     """Modules that stay in evaluation mode: there is no dropout in what is not trained."""
     targets: Callable[[Batch], int] = lambda batch: len(batch["attention_mask"])
@@ -188,13 +188,21 @@ class Training:
         return self.log.steps - total + self.config.averaged(total)
 
     def _set_rate(self, step: int) -> None:
-        total = len(self.task.plan)
-        warmup = max(1, round(self.config.warmup_share * total))
-        factor = min((step + 1) / warmup, (total - step) / max(1, total - warmup + 1))
-        if self.task.rates is not None:
-            factor *= self.task.rates[step]
+        """Warm up, then fall to nothing, in each phase anew."""
+        place, steps, share = self._place(step)
+        warmup = max(1, round(self.config.warmup_share * steps))
+        factor = share * min((place + 1) / warmup, (steps - place) / max(1, steps - warmup + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * group["rate"] * factor
+
+    def _place(self, step: int) -> tuple[int, int, float]:
+        """Return the number of a step within its phase, the steps of that, and its share of the learning rate."""
+        begin = 0
+        for steps, share in self.task.phases:
+            if step < begin + steps:
+                return step - begin, steps, share
+            begin += steps
+        return step, len(self.task.plan), 1.0
 
     def read(self) -> None:
         """Bring the losses that are still on the device."""
