@@ -175,7 +175,7 @@ TEXT, LABEL = partial(row, column="text", value="another text"), partial(row, co
 WEIGHTS, CARD = file("model.safetensors"), file("README.md")
 OTHER_RATE = {"training": {**TRAINING, "learning_rate": 2e-3}}
 TAXONOMY = setting(taxonomy=TaxonomyConfig.from_labels(["joy", "fear", "anger", "sadness"]))
-COMMON = {"device": setting(device=CUDA), "weights": WEIGHTS}
+COMMON = {"device": setting(device=CUDA), "half": setting(device=replace(CUDA, half=True)), "weights": WEIGHTS}
 ROWS = {f"{part} of a {split} row": change(split) for split in ("train", "validation")
         for part, change in {"text": TEXT, "label": LABEL}.items()}  # fmt: skip
 FIT = {
@@ -216,7 +216,7 @@ MATTERS: dict[Callable[[World], str], dict[str, Change]] = {
         "warm-up": within("generator", warm_up=OTHER_RATE["training"]),
         "tokens": within("generator", max_tokens=16),
     },
-    checkpoints: {**FIT, "half": setting(device=replace(CUDA, half=True))},
+    checkpoints: FIT,
     features: {"weights": WEIGHTS, "tokens": setting(max_tokens=8), "half": setting(device=replace(CUDA, half=True))},
     model_directory: {
         "weights": WEIGHTS,

@@ -107,6 +107,17 @@ def test_the_words_that_give_the_label_away_weigh_most(classifier: Any, cpu: Dev
 
 
 @pytest.mark.slow
+def test_texts_are_weighed_alike_where_batches_are_filled_up_as_for_a_gpu(
+    classifier: Any, cpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = attribute_words(classifier, TEXTS, device=cpu, steps=4)
+    monkeypatch.setattr("emotion_kedro.models.classifiers.encoder.multiple_for", lambda _: 8)
+    for filled, weights in zip(attribute_words(classifier, TEXTS, device=cpu, steps=4), plain, strict=True):
+        assert filled.attribution == pytest.approx(weights.attribution, abs=1e-4)
+        assert filled.rollout == pytest.approx(weights.rollout, abs=1e-4)
+
+
+@pytest.mark.slow
 def test_texts_are_weighed_alike_alone_and_in_a_batch(classifier: Any, cpu: Device) -> None:
     together = attribute_words(classifier, TEXTS, device=cpu, steps=8)
     for text, weights in zip(TEXTS, together, strict=True):

@@ -247,7 +247,15 @@ def test_a_run_is_shown_as_it_goes_and_ends_when_nobody_waits_for_it(table: Path
     tab.left("one window")
 
 
-def test_decisions_are_kept_one_for_each_text() -> None:
+@pytest.fixture
+def texts_file(folder: Path) -> Iterator[Path]:
+    file = folder / "data/08_reporting/augment/texts/texts.csv"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+
+
+def test_decisions_are_kept_one_for_each_text(texts_file: Path) -> None:
     assert views.texts_of("augment")["text"].tolist() == ["=one", "two", "three"]
     views.decide("augment", "=one", "joy", "reject")
     views.decide("augment", "two", "joy", "edit", " two, or more ")
@@ -257,6 +265,8 @@ def test_decisions_are_kept_one_for_each_text() -> None:
     assert "reject 1" in about
     assert "&lt;u&gt;near" in about
     # After a run the text is the edited one; it is still the same text, and what is accepted is what is shown.
+    pd.read_csv(texts_file).replace({"text": {"two": "two, or more"}}).to_csv(texts_file, index=False)
+    assert views.texts_of("augment", views.UNDECIDED)["text"].tolist() == ["three"]
     table = views.decide("augment", "two, or more", "joy", "accept", "two, or more")
     assert table[["text", "decision", "edited_text"]].to_numpy().tolist() == [
         ["=one", "reject", ""],
@@ -282,14 +292,9 @@ def test_an_edit_that_is_another_text_s_own_words_leaves_that_one_alone() -> Non
     ]
 
 
-def test_a_label_that_a_spreadsheet_would_run_is_shown_as_it_is(folder: Path) -> None:
-    file = folder / "data/08_reporting/augment/texts/texts.csv"
-    before = file.read_text()
-    try:
-        pd.read_csv(file).assign(label="'-1").to_csv(file, index=False)
-        assert views.shown_at("augment", "", 2)[3] == ("two", "-1")
-    finally:
-        file.write_text(before)
+def test_a_label_that_a_spreadsheet_would_run_is_shown_as_it_is(texts_file: Path) -> None:
+    pd.read_csv(texts_file).assign(label="'-1").to_csv(texts_file, index=False)
+    assert views.shown_at("augment", "", 2)[3] == ("two", "-1")
 
 
 def test_the_page_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,15 @@ def test_an_order_is_for_learners_that_take_steps() -> None:
         assert resolved(arms=arms, learners=learners, compare=[]).arms["last"].order == "continue"
 
 
+def test_the_rows_of_one_source_are_no_draw_of_all_sources() -> None:
+    arms = {"real": {}, "diary": {"rows": {"source": "diary"}}}
+    assert resolved(arms=arms, compare=[]).arms["diary"].rows.source == "diary"
+    with pytest.raises(ValueError, match=r"arms\.diary\.rows is one source, .* design\.sizes has to be 0, all rows"):
+        resolved(arms=arms, compare=[], design={"sizes": [8]})
+    arms["diary"]["sizes"] = [0]
+    assert resolved(arms=arms, compare=[], design={"sizes": [8, 0]}).arms["diary"].sizes == (0,)
+
+
 @pytest.mark.parametrize("order", ["begin", "continue"])
 def test_rows_in_steps_of_their_own_have_no_weight_against_others(order: str) -> None:
     with pytest.raises(ValueError, match=f"augmentation_weight has no effect with order: {order}"):

@@ -127,6 +127,14 @@ def test_without_an_evaluator_there_is_no_fidelity() -> None:
     assert "fidelity" not in measure(None).index.get_level_values("metric")
 
 
+def test_of_all_labels_real_text_counts_by_label_as_the_added_does() -> None:
+    cut, whole = [f"they went home on day {n} and" for n in range(8)], [f"they came on day {n}." for n in range(8)]
+    added = pd.concat([rows("joy", *whole), rows("anger", *cut)], ignore_index=True).assign(arm="a")
+    test = pd.concat([rows("joy", *whole), rows("anger", *cut[:2])], ignore_index=True)
+    figures = measure(None, added, test)
+    assert figures.loc[("all", "cut_off"), ["value", "real", "met"]].tolist() == [0.5, 0.5, "yes"]
+
+
 def test_an_arm_that_kept_nothing_has_no_rows() -> None:
     assert text_quality("invented", ADDED.iloc[:0], TRAIN, TEST, None, EvaluationConfig()).empty
 

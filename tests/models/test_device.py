@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from emotion_kedro.models.device import Device, choose_device
+from emotion_kedro.models.device import OPENING, Device, choose_device
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,20 @@ def pretend_cuda(monkeypatch: pytest.MonkeyPatch, *, there: bool, bf16: bool = T
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "invented GPU")
     # Every GPU has bf16 in emulation, which is slower than fp32.
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
+
+
+def test_nobody_seeds_while_another_thread_draws_what_it_seeded_for() -> None:
+    cpu = Device("cpu", "test", half=False)
+    cpu.seed(5)
+    drawn = torch.rand(2)
+    with OPENING:
+        cpu.seed(5)
+        other = threading.Thread(target=cpu.seed, args=(6,))
+        other.start()
+        other.join(timeout=0.1)
+        assert other.is_alive()
+        assert torch.equal(torch.rand(2), drawn)
+    other.join()
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,13 @@ def test_rows_are_drawn_by_weight_only_where_weights_differ(train: pd.DataFrame,
     uneven = training_set_of(train.iloc[:2].assign(weight=[3.0, 1.0]), taxonomy)
     rows = weighted_rows(uneven, phases_of(uneven, training), 8)
     assert len(rows) == 4000
-    assert (rows["text"] == train["text"].iloc[0]).mean() == pytest.approx(0.75, abs=0.03)
+    assert rows["text"].value_counts().to_dict() == dict(zip(train["text"].iloc[:2], (3000, 1000), strict=True))
+    # None is left out whose weight says once, and none comes more than once too often.
+    many = training_set_of(train.iloc[:40].assign(weight=[*[0.25] * 30, *[2.0] * 10]), taxonomy)
+    times = weighted_rows(many, phases_of(many, training.model_copy(update={"steps": 20})), 8)["text"].value_counts()
+    shares = (160 * many.rows.set_index("text")["weight"] / many.rows["weight"].sum())[times.index]
+    assert len(times) == 40
+    assert (times - shares).abs().max() < 1
     # The draw of a phase leaves the other as it is, whose rows weigh the same.
     later = training_set_of(
         train.iloc[:2].assign(weight=[3.0, 1.0]), taxonomy, added=train.iloc[:5].assign(weight=9.0), order="continue"

@@ -133,6 +133,15 @@ def test_label_embeddings_tell_labels_apart_where_there_are_few_rows(
     assert right(load_classifier(tmp_path, cpu)) == right(blended)
 
 
+def test_a_penalty_means_the_same_of_two_labels_as_of_more() -> None:
+    random = np.random.default_rng(0)
+    targets = np.arange(30) % 2
+    features = random.normal(size=(30, 5)) + np.eye(2, 5)[targets]
+    rows = logistic._Rows(features, targets, random.uniform(0.5, 2.0, 30), 2)
+    plain, blended = (logistic._fit_all(rows, [0.05])[0], logistic._fit_blended(rows, [0.05], np.zeros((2, 5)))[0])
+    np.testing.assert_allclose(blended.layer.probabilities(features), plain.layer.probabilities(features), atol=1e-3)
+
+
 def test_a_blended_regression_is_the_plain_one_but_for_what_it_takes_of_the_embeddings() -> None:
     random = np.random.default_rng(0)
     targets = np.arange(30) % 3

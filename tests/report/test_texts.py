@@ -70,9 +70,9 @@ def test_every_candidate_has_its_outcomes_probabilities_and_nearest_text(texts: 
 def test_copies_of_train_texts_are_known_whatever_filters_looked_for(
     candidates: pd.DataFrame, decisions: pd.DataFrame, read: pd.DataFrame
 ) -> None:
-    candidates = candidates.assign(text=["Glad, all day!", "nothing of", "nothing off it", *TEXTS[3:]])
+    candidates = candidates.assign(text=["Glad, all day!", "nothing of", *TEXTS[2:]])
     written = texts_table(candidates, read, decisions, TRAIN, EvaluationConfig(), None)
-    assert written["copies_train_text"].tolist() == [True, False, True, False, False, False]
+    assert written["copies_train_text"].tolist() == [True, False, False, False, False, False]
 
 
 def test_no_cell_of_the_csv_file_is_a_formula_and_each_text_comes_back(texts: pd.DataFrame) -> None:

@@ -67,12 +67,12 @@ def analyse(
     if classifier.notes["kind"] != "encoder":
         raise ValueError(f"attributions.arm is {config.arm}, which is no encoder but {classifier.notes['kind']}")
     rows = pd.concat([rows_to_read(split_records, config), _examples(config)], ignore_index=True)
-    weights = _attributed(rows, classifier, config, device, cache, fingerprint(model, device.kind))
+    weights = _attributed(rows, classifier, config, device, cache, fingerprint(model, device.arithmetic))
     texts = weights.drop_duplicates("record_id")[TEXT_COLUMNS].reset_index(drop=True)
     words = weights[weights["place"] >= 0].drop(columns=TEXT_COLUMNS[1:]).reset_index(drop=True)
     tested = rows[rows["source"] != EXAMPLE]
     predictions = _masked(
-        tested, words, split_records, classifier, config, device, cache, fingerprint(model, device.kind)
+        tested, words, split_records, classifier, config, device, cache, fingerprint(model, device.arithmetic)
     )
     tested_texts = texts[texts["source"] != EXAMPLE]
     tested_words = words[words["record_id"].isin(tested["record_id"])]

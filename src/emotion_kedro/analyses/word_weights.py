@@ -136,7 +136,8 @@ def _attribute(
     with torch.no_grad():
         probabilities = classifier.model(**batch).logits.float().softmax(dim=-1)
     probability, predicted = probabilities.max(dim=-1)
-    tokens, change = _integrated_gradients(classifier.model, batch, _special(encoded), predicted, steps, empty)
+    special = _special(encoded, batch["input_ids"].shape[1])
+    tokens, change = _integrated_gradients(classifier.model, batch, special, predicted, steps, empty)
     last, rolled = _attention(classifier.model, batch)
     result = []
     for row, text in enumerate(encoded):
@@ -159,11 +160,10 @@ def _attribute(
     return result
 
 
-def _special(encoded: Sequence[_Encoded]) -> Any:
+def _special(encoded: Sequence[_Encoded], longest: int) -> Any:
     """Return which tokens are the same in text and baseline, (rows, longest): special ones and padding."""
     import torch
 
-    longest = max(len(text.ids) for text in encoded)
     rows = [[*text.special, *[1] * (longest - len(text.special))] for text in encoded]
     return torch.tensor(rows, dtype=torch.bool)
 

@@ -267,7 +267,7 @@ def _score_draw(table: pd.DataFrame, draw: Draw, contexts: DrawContexts, scoring
     learner = None if agreement is None else learners[agreement.learner or next(iter(learners))]
     identity = fingerprint(
         *(table, rows[["text", "label"]], contexts.taxonomy, scoring.shingle, list(scoring.unfiltered)),
-        *(agreement, learner, validation[["text", "label"]] if agreement else None, contexts.device.kind),
+        *(agreement, learner, validation[["text", "label"]] if agreement else None, contexts.device.arithmetic),
         *(contents_of(model) for model in (learner.models() if learner else ())),
     )
     scored = contexts.cache.table(SCORED, identity)

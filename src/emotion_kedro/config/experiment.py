@@ -45,7 +45,7 @@ Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class RowsOfSource(Config):
-    """The real rows of one source alone."""
+    """The real rows of one source alone, of all that there are. Validation rows, if any, are of all sources."""
 
     source: str
 

@@ -217,6 +217,7 @@ def _check_names(experiment: Experiment, generators: Collection[str]) -> None:
         raise ValueError("there are arms, but no learners")
     if not experiment.arms and not experiment.analyses:
         raise ValueError("there are neither arms nor analyses: nothing to run")
+    _check_rows_of_source(experiment)
     _check_design(experiment)
 
 
@@ -304,6 +305,16 @@ def _check_analysis(place: str, config: Any, experiment: Experiment) -> None:
         _known(place, config.labels, experiment.unification.taxonomy.names)
     if experiment.ingestion is not None:
         _known(place, config.sources, experiment.ingestion.sources)
+
+
+def _check_rows_of_source(experiment: Experiment) -> None:
+    """An arm of one source's rows takes all of them."""
+    for name, arm in experiment.arms.items():
+        if isinstance(arm.rows, RowsOfSource) and set(arm.sizes or experiment.design.sizes) != {ALL_ROWS}:
+            raise ValueError(
+                f"arms.{name}.rows is one source, of which a draw of all sources has fewer rows: design.sizes has "
+                f"to be {ALL_ROWS}, all rows"
+            )
 
 
 def _check_design(experiment: Experiment) -> None:

@@ -201,7 +201,7 @@ class Loop:
     def _reader_identity(self) -> str:
         models = [contents_of(model) for model in self.learner.models()]
         seeds = [self.draw.data_seed, self.contexts.design.seeds[0]]
-        return fingerprint(self._reader, *models, seeds, self.contexts.taxonomy, self.contexts.device.kind)
+        return fingerprint(self._reader, *models, seeds, self.contexts.taxonomy, self.contexts.device.arithmetic)
 
     def _rows_by_label(self, uncertain: pd.DataFrame, added: pd.DataFrame) -> dict[str, pd.DataFrame]:
         both = pd.concat([uncertain[["label", "text"]], added[["label", "text"]]], ignore_index=True)

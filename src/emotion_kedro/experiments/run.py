@@ -166,7 +166,7 @@ class _ArmRun:
             test[["record_id", "text"]],
             self.context.taxonomy,
             self.learner.model_copy(update=changes),
-            *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.kind),
+            *(*map(contents_of, self.learner.models()), self.planned.seed, self.context.device.arithmetic),
         )
 
     def _rows(self) -> pd.DataFrame:

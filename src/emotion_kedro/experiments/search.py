@@ -219,7 +219,7 @@ class _Trial:
             *(splits.train, splits.validation, chosen_by, self.candidates, relevant, used),
             *(self.learner, self.context.taxonomy),
             *(contents_of(model) for model in self.learner.models()),
-            self.context.device.kind,
+            self.context.device.arithmetic,
         )
 
     def __call__(self, settings: Settings) -> dict[str, float]:

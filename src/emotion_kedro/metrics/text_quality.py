@@ -186,10 +186,7 @@ def _figures(added: pd.DataFrame, references: _References) -> Iterable[dict[str,
 def _measure(added: pd.DataFrame, references: _References) -> Measured:
     readable = _readable(added)
     # Shares of all texts: those of a sample would be off by points.
-    by_text = [
-        _figures_of_texts(side, references)
-        for side in (readable, _of_same_labels(references.test, readable, references.seed))
-    ]
+    by_text = [_figures_of_texts(readable, references), _figures_of_real_texts(readable, references)]
     by_set = [
         _of_a_sample(part, references, references.seed + number) for number, part in enumerate(_samples_of(readable))
     ]
@@ -249,6 +246,17 @@ def _figures_of_texts(table: pd.DataFrame, references: _References) -> dict[str,
     if references.embed is not None and references.embedded is not None:
         figures["nearest_train"] = _mean(nearest(references.embed(texts), references.embedded)[1]) if texts else np.nan
     return figures
+
+
+def _figures_of_real_texts(added: pd.DataFrame, references: _References) -> dict[str, float]:
+    """Means over the test rows of each label, which count as the added texts of the label do."""
+    real = _of_same_labels(references.test, added, references.seed)
+    counts = added["label"].value_counts()
+    figures = pd.DataFrame({label: _figures_of_texts(part, references) for label, part in real.groupby("label")})
+    if figures.empty:
+        return _figures_of_texts(real, references)
+    weights = counts.reindex(figures.columns).to_numpy() * figures.notna()
+    return (figures.fillna(0.0) * weights).sum(axis=1).div(weights.sum(axis=1)).to_dict()
 
 
 def _figures_of_set(texts: Sequence[str]) -> dict[str, float]:

@@ -46,6 +46,11 @@ class Device:
 
         return torch.device(self.kind)
 
+    @property
+    def arithmetic(self) -> str:
+        """What results depend on: its kind, and its precision where that is not fp32."""
+        return f"{self.kind} bf16" if self.half else self.kind
+
     def __str__(self) -> str:
         return f"{self.kind} ({self.name}, {'bf16 autocast' if self.half else 'fp32'})"
 
@@ -69,10 +74,14 @@ class Device:
         return tensor.to(self.place, non_blocking=True)
 
     def seed(self, seed: int) -> None:
-        """Seed the random numbers of torch on every device."""
+        """Seed the random numbers of torch on every device.
+
+        Threads share them: while one holds :data:`OPENING`, to draw what it seeded for, the others wait.
+        """
         import torch
 
-        torch.manual_seed(seed)
+        with OPENING:
+            torch.manual_seed(seed)
 
 
 def multiple_for(model: Any) -> int:

@@ -270,7 +270,7 @@ def _table(label: str, texts: list[str]) -> pd.DataFrame:
 def _identity_of(config: GeneratorConfig, context: GenerationContext, fitted: Fitted | None) -> str:
     """Return the fingerprint of all that a generator's texts depend on."""
     return fingerprint(
-        *(config, context.seed_of(config), context.taxonomy, context.device.kind),
+        *(config, context.seed_of(config), context.taxonomy, context.device.arithmetic),
         *(context.rows[["text", "label"]], *(contents_of(model) for model in config.models())),
         # Those that are tuned stop by them, those that learn from themselves choose a penalty by them.
         context.validation[["text", "label"]],

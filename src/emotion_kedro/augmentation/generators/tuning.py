@@ -78,7 +78,7 @@ def prepare_base(config: TunedGeneratorConfig, context: GenerationContext) -> Ba
         relevant["positions"] = _positions(config)
     identity = fingerprint(
         *(relevant, None if training is None else training.model_dump(mode="json"), texts, validation, seed),
-        *(contents_of(config.base), context.device.kind),
+        *(contents_of(config.base), context.device.arithmetic),
     )
     directory = context.cache.directory(BASES, identity)
     if directory is None:
@@ -182,7 +182,7 @@ class Tuner:
         return fingerprint(
             *(part, rows[["text", "label"]], validation[["text", "label"]], relevant, context.seed_of(self.config)),
             # The base is named too: a checkpoint of the same texts on another base would be another model.
-            *(base.identity, context.device.kind),
+            *(base.identity, context.device.arithmetic),
         )
 
 

@@ -80,7 +80,9 @@ def contrastive_loss(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tens
     import torch
 
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
-    logits = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, float(torch.finfo(vectors.dtype).min))
+    with torch.autocast(vectors.device.type, enabled=False):  # a cosine over a temperature has no room in 8 bits
+        vectors = vectors.float()
+        logits = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, float(torch.finfo(vectors.dtype).min))
     partners = (targets[:, None] == targets) & ~itself
     counts = partners.sum(dim=1)
     log_shares = (logits.log_softmax(dim=1) * partners).sum(dim=1) / counts.clamp(min=1)

@@ -104,7 +104,7 @@ def work_of(training_set: TrainingSet, learner: TunedConfig, device: Device, cac
         training_set.rows[["text", "label", "weight", "phase"]],
         training_set.validation[["text", "label"]],
         training_set.taxonomy,
-        [training_set.seed, device.kind, device.half],
+        [training_set.seed, device.arithmetic],
         learner.model_dump(mode="json", exclude={"only", "base", "base_model"}),
         contents_of(learner.base),
     )

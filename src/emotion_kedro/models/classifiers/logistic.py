@@ -110,8 +110,10 @@ def _fit_all(rows: _Rows, penalties: Sequence[float]) -> list[Fit]:
         return [Fit(ordered[0], empty, 0, 0.0)]
     model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
     fits = []
+    # Of two labels scikit-learn has one vector, the difference of theirs, whose square is twice theirs together.
+    vectors = 2.0 if len(present) == 2 else 1.0
     for penalty in ordered:
-        model.set_params(C=1.0 / (penalty * rows.weights.sum()))
+        model.set_params(C=vectors / (penalty * rows.weights.sum()))
         model.fit(rows.features, rows.targets, sample_weight=rows.weights)
         layer = _layer(model.coef_, model.intercept_, present, rows.labels)
         fits.append(_fit_of(penalty, layer, int(np.max(model.n_iter_)), rows))

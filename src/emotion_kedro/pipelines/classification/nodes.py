@@ -43,7 +43,8 @@ def adapt_base(
         # Whatever the split: a base is shared, and may not have met what is tested on.
         held_out = guard.copies(more)
         train += [text for text, copied in zip(more, held_out, strict=True) if not copied]
-    identity = fingerprint(config, contents_of(config.base), train, validation.tolist(), chosen.kind)
+    # A tokenizer of its own is made with the words of the taxonomy.
+    identity = fingerprint(config, contents_of(config.base), train, validation.tolist(), taxonomy, chosen.arithmetic)
     if (split_records["group"] != UNGROUPED).any():
         guard.assert_disjoint(splits.train, "the train rows of a base")
     model, log = prepare_masked_base(
