@@ -25,7 +25,7 @@ COMMANDS = {
         "emotion_kedro.app.commands:generate",
         "Write texts of a label, and say what the filters make of each.",
     ),
-    "app": ("emotion_kedro.app.web:app", "Open a page to try models, compare experiments and review texts."),
+    "app": ("emotion_kedro.app.page.web:app", "Open a page to try models, compare experiments and review texts."),
     "archive": ("emotion_kedro.app.archive:archive", "Write the predictions behind the figures, to be handed on."),
     "data": ("emotion_kedro.app.fetching:data", "Get the public tables, or say what to put where."),
     "export": ("emotion_kedro.app.export:export", "Write a classifier as ONNX, for programs without torch."),

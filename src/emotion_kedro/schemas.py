@@ -142,8 +142,7 @@ class Texts(Table):
     evaluator_probability: Series[float] = pa.Field(nullable=True, ge=0.0, le=1.0)
     nearest_train_text: Series[str]
     nearest_train_similarity: Series[float] = pa.Field(nullable=True)
-    copies_train_text: Series[bool]
-    """Whether it is a train text, but for a word or a letter, a piece of one, or holds one."""
+    copies_train_text: Series[bool]  # but for a word or a letter, as a piece of one, or by holding one
 
 
 class TrainingRows(Table):

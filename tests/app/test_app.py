@@ -418,7 +418,7 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     answer = json.loads(run(cli, ["predict", "--json", "--abstain", "0.999", JOY]).output)
     assert (answer["label"], set(answer["probabilities"])) == (None, {"anger", "fear", "joy", "sadness"})
     assert "fear  0." in run(cli, ["predict"], input=f"{JOY}\n\n{FEAR}\n").output
-    assert len(run(cli, ["predict", "--json"], input="a b\x0cc d\r\ne f\u2028g\n").output.splitlines()) == 2
+    assert len(run(cli, ["predict", "--json"], input="a b\x0cc d\r\ne f\u2028g\n").output.split("\n")) == 3
     assert "laughing" in run(cli, ["explain", JOY]).output
     assert "-0.05" in run(cli, ["explain", "it fell by -0.05"]).output.rpartition("\n\n")[2]
     (folder / "data/06_models/latest/real/README.md").write_text("| accuracy | 0.714 (0.500 to 0.929) |\n")

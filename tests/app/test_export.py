@@ -42,7 +42,7 @@ def fitted(
 def test_the_exported_model_answers_as_torch_does_and_its_card_runs(
     records: pd.DataFrame, taxonomy: TaxonomyConfig, cpu: Device, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    training = TrainingConfig(steps=40, batch_size=16, learning_rate=2e-3)
+    training = TrainingConfig(steps=80, batch_size=16, learning_rate=2e-3)
     learner = EncoderConfig(base=str(tiny_encoder), max_tokens=16, training=training)
     model = fitted(learner, records, taxonomy, cpu, tmp_path)
     out = tmp_path / "out"

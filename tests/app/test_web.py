@@ -20,10 +20,10 @@ import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog, MemoryDataset
 
-from emotion_kedro.app import views, web
 from emotion_kedro.app.generation import Candidate, generate_from
 from emotion_kedro.app.model import latest_models
 from emotion_kedro.app.own_table import tab
+from emotion_kedro.app.page import reviews, views, web
 from emotion_kedro.config.models import LinearConfig
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import SourceError
@@ -256,36 +256,36 @@ def texts_file(folder: Path) -> Iterator[Path]:
 
 
 def test_decisions_are_kept_one_for_each_text(texts_file: Path) -> None:
-    assert views.texts_of("augment")["text"].tolist() == ["=one", "two", "three"]
-    views.decide("augment", "=one", "joy", "reject")
-    views.decide("augment", "two", "joy", "edit", " two, or more ")
-    assert views.texts_of("augment", views.UNDECIDED)["text"].tolist() == ["three"]
+    assert reviews.texts_of("augment")["text"].tolist() == ["=one", "two", "three"]
+    reviews.decide("augment", "=one", "joy", "reject")
+    reviews.decide("augment", "two", "joy", "edit", " two, or more ")
+    assert reviews.texts_of("augment", reviews.UNDECIDED)["text"].tolist() == ["three"]
     number, about, text, key = views.shown_at("augment", "edit", 7)
     assert (number, text, key) == (1, "two, or more", ("two", "joy"))
     assert "reject 1" in about
     assert "&lt;u&gt;near" in about
     # After a run the text is the edited one; it is still the same text, and what is accepted is what is shown.
     pd.read_csv(texts_file).replace({"text": {"two": "two, or more"}}).to_csv(texts_file, index=False)
-    assert views.texts_of("augment", views.UNDECIDED)["text"].tolist() == ["three"]
-    table = views.decide("augment", "two, or more", "joy", "accept", "two, or more")
+    assert reviews.texts_of("augment", reviews.UNDECIDED)["text"].tolist() == ["three"]
+    table = reviews.decide("augment", "two, or more", "joy", "accept", "two, or more")
     assert table[["text", "decision", "edited_text"]].to_numpy().tolist() == [
         ["=one", "reject", ""],
         ["two", "edit", "two, or more"],
     ]
-    table = views.decide("augment", "two, or more", "joy", "accept", "two ")
+    table = reviews.decide("augment", "two, or more", "joy", "accept", "two ")
     assert table.iloc[-1][["text", "decision", "edited_text"]].tolist() == ["two", "accept", ""]
     assert pd.read_parquet("data/07_synthetic/augment/reviews.parquet").equals(table)
     with pytest.raises(ValueError, match="reject it instead"):
-        views.decide("augment", "three", "joy", "edit", "  ")
+        reviews.decide("augment", "three", "joy", "edit", "  ")
     with pytest.raises(ValueError, match="no text here"):
-        views.decide("augment", "", "", "accept", "")
+        reviews.decide("augment", "", "", "accept", "")
     assert views.shown_at("../augment", "", 1)[2] == ""
 
 
 def test_an_edit_that_is_another_text_s_own_words_leaves_that_one_alone() -> None:
-    views.decide("augment", "two", "joy", "edit", "three")
-    assert views.texts_of("augment", views.UNDECIDED)["text"].tolist() == ["=one", "three"]
-    table = views.decide("augment", "three", "joy", "reject")
+    reviews.decide("augment", "two", "joy", "edit", "three")
+    assert reviews.texts_of("augment", reviews.UNDECIDED)["text"].tolist() == ["=one", "three"]
+    table = reviews.decide("augment", "three", "joy", "reject")
     assert table[["text", "decision", "edited_text"]].to_numpy().tolist() == [
         ["two", "edit", "three"],
         ["three", "reject", ""],

@@ -161,7 +161,7 @@ def test_losses_and_parameters_are_those_of_the_whole_model(kind: str, cpu: Devi
     # Dropout above the frozen part is drawn alike.
     plain, plainly = losses_of(kind, cpu, keep=False)
     losses, trained = losses_of(kind, cpu, keep=True)
-    assert losses == pytest.approx(plain, abs=1e-5)
+    assert losses == pytest.approx(plain, abs=1e-4)  # texts stand beside others, and are padded to another length
     assert len(set(losses)) == len(losses)
     # A bias of keys has no gradient but rounding, which Adam blows up.
     for name in [name for name in trained if not name.endswith(("key.bias", "k_proj.bias", "c_attn.bias"))]:

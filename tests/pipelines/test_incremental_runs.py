@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from project_folder import Project
 
-from emotion_kedro.app import views
+from emotion_kedro.app.page import reviews
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("augment")]
 
@@ -52,17 +52,17 @@ def test_the_next_run_follows_what_a_person_decided(
     project, _ = whole
     before = _added(project)
     monkeypatch.chdir(project.path)
-    texts = views.texts_of("augment")
+    texts = reviews.texts_of("augment")
     rejected = texts[texts["arm_augmented"] == "kept"].iloc[0]
     edited = texts[texts["arm_augmented"] == "cut off"].drop_duplicates("label").set_index("label")["text"]
     accepted = texts[texts["arm_augmented"] == "cut off"].iloc[-1]
     train = project.table("05_model_input/augment/split_records.parquet").query("split == 'train'")
     first = train.groupby("label")["text"].first()
     news = {label: f"{first[label]}, said the kettle" for label in edited.index}
-    views.decide("augment", rejected["text"], rejected["label"], "reject")
-    views.decide("augment", accepted["text"], accepted["label"], "accept")
+    reviews.decide("augment", rejected["text"], rejected["label"], "reject")
+    reviews.decide("augment", accepted["text"], accepted["label"], "accept")
     for label, text in edited.items():
-        views.decide("augment", text, label, "edit", news[label])
+        reviews.decide("augment", text, label, "edit", news[label])
 
     printed = project.kedro(*COMMAND)
 
@@ -88,7 +88,7 @@ def test_the_next_run_follows_what_a_person_decided(
     assert added == set(reason[reason == "kept"].index.get_level_values("text"))
     assert rejected["text"] in set(before["text"]) - added
     # The page knows the edited texts for those that were decided on.
-    assert set(views.texts_of("augment", "edit")["text"]) == set(news.values())
+    assert set(reviews.texts_of("augment", "edit")["text"]) == set(news.values())
     assert "0 of 26 nodes ran" in project.kedro(*COMMAND)
 
     # Without decisions all is as it was.

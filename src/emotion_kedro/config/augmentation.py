@@ -102,13 +102,9 @@ class TunedGeneratorConfig(GeneratorConfig, Pretrained):
     decoding: DecodingConfig = DecodingConfig()
 
     @model_validator(mode="after")
-    def _layers_named(self) -> TunedGeneratorConfig:
+    def _fits_together(self) -> TunedGeneratorConfig:
         if self.tuning == "last_layers" and self.last_layers is None:
             raise ValueError("tuning: last_layers needs the number of layers in last_layers")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_watched(self) -> TunedGeneratorConfig:
         if self.training.patience is not None and self.validation_texts == 0:
             raise ValueError("training.patience waits for a better validation loss, but validation_texts is 0")
         return self
@@ -235,7 +231,7 @@ class EDAConfig(GeneratorConfig):
     rewrites_rows: ClassVar[bool] = True
 
     kind: Literal["eda"] = "eda"
-    strength: Rate = 0.1
+    strength: Annotated[Rate, Field(le=1)] = 0.1
     """Share of the words that is touched; at least one is."""
     wordnet: str | None = None
     """The folder of WordNet 3's ``data.noun`` and so on, for synonyms of English words; None: there are none."""
@@ -246,13 +242,6 @@ class EDAConfig(GeneratorConfig):
     @classmethod
     def _with_contents(cls, raw: Any) -> Any:
         return with_contents(raw, "wordnet")
-
-    @field_validator("strength")
-    @classmethod
-    def _is_a_share(cls, strength: float) -> float:
-        if strength > 1:
-            raise ValueError(f"strength is {strength}; it is a share of the words, above 0 and at most 1")
-        return strength
 
 
 class BackTranslationConfig(GeneratorConfig):

@@ -311,10 +311,8 @@ def _check_rows_of_source(experiment: Experiment) -> None:
     """An arm of one source's rows takes all of them."""
     for name, arm in experiment.arms.items():
         if isinstance(arm.rows, RowsOfSource) and set(arm.sizes or experiment.design.sizes) != {ALL_ROWS}:
-            raise ValueError(
-                f"arms.{name}.rows is one source, of which a draw of all sources has fewer rows: design.sizes has "
-                f"to be {ALL_ROWS}, all rows"
-            )
+            why = "of which a draw of all sources has fewer rows"
+            raise ValueError(f"arms.{name}.rows is one source, {why}: design.sizes has to be {ALL_ROWS}, all rows")
 
 
 def _check_design(experiment: Experiment) -> None:

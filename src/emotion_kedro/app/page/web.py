@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from emotion_kedro.app import views
 from emotion_kedro.app.own_table import tab
+from emotion_kedro.app.page import reviews, views
 
 HOSTS = ["127.0.0.1", "localhost"]
 """What the page may be called by: a site elsewhere whose name leads here is refused."""
@@ -70,7 +70,13 @@ REVIEWED = (
     "The next run of the experiment follows: what is rejected is refused, what is edited takes its new text. Its other "
     "filters look at all texts, accepted ones too. (In a file of your own they have to name <code>reviewed</code>.)"
 )
-SHOW = [("all", ""), ("undecided", views.UNDECIDED), ("accepted", "accept"), ("rejected", "reject"), ("edited", "edit")]
+SHOW = [
+    ("all", ""),
+    ("undecided", reviews.UNDECIDED),
+    ("accepted", "accept"),
+    ("rejected", "reject"),
+    ("edited", "edit"),
+]
 
 
 @click.command()
@@ -131,7 +137,7 @@ def page() -> Any:
     def report(experiment: str) -> Response:
         if experiment not in views.experiments():
             return PlainTextResponse("there is no such report", status_code=404)
-        return FileResponse(views.data_folder() / views.REPORTS / experiment / "report.html")
+        return FileResponse(views.data_folder() / reviews.REPORTS / experiment / "report.html")
 
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gr.themes.Default(**fonts)  # type: ignore[arg-type]  # its own fonts come from the internet
@@ -279,7 +285,7 @@ def _table(gr: Any) -> Refresh:
 def _review(gr: Any) -> Refresh:
     with gr.Row():
         experiment = gr.Dropdown([], label="Experiment")
-        show = gr.Dropdown(SHOW, value=views.UNDECIDED, label="Show")
+        show = gr.Dropdown(SHOW, value=reviews.UNDECIDED, label="Show")
         number = gr.Number(1, precision=0, minimum=1, label="Number")
     about = gr.HTML()
     # What is decided on, whatever other windows do to the list meanwhile.
@@ -294,7 +300,7 @@ def _review(gr: Any) -> Refresh:
     def decided(
         decision: str, name: str, shown: str, place: int | None, edited: str, decided_on: tuple[str, str]
     ) -> Any:
-        views.decide(name, *decided_on, decision, edited)
+        reviews.decide(name, *decided_on, decision, edited)
         # The next one takes its number where what is decided leaves the list.
         return views.shown_at(name, shown, place if shown else (place or 1) + 1)
 
