@@ -165,6 +165,12 @@ def test_a_file_gets_a_row_for_each_of_its_rows(model: EmotionModel, ending: str
     np.testing.assert_allclose(table.filter(regex="^p_").iloc[0].sum(), 1.0, atol=1e-6)
 
 
+def test_a_carriage_return_within_a_text_breaks_no_row(model: EmotionModel, tmp_path: Path) -> None:
+    pd.DataFrame({"text": [f"{JOY}\rand more", FEAR]}).to_parquet(tmp_path / "in.parquet")
+    predict_file(model, tmp_path / "in.parquet", tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["text"].tolist() == [f"{JOY}\rand more", FEAR]
+
+
 def test_any_table_that_try_reads_is_predicted_and_bad_rows_are_counted(model: EmotionModel, tmp_path: Path) -> None:
     repeated = [(JOY, "用"), (f"{FEAR},\nand more", "x"), (f"a {JOY}", "用")] * 3
     rows = [(f"{text} {number}", mood) for number, (text, mood) in enumerate(repeated)]

@@ -161,11 +161,9 @@ def written(generator: str, label: str, count: int, seed: int) -> str:
     note = f"{sum(each.kept for each in candidates)} of {int(count)} kept. "
     if left := int(count) - len(candidates):
         note += f"{left} left out: without a word, or a copy of a held-out text. "
-    if not candidates:
-        pass
-    elif any(each.probability >= 0 for each in candidates):
+    if any(each.probability >= 0 for each in candidates):
         note += f"The figure is the probability that the classifier gives to {label}."
-    else:
+    elif candidates:
         note += f"No run has kept a classifier of {experiment}: none has read them."
     was_filtered = any(each.by_filter for each in candidates)
     legend = f"<p class='note'>{escape(LEGEND)}</p>" if was_filtered else ""
