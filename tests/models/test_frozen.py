@@ -163,9 +163,11 @@ def test_losses_and_parameters_are_those_of_the_whole_model(kind: str, cpu: Devi
     losses, trained = losses_of(kind, cpu, keep=True)
     assert losses == pytest.approx(plain, abs=1e-4)  # texts stand beside others, and are padded to another length
     assert len(set(losses)) == len(losses)
-    # A bias of keys has no gradient but rounding, which Adam blows up.
+    start = dict(MODELS[kind]().named_parameters())
+    # Adam blows up the rounding of a gradient near zero: all of it of a bias of keys, a number here and there elsewhere
     for name in [name for name in trained if not name.endswith(("key.bias", "k_proj.bias", "c_attn.bias"))]:
-        torch.testing.assert_close(trained[name], plainly[name], atol=1e-4, rtol=1e-3)
+        moved = plainly[name] - start[name].detach()
+        assert (trained[name] - plainly[name]).norm() <= 0.05 * moved.norm(), name
 
 
 @pytest.mark.parametrize("kind", MODELS)
