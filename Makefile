@@ -20,7 +20,7 @@ STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_th
 # Measured on one core: tuning a generator 1.05 times as fast, fine-tuning an encoder 1.03 times.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=67108864 MALLOC_TRIM_THRESHOLD_=2147483648
 
-.PHONY: help install augment reference study quick test chaos lint viz site app mlflow data docs notebooks clean
+.PHONY: help install augment reference study quick test long chaos lint viz site app mlflow data docs notebooks clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,8 +51,11 @@ reference study: $(READY)
 quick: $(READY) ## the fast tests, in less than a minute
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(READY) ## the tests, but for those of make long
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+long: $(READY) ## tests of Ray's clusters and of runs that are killed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long
 
 chaos: N = 100
 chaos: $(READY) ## runs that are killed at random moments, N of them, beside undisturbed ones: make chaos N=100 RUNNER=ray

@@ -47,6 +47,14 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(NO_MODELS, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a cluster and of killed runs take half the time of all, and run with ``make long``."""
+    for item in items:
+        if any(mark.args[:1] in {("ray",), ("chaos",)} for mark in item.iter_markers("xdist_group")):
+            item.add_marker("long")
+
+
 @pytest.fixture(autouse=True)
 def handlers_stay() -> Iterator[None]:
     """What a test leaves to signals, the tests after it meet: training holds them by what it finds."""
