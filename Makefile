@@ -49,7 +49,7 @@ reference study: $(READY)
 	    $(BIN)/kedro run --pipelines=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
 
 quick: $(READY) ## the fast tests, in less than a minute
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not long"
 
 test: $(READY) ## the tests, but for those of make long
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
