@@ -48,7 +48,7 @@ reference study: $(READY)
 	for name in $(NAMES); do \
 	    $(BIN)/kedro run --pipelines=$$name --env=real --params=raw_root="$(RAW_ROOT)" || exit 1; done
 
-quick: $(READY) ## the fast tests, in less than a minute
+quick: $(READY) ## the fast tests
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not long"
 
 test: $(READY) ## the tests, but for those of make long
