@@ -51,7 +51,7 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a cluster and of killed runs take half the time of all, and run with ``make long``."""
     for item in items:
-        if any(mark.args[:1] in {("ray",), ("chaos",)} for mark in item.iter_markers("xdist_group")):
+        if any(mark.args[:1] in {("ray",), ("chaos",), ("killed",)} for mark in item.iter_markers("xdist_group")):
             item.add_marker("long")
 
 

@@ -105,6 +105,7 @@ def _become(order: dict[str, Any]) -> None:
     for number, file in enumerate(order["files"]):
         os.dup2(os.open(file, os.O_APPEND | os.O_CREAT | (os.O_RDWR if number else os.O_RDONLY)), number)
     sys.stdin = io.TextIOWrapper(io.FileIO(0), encoding="utf-8")
+    os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes milliseconds for each of thousands
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])

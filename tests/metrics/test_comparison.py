@@ -172,3 +172,11 @@ def test_gains_by_label_are_those_of_macro_f1_taken_apart(predictions_of: Invent
     assert gains["difference"].mean() == pytest.approx(macro)
     assert (gains["low"] < gains["difference"]).all()
     assert gains["rows"].tolist() == [40, 40, 40]
+
+
+def test_holm_holds_each_against_those_that_are_left_and_keeps_what_is_no_comparison() -> None:
+    p_values = pd.Series([0.01, 0.04, np.nan, 0.03, 0.005], index=["a", "b", "b", "c", "d"])
+    expected = pd.Series([0.03, 0.06, np.nan, 0.06, 0.02], index=p_values.index)
+    pd.testing.assert_series_equal(holm(p_values), expected)
+    assert holm(pd.Series([0.6, 0.7])).tolist() == [1.0, 1.0]
+    assert holm(pd.Series([np.nan])).isna().all()

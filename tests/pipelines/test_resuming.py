@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from project_folder import Project, tiny_experiments
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("augment")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
 
 SLOW_TRAINING = {"steps": 60, "batch_size": 8, "learning_rate": 1.0e-3, "evaluate_every": 20, "checkpoint_every": 0}
 

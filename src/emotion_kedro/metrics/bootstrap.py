@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.losses import losses_of
@@ -300,10 +300,8 @@ def share_interval(
     percentile = interval(values, data_seeds, evaluation)
     if percentile.estimate not in {0.0, 1.0} or percentile.low != percentile.high:
         return percentile
-    from statsmodels.stats.proportion import proportion_confint
-
     count = int(clusters_of(record_ids, groups).max()) + 1
-    low, high = proportion_confint(percentile.estimate * count, count, 1 - evaluation.level, method="wilson")
+    wilson = stats.binomtest(round(percentile.estimate * count), count).proportion_ci(evaluation.level, "wilson")
     # It ends at the share itself, but for what rounding leaves.
-    low, high = (percentile.estimate, high) if percentile.estimate == 0.0 else (low, percentile.estimate)
+    low, high = (0.0, wilson.high) if percentile.estimate == 0.0 else (wilson.low, 1.0)
     return Interval(percentile.estimate, float(low), float(high))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from emotion_kedro.config.base import ALL, ALL_ROWS, LEARNER
 from emotion_kedro.config.evaluation import EvaluationConfig
@@ -230,8 +229,8 @@ def p_value_of(gain: Interval, differing: int) -> float:
 
 def holm(p_values: pd.Series) -> pd.Series:
     """Return Holm's (1979) adjusted p-values; what is NaN is no comparison and stays."""
-    compared = p_values.notna()
-    adjusted = p_values.astype(np.float64).copy()
-    if compared.any():
-        adjusted[compared] = multipletests(p_values[compared].astype(np.float64), method="holm")[1]
-    return adjusted
+    adjusted = p_values.to_numpy(np.float64, copy=True)
+    rising = np.argsort(adjusted)[: p_values.count()]  # NaN comes last
+    # The smallest is held against all of them, the next against one fewer, and none is below one before it.
+    adjusted[rising] = np.maximum.accumulate(adjusted[rising] * np.arange(len(rising), 0, -1)).clip(max=1.0)
+    return pd.Series(adjusted, p_values.index, name=p_values.name)
