@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from emotion_kedro.app.model import EmotionModel, load_model
@@ -283,16 +282,18 @@ def _predicted(
     texts = given[column].tolist()
     filled = [place for place, text in enumerate(texts) if model.cleaned(text).strip()]
     predictions = model.predict([texts[place] for place in filled], abstain=abstain)
-    read: dict[str, list[Any]] = {
-        "predicted": _spread([prediction.label or "" for prediction in predictions], filled, len(texts), ""),
-        "probability": _spread([prediction.probability for prediction in predictions], filled, len(texts), np.nan),
+    columns: dict[str, list[Any]] = {
+        "predicted": [prediction.label or "" for prediction in predictions],
+        "probability": [prediction.probability for prediction in predictions],
     }
     for label in model.labels:
-        values = [prediction.probabilities[label] for prediction in predictions]
-        read[f"{PROBABILITY_PREFIX}{label}"] = _spread(values, filled, len(texts), np.nan)
+        columns[f"{PROBABILITY_PREFIX}{label}"] = [prediction.probabilities[label] for prediction in predictions]
+    # Typed where no row has a prediction, too: what is written in pieces has the same columns in each.
+    types = {name: "str" if name == "predicted" else "float64" for name in columns}
+    read = pd.DataFrame(columns, given.index[filled]).astype(types).reindex(given.index).fillna({"predicted": ""})
     given_columns = given.rename(columns=lambda name: _free_name(name, {"row", *read}, given.columns))
     rows = pd.DataFrame({"row": given.index + 1}, index=given.index)
-    table = pd.concat([rows, given_columns, pd.DataFrame(read, index=given.index)], axis=1).reset_index(drop=True)
+    table = pd.concat([rows, given_columns, read], axis=1).reset_index(drop=True)
     return table, {
         "rows": len(texts),
         "empty": len(texts) - len(filled),
@@ -307,10 +308,3 @@ def _free_name(name: str, used: Collection[str], others: Collection[str]) -> str
     while free in used or (free != name and free in others):
         free += "_in"
     return free
-
-
-def _spread(values: list[Any], places: list[int], length: int, missing: Any) -> list[Any]:
-    spread = [missing] * length
-    for place, value in zip(places, values, strict=True):
-        spread[place] = value
-    return spread

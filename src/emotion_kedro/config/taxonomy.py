@@ -142,17 +142,12 @@ class TaxonomyConfig(Config):
         Args:
             label: one of the taxonomy.
             sentence: with ``{label}`` where the word goes, or ``{description}``; None: that of the prompt.
-
-        Raises:
-            ValueError: if the sentence has no place for either.
         """
         sentence = self.prompt.template if sentence is None else sentence
         if DESCRIPTION in sentence:
             config = self.labels[label]
             texts = filter(None, (text.strip() for text in (config.description if config else "").split(";")))
             return tuple(sentence.replace(DESCRIPTION, text) for text in texts)
-        if LABEL not in sentence:
-            raise ValueError(f"the template {sentence!r} has no {LABEL} in it")
         return tuple(sentence.replace(LABEL, word) for word in self.words(label))
 
     @classmethod

@@ -71,11 +71,6 @@ class TrainingConfig(Config):
         """Return how many of so many steps, the last ones, are averaged."""
         return math.ceil(round(self.averaged_share * steps, 6))  # .07 of 100 steps is a little more than 7
 
-    @property
-    def length(self) -> str:
-        """The length in words."""
-        return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"
-
 
 class ScratchConfig(SmallTransformerConfig):
     """A small GPT-2 with its own byte-level BPE, trained on texts of the experiment before any label is learned."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emotion_kedro.storage.chunks import as_strings, bytes_of
+from emotion_kedro.storage.chunks import as_strings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,51 +41,21 @@ _LINK_REMAINS = re.compile(
 )
 _MENTION = re.compile(r"(?<![A-Za-z0-9_.])@\w+")  # the look-behind spares e-mail addresses
 
-_MARKS = {"unescape_html": b"&", "drop_links": b"/", "drop_mentions": b"@", "mask_mentions": b"@"}
-"""A byte without which a step leaves a text as it is; ``drop_links`` needs it or one of :data:`_LINK_WORDS`."""
-_NOT_PRINTABLE = frozenset({"drop_broken_characters", "collapse_space"})
-"""Steps that look for what is not printable ASCII, among other things or for nothing else."""
-_LINK_WORDS = (b"www.", b"href", b"src")
-_LONG_S = 0xC5
-"""The first byte of U+017F, which is an s to whoever ignores the case of letters."""
-SCANNED_AT_ONCE = 1 << 16
-"""Bytes: what is made of them on the way stays in the cache of the processor."""
+_TRIGGERS = {
+    "unescape_html": "&",
+    "drop_broken_characters": "[^ -~]",
+    "drop_links": r"/|(?i:www\.|href|src)",
+    "drop_mentions": "@",
+    "mask_mentions": "@",
+    "collapse_space": "^ | $|  |[^ -~]",
+}
+"""A pattern without which a step leaves a text as it is; cheap to look for, and some of what has it stays too."""
 
 
 def _holds(texts: pd.Series, *steps: str) -> np.ndarray:
     """Mask of the rows that one of the steps may change, and of some others: no Python for each."""
-    codes, starts = bytes_of(as_strings(texts))
-    parts = range(0, len(codes), SCANNED_AT_ONCE)
-    # The longest of what is looked for may begin at the end of one part.
-    places = [start + _places(codes[start : start + SCANNED_AT_ONCE + 3], steps) for start in parts]
-    if "collapse_space" in steps and len(codes):
-        ends = np.minimum(np.append(starts[:-1], starts[1:] - 1), len(codes) - 1)
-        places.append(ends[codes[ends] == ord(" ")])
-    mask = np.zeros(len(texts), dtype=bool)
-    mask[np.searchsorted(starts, np.concatenate([np.empty(0, np.int64), *places]), side="right") - 1] = True
-    return mask
-
-
-def _places(codes: np.ndarray, steps: Collection[str]) -> np.ndarray:
-    """Return where in some bytes there may be something to do."""
-    suspect = np.zeros(len(codes), dtype=bool)
-    if not _NOT_PRINTABLE.isdisjoint(steps):
-        suspect |= codes - ord(" ") > ord("~") - ord(" ")  # of unsigned bytes: those before the space, too
-    for mark in {_MARKS[step] for step in steps if step in _MARKS}:
-        suspect |= codes == ord(mark)
-    if "collapse_space" in steps:
-        space = codes == ord(" ")
-        suspect[1:] |= space[1:] & space[:-1]
-    if "drop_links" not in steps:
-        return np.flatnonzero(suspect)
-    suspect |= codes == _LONG_S
-    small = codes | 0x20  # of a letter the small one
-    begins, follows = small[:-1], small[1:] == ord("r")
-    follows &= (begins == ord("h")) | (begins == ord("s"))
-    w = small == ord("w")
-    follows |= w[:-1] & w[1:]
-    words = [place for place in np.flatnonzero(follows) if small[place : place + 4].tobytes().startswith(_LINK_WORDS)]
-    return np.append(np.flatnonzero(suspect), np.array(words, np.int64))
+    pattern = "|".join(_TRIGGERS[step] for step in steps)
+    return np.asarray(pc.match_substring_regex(as_strings(texts), pattern), dtype=bool)
 
 
 def unescape_html(text: str) -> str:
@@ -171,10 +141,5 @@ def _applied(texts: pd.Series, steps: Sequence[str]) -> pd.Series:
 
 def is_filled(texts: pa.LargeStringArray) -> np.ndarray:
     """Return of each text whether it holds more than white space."""
-    codes, starts = bytes_of(texts)
-    filled = starts[1:] > starts[:-1]
-    first = np.append(codes, np.uint8(0))[starts[:-1]]
-    unsure = filled & ((first <= ord(" ")) | (first > ord("~")))  # what begins with a letter is more
-    if unsure.any():
-        filled[unsure] = np.asarray(pc.binary_length(pc.utf8_trim_whitespace(texts.filter(pa.array(unsure))))) > 0
-    return filled
+    is_longer = pc.greater(pc.binary_length(texts), 0)
+    return np.asarray(pc.and_not(is_longer, pc.utf8_is_space(texts)), dtype=bool)

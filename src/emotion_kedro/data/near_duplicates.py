@@ -47,9 +47,6 @@ _ASCII = bytes(
 ).ljust(256, b"\0")
 HASHED_AT_ONCE = 4096
 """Texts: what is made of them on the way stays in the cache of the processor."""
-_STEP = 0x9E3779B97F4A7C15
-_STEP_BACK = pow(_STEP, -1, 2**64)
-_MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def normalise(texts: pd.Series) -> pd.Series:
@@ -66,7 +63,8 @@ def text_hashes(texts: pd.Series | pa.Array) -> np.ndarray:
     """Return a hash of each text, as it is once normalised: (texts,) of uint64, the same in every process."""
     column = as_strings(texts)
     parts = range(0, len(column), HASHED_AT_ONCE)
-    hashes = [_hashes(_normal_texts(column.slice(start, HASHED_AT_ONCE))) for start in parts]
+    normal = (_normal_texts(column.slice(start, HASHED_AT_ONCE)).to_numpy(zero_copy_only=False) for start in parts)
+    hashes = [pd.util.hash_array(texts, categorize=False) for texts in normal]
     return np.concatenate([np.empty(0, np.uint64), *hashes])
 
 
@@ -104,48 +102,6 @@ def _without(codes: np.ndarray, starts: np.ndarray, gone: np.ndarray) -> tuple[n
     if not gone.any():
         return codes, starts
     return codes[~gone], starts - np.searchsorted(np.flatnonzero(gone), starts)
-
-
-def _hashes(texts: pa.LargeStringArray) -> np.ndarray:
-    """Hash texts eight bytes at a time.
-
-    Each is filled up with zeros to whole words. The words, mixed, are the coefficients of a polynomial modulo 2**64,
-    which begins for each text where it stands among the others and is brought back by a power of the inverse.
-    """
-    lengths = np.diff(bytes_of(texts)[1])
-    filled = pc.binary_join_element_wise(texts, _FILLING.take(pa.array(7 - (lengths & 7))), _NOTHING)
-    words = bytes_of(filled)[0].view(np.uint64)
-    first = np.cumsum((lengths >> 3) + 1) - (lengths >> 3) - 1
-    steps, steps_back = _powers(_STEP, len(words)), _powers(_STEP_BACK, len(words))
-    hashes = np.add.reduceat(_mixed(words) * steps[: len(words)], first) * steps_back[first]
-    return _mixed(hashes + lengths.astype(np.uint64))
-
-
-_FILLING = pa.array(["\0" * (number + 1) for number in range(8)], pa.large_string())
-_NOTHING = pa.scalar("", pa.large_string())
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Spread every bit of 64 over the others; two numbers never become one."""
-    numbers = numbers * np.uint64(_STEP)
-    numbers ^= numbers >> np.uint64(32)
-    numbers *= _MIX
-    numbers ^= numbers >> np.uint64(29)
-    return numbers
-
-
-_KEPT_POWERS: dict[int, np.ndarray] = {}
-MOST_KEPT = 2**20
-"""Powers of a number that are kept for the next texts, at most: 8 MB."""
-
-
-def _powers(base: int, number: int) -> np.ndarray:
-    """Return at least so many powers of a number, modulo 2**64, from the first on."""
-    powers = _KEPT_POWERS.get(base, np.empty(0, np.uint64))
-    if len(powers) < number:
-        powers = np.multiply.accumulate(np.full(2 * number, base, np.uint64))
-        _KEPT_POWERS[base] = powers[:MOST_KEPT].copy()
-    return powers
 
 
 def _normal(text: str) -> str:

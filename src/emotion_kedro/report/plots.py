@@ -15,7 +15,7 @@ import pandas as pd
 
 from emotion_kedro.config.base import ALL, ALL_ROWS
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS
-from emotion_kedro.metrics.runs import BASELINE
+from emotion_kedro.metrics.runs import BASELINE, kept_runs
 from emotion_kedro.report.figures import (
     BLUE,
     GREEN,
@@ -269,9 +269,7 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
     figure = new_figure((side + 0.4) * len(names) + 2.4, side + 1.7)
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, arm in zip(grid, names, strict=True):
-        table = tables[tables["arm"] == arm]
-        table = table[table["learner"] == table["learner"].iloc[0]]
-        table = table[table["size"] == _largest(table["size"])]
+        table = kept_runs(tables[tables["arm"] == arm])
         counts = table.pivot(index="label", columns="predicted", values="rows").loc[labels, labels].to_numpy()
         image = _draw_confusion(axes, counts, labels)
         axes.set_title(short(arm), color=INK, fontsize=10)
@@ -283,10 +281,6 @@ def confusion_plot(confusion: pd.DataFrame, arms: Sequence[str] = ()) -> bytes:
     bar.ax.tick_params(colors=INK, labelsize=8)
     bar.outline.set_visible(False)
     return png(figure)
-
-
-def _largest(sizes: pd.Series) -> int:
-    return ALL_ROWS if (sizes == ALL_ROWS).any() else int(sizes.max())
 
 
 def _draw_confusion(axes: Axes, counts: np.ndarray, labels: Sequence[str]) -> Any:

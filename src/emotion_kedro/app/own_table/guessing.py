@@ -163,10 +163,7 @@ def _assert_no_title(path: Path, config: SourceConfig, names: list[str]) -> None
     numbered = config.model_copy(update={"column_names": tuple(numbers), "text_column": numbers[1]})
     for chunk in itertools.islice(read_columns(path, numbered, numbers[1:]), 1):
         if (chunk != "").mean().max() > DIFFERENT:
-            raise SourceError(
-                f"{path}: several columns have no name in the first row; if the header stands further down, delete "
-                "what is above it"
-            )
+            reader_errors.check_columns(path, [""], names)  # says so
 
 
 def _assert_no_mistake(path: Path, columns: Mapping[str, _Column], text: str | None, label: str | None) -> None:

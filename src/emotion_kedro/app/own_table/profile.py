@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from emotion_kedro.config.base import HAN
 from emotion_kedro.config.data import NearDuplicateConfig, SamplingConfig, SourceConfig, SplitConfig
@@ -49,7 +50,6 @@ _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 _COMMON = {name: frozenset(words.split()) for name, words in COMMONEST.items()}
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,12 @@ def profile_source(source: SourceConfig, cleaning: Sequence[str] = ("collapse_sp
     """
     lenient = source.model_copy(update={"bad_rows": "drop", "unknown_labels": "drop"})
     folder = Path(source.files[0]).parent  # files are named as seen from it
-    pieces, report = _exhausted(read_source(folder, "table", lenient, cleaning))
-    records = frame_of(pieces)
+    report: dict[str, Any] = {}
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        report.update((yield from read_source(folder, "table", lenient, cleaning)))
+
+    records = frame_of(pieces())
     is_test = records["split"] == "test"
     free, held = (records[part].reset_index(drop=True) for part in (~is_test, is_test))
     taught = held["label"].isin(free["label"])
@@ -205,16 +209,6 @@ def _counted(labels: dict[str, int]) -> str:
     """Return labels with their counts, as many as can be read at a glance."""
     some = ", ".join(f"{label} {count:,}" for label, count in list(labels.items())[:SHOWN])
     return some + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")
-
-
-def _exhausted(pieces: Generator[T, None, dict[str, Any]]) -> tuple[list[T], dict[str, Any]]:
-    """Return what a generator yields, and what it returns."""
-    parts = []
-    while True:
-        try:
-            parts.append(next(pieces))
-        except StopIteration as end:
-            return parts, end.value
 
 
 def _left_out(dropped: dict[str, Any]) -> dict[str, int]:

@@ -26,15 +26,15 @@ class Team:
         part = rows[self.rank :: self.size]
         return part if len(part) else rows[:1]
 
-    def assert_agree(self, number: int, what: str) -> None:
-        """Raise a RuntimeError unless the number is the same in every process."""
+    def assert_agree(self, step: int) -> None:
+        """Raise a RuntimeError unless all processes go on from the same step."""
         import torch
 
         if self.size > 1:
-            numbers: list[int] = [0] * self.size
-            torch.distributed.all_gather_object(numbers, number)
-            if len(set(numbers)) > 1:
-                raise RuntimeError(f"{what} differs between the processes of a training: {numbers}")
+            steps: list[int] = [0] * self.size
+            torch.distributed.all_gather_object(steps, step)
+            if len(set(steps)) > 1:
+                raise RuntimeError(f"the step to go on from differs between the processes of a training: {steps}")
 
     def backward(
         self, loss: torch.Tensor, targets: int, tokens: int, parameters: Iterable[torch.Tensor]

@@ -151,7 +151,7 @@ def _take_share(given: dict[str, Any]) -> None:
     team = Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
     training = Training(**given, team=team)
     training.resume(checkpoints)
-    team.assert_agree(training.log.steps, "the step to go on from")
+    team.assert_agree(training.log.steps)
     training.take_steps(checkpoints)
     training.save(checkpoints)
     torch.distributed.barrier()

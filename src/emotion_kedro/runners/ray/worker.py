@@ -168,23 +168,13 @@ def plugins_to_send(hooks: Any) -> list[Any]:
     Raises:
         TypeError: naming one that cannot be sent.
     """
-    registered = [*project.settings.HOOKS, *(plugin for plugin, _ in _entry_points(hooks))]
-    plugins = [plugin for plugin in _plugins(hooks) if not any(plugin is other for other in registered)]
+    if hooks is None or type(hooks).__name__ == "_NullPluginManager":
+        return []
+    registered = [*project.settings.HOOKS, *(plugin for plugin, _ in hooks.list_plugin_distinfo()), None]
+    plugins = [plugin for _, plugin in hooks.list_name_plugin() if not any(plugin is other for other in registered)]
     for plugin in plugins:
         try:
             ray.cloudpickle.dumps(plugin)
         except Exception as error:
             raise TypeError(f"the hooks {plugin!r} cannot be sent to workers ({error}); name them in HOOKS") from error
     return plugins
-
-
-def _plugins(hooks: Any) -> list[Any]:
-    return [plugin for _, plugin in hooks.list_name_plugin() if plugin is not None] if _is_manager(hooks) else []
-
-
-def _entry_points(hooks: Any) -> list[Any]:
-    return list(hooks.list_plugin_distinfo()) if _is_manager(hooks) else []
-
-
-def _is_manager(hooks: Any) -> bool:
-    return type(hooks).__name__ != "_NullPluginManager" and hooks is not None
