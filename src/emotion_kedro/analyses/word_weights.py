@@ -72,7 +72,7 @@ def attribute_words(
     encoded = _encode(classifier, texts)
     weights_of: dict[int, TextWeights] = {}
     classifier.model.eval()
-    for rows in by_length(np.array([len(text.ids) for text in encoded]), ROWS):
+    for rows in by_length([text.ids for text in encoded], ROWS):
         chosen = [encoded[row] for row in rows]
         for row, weights in zip(
             rows, _attribute(classifier, chosen, device=device, steps=steps, empty=empty), strict=True

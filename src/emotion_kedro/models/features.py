@@ -184,7 +184,7 @@ class EncoderFeatures:
         encoder = self._opened()
         keys, texts = list(missing), list(missing.values())
         encoded = encoder.encode(texts)
-        parts = by_length(np.array([len(ids) for ids in encoded]), PART)
+        parts = by_length(encoded, PART)
         if self.store is not None and len(parts) > 1:
             keep = partial(_keep_features, self.config, self.store, self.device)
             with elsewhere(keep, [[texts[row] for row in rows] for rows in parts]) as given_away:
@@ -246,7 +246,7 @@ class MeanEncoder:
 
         result = np.empty((len(encoded), self.width), dtype=np.float32)
         with torch.inference_mode():
-            for rows in by_length(np.array([len(ids) for ids in encoded]), INFERENCE_ROWS):
+            for rows in by_length(encoded, INFERENCE_ROWS):
                 ids, mask = pad([encoded[row] for row in rows], padding=self.tokenizer.pad_token_id)
                 batch = self.device.put({"input_ids": ids, "attention_mask": mask})
                 with self.device.autocast():

@@ -163,7 +163,7 @@ class FrozenPart:
         for module in self.modules:
             module.eval()
         encoded = [np.frombuffer(row, dtype=np.int64) for row in rows]
-        for chosen in by_length(np.array([len(ids) for ids in encoded]), ROWS):
+        for chosen in by_length(encoded, ROWS):
             filled = chosen if len(chosen) >= LEAST_ROWS else np.resize(chosen, LEAST_ROWS)
             with torch.no_grad(), self.device.autocast():
                 states = _reaching(self.lowest, self.run, [encoded[row].tolist() for row in filled]).float()

@@ -129,7 +129,7 @@ class LanguageModel:
 
         kept = kept or KeptStates()
         loss = kept.loss(self.loss)
-        batches = by_length(np.array([len(row) for row in encoded]), batch_size)
+        batches = by_length(encoded, batch_size)
         predicted = [sum(len(encoded[row]) - 1 for row in rows) for rows in batches]
         losses = []
         self.model.eval()

@@ -229,8 +229,7 @@ def _validation(
     encoded = masked.encode(texts, max_tokens=config.max_tokens)
     collate = masked.collator(config.masked_share, seed=config.seed)
     batches = [
-        dict(collate([{"input_ids": encoded[row]} for row in rows]))
-        for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS)
+        dict(collate([{"input_ids": encoded[row]} for row in rows])) for rows in by_length(encoded, INFERENCE_ROWS)
     ]
 
     def loss() -> float:

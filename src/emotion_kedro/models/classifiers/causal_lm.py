@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,11 @@ from emotion_kedro.models.language_models import (
 )
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import open_tokenizer
-from emotion_kedro.models.training import TrainingLog, by_length, pad
+from emotion_kedro.models.training import TrainingLog, pad
 from emotion_kedro.storage.cache import Cache
 
-INFERENCE_ROWS = 32
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass
@@ -76,24 +77,20 @@ class CausalLMClassifier(PromptedClassifier):
         model = load_language_model(resolve(directory), device).model
         return cls._opened(model, directory, reference=reference_in(directory))
 
-    def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
-        """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
+    def reader(self) -> Callable[[dict[str, Any]], Reading]:
+        """Return what reads a batch; the question is read once for all of them."""
+        question = read_question(self.model, self.question)
+        return lambda batch: Reading(self.model, question, batch["input_ids"], batch["attention_mask"])
+
+    def likelihoods_of(self, read: Reading) -> torch.Tensor:
+        """Return the summed log-probability of the tokens of each label's word, (rows, labels), in nats."""
         import torch
 
-        def of(reading: Reading) -> torch.Tensor:
-            return torch.stack([reading.log_likelihood(word) for word in self.verbalisers.tokens], dim=1)
+        return torch.stack([read.log_likelihood(word) for word in self.verbalisers.tokens], dim=1)
 
-        return self._read(texts, np.empty((len(texts), len(self.labels))), of, device)
-
-    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
-        """Return the label whose word begins with the most probable next token of the whole vocabulary.
-
-        Empty where it begins no label's word, or those of several. This is the report's way.
-        """
-        answers = self._read(
-            texts, np.empty(len(texts), dtype=np.int64), lambda reading: reading.following.argmax(dim=1), device
-        )
-        return self.verbalisers.named(answers.tolist(), self.labels)
+    def likeliest_of(self, read: Reading) -> torch.Tensor:
+        """Return the most probable next token of the whole vocabulary, (rows,)."""
+        return read.following.argmax(dim=1)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of what follows the question: the text, cut to ``max_tokens``, and the cue."""
@@ -113,20 +110,6 @@ class CausalLMClassifier(PromptedClassifier):
             Reference(self.reference).save(directory)
         usage = PROMPTED if self.reference is None else UNCHANGED
         self._save_beside(directory, usage=usage, tag="text-generation")
-
-    def _read(self, texts: Sequence[str], result: Any, of: Callable[[Reading], Any], device: Device) -> Any:
-        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
-        import torch
-
-        encoded = self.encode(texts)
-        self.model.eval()
-        with torch.inference_mode(), device.autocast():
-            question = read_question(self.model, self.question)
-            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
-                batch = device.put(self.batch([encoded[row] for row in rows]))
-                reading = Reading(self.model, question, batch["input_ids"], batch["attention_mask"])
-                result[rows] = of(reading).cpu().numpy()
-        return result
 
 
 def answers_of(classifier: CausalLMClassifier, targets: NDArray[np.int64]) -> list[list[int]]:

@@ -74,7 +74,7 @@ class EncoderClassifier:
         result = np.empty((len(texts), len(self.labels)))
         self.model.eval()
         with torch.inference_mode():
-            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
+            for rows in by_length(encoded, INFERENCE_ROWS):
                 batch = device.put(self.batch([encoded[row] for row in rows]))
                 with device.autocast():
                     logits = self.model(**batch).logits

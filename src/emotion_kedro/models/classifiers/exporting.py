@@ -95,7 +95,7 @@ def open_onnx(classifier: EncoderClassifier, file: Path) -> Read:
     def read(texts: Sequence[str]) -> np.ndarray:
         encoded = classifier.encode(texts)
         result = np.empty((len(texts), len(classifier.labels)))
-        for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
+        for rows in by_length(encoded, INFERENCE_ROWS):
             batch = classifier.batch([encoded[row] for row in rows])
             (logits,) = session.run([LOGITS], {name: tensor.numpy() for name, tensor in batch.items()})
             result[rows] = softmax(logits, axis=-1)

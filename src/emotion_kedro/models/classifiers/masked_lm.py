@@ -7,13 +7,12 @@ whole vocabulary at one mask, is kept beside it as :meth:`MaskedLMClassifier.fre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emotion_kedro.config.models import MaskedLMConfig
 from emotion_kedro.data.lexicon import lexicon_words
@@ -25,13 +24,11 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.masked_lms import head_of, open_masked
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.tokenizers import keep_whole
-from emotion_kedro.models.training import TrainingLog, by_length, pad
+from emotion_kedro.models.training import TrainingLog, pad
 from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     import torch
-
-INFERENCE_ROWS = 32
 
 
 @dataclass
@@ -66,20 +63,6 @@ class MaskedLMClassifier(PromptedClassifier):
         model, _ = open_masked(str(directory), device)
         return cls._opened(model, directory)
 
-    def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
-        """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
-        return self._read(texts, np.empty((len(texts), len(self.labels))), self.likelihoods_of, device)
-
-    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
-        """Return the label whose word begins with the most probable token of the whole vocabulary at one mask.
-
-        Empty where it begins no label's word, or those of several. This is the report's way.
-        """
-        answers = self._read(
-            texts, np.empty(len(texts), dtype=np.int64), lambda batch: self.scores(batch, 1)[:, 0].argmax(dim=1), device
-        )
-        return self.verbalisers.named(answers.tolist(), self.labels)
-
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids up to where the masks are to come; of a text at most ``max_tokens`` are kept."""
         return [[*self.before, *ids[: self.max_tokens], *self.cue] for ids in self._ids(texts)]
@@ -90,9 +73,9 @@ class MaskedLMClassifier(PromptedClassifier):
         return {"input_ids": ids, "attention_mask": attention}
 
     def likelihoods_of(self, batch: dict[str, Any]) -> torch.Tensor:
-        """Return what :meth:`log_likelihoods` does, of a batch, (rows, labels), with its gradient.
+        """Return the summed log-probability of the tokens of each label's word, (rows, labels), in nats.
 
-        One pass for each number of tokens that a word may have: all words of that length share it.
+        With its gradient. One pass for each number of tokens that a word may have: all words of that length share it.
         """
         import torch
 
@@ -107,6 +90,10 @@ class MaskedLMClassifier(PromptedClassifier):
             )  # (rows, these labels)
             columns |= dict(zip(labels, likelihoods.unbind(dim=1), strict=True))
         return torch.stack([columns[label] for label in range(len(self.labels))], dim=1)
+
+    def likeliest_of(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Return the most probable token of the whole vocabulary at one mask, (rows,)."""
+        return self.scores(batch, 1)[:, 0].argmax(dim=1)
 
     def scores(self, batch: dict[str, Any], masks: int) -> torch.Tensor:
         """Return the log-probability of each token at each of so many masks, (rows, masks, vocabulary), in nats."""
@@ -130,17 +117,6 @@ class MaskedLMClassifier(PromptedClassifier):
         """Write weights, tokenizer, prompt, notes and a card."""
         self.model.save_pretrained(directory)
         self._save_beside(directory, usage=FILLED, tag="fill-mask")
-
-    def _read(self, texts: Sequence[str], result: Any, of: Callable[[dict[str, Any]], Any], device: Device) -> Any:
-        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
-        import torch
-
-        encoded = self.encode(texts)
-        self.model.eval()
-        with torch.inference_mode(), device.autocast():
-            for rows in by_length(np.array([len(row) for row in encoded]), INFERENCE_ROWS):
-                result[rows] = of(device.put(self.batch([encoded[row] for row in rows]))).cpu().numpy()
-        return result
 
 
 def with_masks(

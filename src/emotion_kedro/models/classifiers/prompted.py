@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,12 @@ from emotion_kedro.models.cards import classifier_card
 from emotion_kedro.models.classifiers.verbalisers import Verbalisers, label_probabilities
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.prompts import Prompt
+from emotion_kedro.models.training import by_length
 
+if TYPE_CHECKING:
+    import torch
+
+INFERENCE_ROWS = 32
 EMPTY_TEXTS = ("", "N/A", "[MASK]")
 """Texts without content, whose mean answer is what contextual calibration divides by (Zhao et al. 2021)."""
 
@@ -42,14 +47,55 @@ class PromptedClassifier(ABC):
         self.verbalisers = Verbalisers.build(self.tokenizer, self.prompt)
 
     @abstractmethod
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids that the model is given for each text; of a text at most ``max_tokens`` are kept."""
+
+    @abstractmethod
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return token ids and attention mask, each (rows, longest)."""
+
+    def reader(self) -> Callable[[dict[str, Any]], Any]:
+        """Return what reads a batch, for :meth:`likelihoods_of` and :meth:`likeliest_of`; as it is: they read it."""
+        return lambda batch: batch
+
+    @abstractmethod
+    def likelihoods_of(self, read: Any) -> torch.Tensor:
+        """Return the summed log-probability of the tokens of each label's word, (rows, labels), in nats."""
+
+    @abstractmethod
+    def likeliest_of(self, read: Any) -> torch.Tensor:
+        """Return the token of the whole vocabulary that is the most probable first one of an answer, (rows,)."""
+
     def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
+        return self._read(texts, np.empty((len(texts), len(self.labels))), self.likelihoods_of, device)
+
+    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
+        """Return the label whose word begins with the most probable token of the whole vocabulary.
+
+        Empty where it begins no label's word, or those of several. This is the report's way.
+        """
+        answers = self._read(texts, np.empty(len(texts), dtype=np.int64), self.likeliest_of, device)
+        return self.verbalisers.named(answers.tolist(), self.labels)
 
     def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
         baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
         likelihoods = self.log_likelihoods(texts, device=device)
         return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
+
+    def _read(self, texts: Sequence[str], result: Any, of: Callable[[Any], torch.Tensor], device: Device) -> Any:
+        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
+        import torch
+
+        encoded = self.encode(texts)
+        self.model.eval()
+        with torch.inference_mode(), device.autocast():
+            read = self.reader()
+            for rows in by_length(encoded, INFERENCE_ROWS):
+                batch = device.put(self.batch([encoded[row] for row in rows]))
+                result[rows] = of(read(batch)).cpu().numpy()
+        return result
 
     @classmethod
     def _opened(cls, model: Any, directory: Path, **more: Any) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,9 +54,9 @@ def _one_pass(lengths: np.ndarray, batch_size: int, random: np.random.Generator)
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def by_length(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+def by_length(rows: Sequence[Sized], batch_size: int) -> list[np.ndarray]:
     """Return batches that cover every row once, longest first, for inference (a lack of memory shows at once)."""
-    order = np.argsort(-lengths, kind="stable")
+    order = np.argsort([-len(row) for row in rows], kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
