@@ -5,6 +5,7 @@ Sources, label sets and experiments of one's own cost a YAML file: tests/pipelin
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -18,14 +19,15 @@ from emotion_kedro.config.augmentation import GENERATORS, GeneratorConfig, gener
 from emotion_kedro.config.base import Config, Kind
 from emotion_kedro.config.filters import FILTERS, filter_configs
 from emotion_kedro.config.models import LEARNERS, LearnerConfig, learner_config
+from emotion_kedro.config.resolution import resolve
 from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
 from emotion_kedro.pipelines.classification.nodes import compose_added, compose_real, fit_arm, fit_baselines
 from emotion_kedro.pipelines.generation.nodes import train_generator
+from emotion_kedro.pipelines.synthesis import nodes as synthesis
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates as draw_candidates_of
-from emotion_kedro.pipelines.synthesis.nodes import filter_candidates
 from emotion_kedro.runners.incremental.code import Sources
 from emotion_kedro.storage.cache import Cache
 
@@ -90,13 +92,48 @@ def test_a_filter(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decisions["reason"].tolist() == ["shouting", "kept"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["text.reset_index(drop=True)", "text.isna()", "text.map(lambda text: None)", "text.tolist()", "text[1:]"],
+)
+def test_a_filter_whose_answer_is_no_text_for_each_candidate_stops(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"def shouting(candidates, config, context):\n    text = candidates['text']\n    return {answer}\n"
+    (tmp_path / "mistaken.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mistaken", raising=False)
+    monkeypatch.setitem(FILTERS, "shouting", Kind(ShoutingFilter, "mistaken:shouting"))
+    texts = {"text": ["GO AWAY NOW", "go away now"], "label": "anger", "generator": "g"}
+    scored = score_candidates(pd.DataFrame(texts, index=[3, 4]), [])
+    with pytest.raises(TypeError, match=r"the filter shouting \(kind shouting\) has to return a Series of texts"):
+        apply_filters(scored, ["shouting"], filter_configs({"shouting": {"capitals": 3}}), scored.iloc[:0])
+
+
+def test_a_filter_more_changes_no_parameter_of_an_experiment_that_names_it_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = {"text_column": "entry", "label_column": "mood"}
+    raw = {
+        "question": "Which mood was it?",
+        "records": {"sources": {"diary": {"file": "diary.csv", **columns}}, "taxonomy": "from_data"},
+        "generators": {"eda": {"kind": "eda"}},
+        "learners": {"words": {"kind": "linear", "features": {"kind": "tfidf"}}},
+        "arms": {"real": {}, "eda": {"add": ["eda"], "filters": ["length"]}},
+    }
+    before = resolve("moods", raw, ingestion={"cleaning": [], "sources": {}}, taxonomies={})
+    monkeypatch.setitem(FILTERS, "shouting", Kind(ShoutingFilter, "contributed:shouting"))
+    assert resolve("moods", raw, ingestion={"cleaning": [], "sources": {}}, taxonomies={}) == before
+    assert set(before.filters) == {"length"}
+
+
 def test_a_filter_more_runs_nothing_again_that_uses_none() -> None:
     sources = Sources()
-    drawing = (train_generator, draw_candidates_of, filter_candidates)
+    drawing = (train_generator, draw_candidates_of, synthesis.score_candidates)
     fitting = (compose_real, compose_added, fit_arm, fit_baselines)
     codes = {node.__name__: sources.code_of(node).modules for node in (*drawing, *fitting)}
     reaching = {name for name, modules in codes.items() if "emotion_kedro.augmentation.filters.reasons" in modules}
-    assert reaching == {"filter_candidates", "compose_added"}
+    assert reaching == {"score_candidates", "compose_added"}
 
 
 def test_a_generator(module: str, monkeypatch: pytest.MonkeyPatch, cpu: Device, cache: Cache) -> None:

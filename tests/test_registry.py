@@ -82,7 +82,7 @@ def test_generators_and_filters_are_handed_no_test_rows_but_under_guard(pipeline
     readers = {node.short_name for node in pipelines["study_dair"].nodes if "study_dair.split_records" in node.inputs}
     draws = {name for name in readers if name.startswith(("draw", "train"))}
     assert readers - draws <= {
-        *("filter_candidates", "compose_rows", "fit_arm", "fit_baselines"),
+        *("score_candidates", "compose_rows", "fit_arm", "fit_baselines"),
         *("score_predictions", "compare_runs", "count_equivalent_rows", "measure_text_quality", "write_report"),
         *("list_texts", "write_dataset_card"),
     }

@@ -21,6 +21,7 @@ from kedro.io import DataCatalog, DatasetError
 from killing import kill_in_the_middle
 
 from emotion_kedro.app import EmotionModel, files, load_model, models_in
+from emotion_kedro.app.commands import _lines
 from emotion_kedro.app.files import predict_file
 from emotion_kedro.app.generation import generate_from
 from emotion_kedro.app.model import Explanation, Prediction
@@ -415,6 +416,12 @@ def test_a_damaged_model_is_not_opened(folder: Path, tmp_path: Path) -> None:
         load_model(copy)
 
 
+def test_of_a_long_text_its_beginning_is_shown_and_that_its_end_was_not_read() -> None:
+    lines = _lines(Prediction("a word " * 99, "joy", 0.9, {"joy": 0.9, "fear": 0.1}, cut=True))
+    assert lines[1] == "  longer than the model reads: its end was left out"
+    assert max(map(len, lines)) < 350
+
+
 def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (folder / "notebooks").mkdir(exist_ok=True)
     monkeypatch.chdir(folder / "notebooks")  # anywhere in the project
@@ -425,7 +432,11 @@ def test_commands_answer_in_a_terminal(folder: Path, monkeypatch: pytest.MonkeyP
     assert (answer["label"], set(answer["probabilities"])) == (None, {"anger", "fear", "joy", "sadness"})
     assert "fear  0." in run(cli, ["predict"], input=f"{JOY}\n\n{FEAR}\n").output
     assert len(run(cli, ["predict", "--json"], input="a b\x0cc d\r\ne f\u2028g\n").output.split("\n")) == 3
+    three = [json.loads(line) for line in run(cli, ["predict", "--json", JOY, " ", FEAR]).output.splitlines()]
+    assert [(each["text"], each["label"]) for each in three] == [(JOY, "joy"), (" ", None), (FEAR, "fear")]
+    assert "nothing to read in what is given" in run(cli, ["predict", ""]).output
     assert "laughing" in run(cli, ["explain", JOY]).output
+    assert run(cli, ["explain", "laughing"]).output.endswith("nothing to compare it with.\n")
     assert "-0.05" in run(cli, ["explain", "it fell by -0.05"]).output.rpartition("\n\n")[2]
     (folder / "data/06_models/latest/real/README.md").write_text("| accuracy | 0.714 (0.500 to 0.929) |\n")
     listed = run(cli, ["models"]).output

@@ -480,7 +480,7 @@ def test_nothing_is_written_while_another_run_has_the_folder_and_another_name_is
     experiment = experiment_for(SourceConfig(file="/m.csv", text_column="a"), profile_of(3, 60), name="mine")
     command._announce(tmp_path / "mine_2.yml", "mine", experiment, profile_of(3, 60), quick=True)
     said = capsys.readouterr().out
-    assert "mine is taken, or its file was changed; this experiment is mine_2" in said
+    assert "there is a mine with other settings; this experiment is mine_2" in said
     assert "--describe" not in said
     assert "--unlabelled" not in said
 
@@ -622,6 +622,12 @@ def test_results_are_those_of_the_saved_tables() -> None:
     assert max(map(len, tied[place : place + 3])) <= 80
     assert tied[-1] == 'Next        emotion predict --model models/recommended "..."'
     assert "Added text  augmented, 1,200 texts: no difference shown, +0.0 points of accuracy [–]" in tied
+    behind = pd.concat([scores, scores[scores["arm"] == "real"].assign(arm="augmented", value=0.75)])
+    said = lines_of(behind, equal, other, runs, right, notes=NOTES, model="models/recommended", page="p")
+    assert "            the model (0.750) is no better than the real rows alone (0.800), on these test rows" in said
+    uncorrected = comparisons.assign(verdict="no difference shown", p_holm=0.119)
+    said = lines_of(scores, uncorrected, other, runs, right, notes=NOTES, model="m", page="p")
+    assert any(line.endswith("+4.1 points of accuracy [1.2, 7.0]; after correction p is 0.12") for line in said)
     ceiling = lines_of(scores.assign(value=1.0), equal, other, runs, right, notes=NOTES, model="m", page="p")
     assert any("leaves nothing to gain" in line for line in ceiling)
     assert not any("leaves nothing to gain" in line for line in tied)

@@ -27,7 +27,7 @@ from emotion_kedro.config.models import learner_config
 from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.splitting import UNGROUPED
 from emotion_kedro.pipelines import generation, synthesis
-from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, filter_candidates
+from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, score_candidates
 from emotion_kedro.schemas import Candidates, ScoredCandidates
 
 TRAINING = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
@@ -210,7 +210,7 @@ def test_the_stages_have_a_node_for_each_generator(tiny_gpt2: Path) -> None:
     drawing = synthesis.create_pipeline(configs, ["kept"])
     assert {node.name for node in drawing.nodes} == {
         *(f"generator.{name}.draw_{name}" for name in configs),
-        "generator.filter_candidates",
+        "generator.score_candidates",
     }
     assert "generator.kept.model" in drawing.inputs()
     assert "generator.drawn.model" not in drawing.inputs()
@@ -242,7 +242,7 @@ def test_the_nodes_take_parameters_as_they_come(
     model.save(directory)
     kept = draw_candidates(split, taxonomy, raw["kept"], [None], *common, directory, name="kept")  # type: ignore[arg-type]
     named = draw_candidates(split, taxonomy, raw["named"], [None], *common, name="named")  # type: ignore[arg-type]
-    scored = filter_candidates(split, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
+    scored = score_candidates(split, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
     ScoredCandidates.validate(scored)
     assert len(scored) == len(kept) + len(named)
     assert scored.loc[scored["generator"] == "named", "probability"].isna().all()
@@ -269,6 +269,6 @@ def test_the_nodes_take_parameters_as_they_come(
     with pytest.raises(LeakError, match=r"generator kept in .* was trained on other rows .*--pipelines=<experiment>"):
         draw_candidates(changed, taxonomy, raw["kept"], [None], *common, directory, name="kept")  # type: ignore[arg-type]
     with pytest.raises(LeakError, match=r"candidate kept:\S+ was not written for .*--pipelines=<experiment>"):
-        filter_candidates(changed, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
+        score_candidates(changed, taxonomy, raw, arms, {}, {"linear": LINEAR}, *common, kept, named)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the design has 4 draws"):
         train_generator(split, taxonomy, raw["kept"], contexts.design, *common[1:], name="kept")

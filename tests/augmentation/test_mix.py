@@ -151,7 +151,7 @@ def test_agreement_weighs_in_proportion() -> None:
 
 
 def test_an_arm_without_rows_is_an_error_that_says_what_became_of_them() -> None:
-    with pytest.raises(ValueError, match=r"the arm bare has no row to learn from \(too short: 1\)"):
+    with pytest.raises(ValueError, match=r"the arm bare has no row to learn from \(1 too short\)"):
         composed({"rows": "none", "add": ["g"], "filters": ["length"]}, WRITTEN.iloc[[2]], name="bare")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from emotion_kedro.config.experiment import ArmConfig, DesignConfig, Experiment
+from emotion_kedro.config.filters import NovelFilter
 from emotion_kedro.config.loader import with_default
 from emotion_kedro.config.resolution import resolve
 
@@ -31,14 +32,14 @@ def resolved(**changes: Any) -> Experiment:
 
 
 def test_defaults_sources_and_taxonomy_are_written_out() -> None:
-    experiment = resolved()
+    experiment = resolved(arms={"real": {}, "template": {"add": ["template"], "filters": ["novel"]}})
     assert experiment.ingestion is not None
     assert list(experiment.ingestion.sources) == ["diary"]
     assert experiment.unification is not None
     assert experiment.unification.taxonomy.names == ("glad", "low")
     assert experiment.sampling is not None
     assert experiment.sampling.cap == 50
-    assert {"length", "repetition", "novel", "label_agreement"} <= set(experiment.filters)
+    assert experiment.filters == {"novel": NovelFilter().model_dump(mode="json")}
     assert experiment.design == DesignConfig()
     assert Experiment.model_validate(experiment.model_dump(mode="json")) == experiment
 

@@ -23,6 +23,10 @@ WIDTH = 24
 """Characters of the longest bar."""
 PERCENT = 100
 SHOWN_WORDS = 8
+SHOWN_TEXT = 300
+"""Characters of a text; the JSON has all of it."""
+NO_PREDICTION: dict[str, Any] = {"label": None, "probability": None, "probabilities": {}, "cut": False}
+NOTHING = click.UsageError("there is nothing to read in what is given")
 
 model_option = click.option(
     "--model", "-m", type=click.Path(path_type=Path), default=None, help="Its folder; else the recommended one."
@@ -83,17 +87,27 @@ def predict(
         _predict_file(source, target, model, column=column, abstain=abstain, cluster=cluster)
         return
     lines = texts or (() if sys.stdin.isatty() else _lines_given())
-    nothing = click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
+    if not lines:
+        raise click.UsageError('give a text ("..."), a file (--in, --out), or lines on standard input')
     if not any(line.strip() for line in lines):
-        raise nothing
-    ready = opened(model)
-    given = [line for line in lines if ready.cleaned(line).strip()]
+        raise NOTHING
+    _read(opened(model), lines, abstain, as_json)
+
+
+def _read(model: Any, lines: Sequence[str], abstain: float, as_json: bool) -> None:
+    given = [line for line in lines if model.cleaned(line).strip()]
+    if not given:
+        raise NOTHING
+    predictions = iter(model.predict(given, abstain=abstain))
+    if as_json:  # a line for each text, so that a program knows which is which
+        for line in lines:
+            is_read = model.cleaned(line).strip()
+            click.echo(_as_json(next(predictions)) if is_read else json.dumps({"text": line, **NO_PREDICTION}))
+        return
     if left := len(lines) - len(given):
         click.echo(f"left out: {left} without a text", err=True)
-    if not given:
-        raise nothing
-    for prediction in ready.predict(given, abstain=abstain):
-        click.echo(_as_json(prediction) if as_json else "\n".join(_lines(prediction)))
+    for prediction in predictions:
+        click.echo("\n".join(_lines(prediction)))
 
 
 def _lines_given() -> list[str]:
@@ -167,8 +181,10 @@ def _lines(prediction: Prediction) -> list[str]:
     """Return the text, its label, and a bar for each label."""
     best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
     name = prediction.label or f"not sure ({best}?)"
-    note = "  (longer than the model reads: its end was left out)" if prediction.cut else ""
-    lines = [click.style(f"{name}  {prediction.probability:.2f}", bold=True) + f"  {prediction.text}{note}"]
+    text = prediction.text if len(prediction.text) <= SHOWN_TEXT else prediction.text[:SHOWN_TEXT] + " ..."
+    lines = [click.style(f"{name}  {prediction.probability:.2f}", bold=True) + f"  {text}"]
+    if prediction.cut:
+        lines.append("  longer than the model reads: its end was left out")
     width = max(map(len, prediction.probabilities))
     for label, value in sorted(prediction.probabilities.items(), key=lambda pair: -pair[1]):
         lines.append(f"  {label:<{width}}  {value:.2f}  {'▇' * round(value * WIDTH)}")
@@ -198,6 +214,9 @@ def explain(text: str, model: Path | None) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(_lines(explanation.prediction)))
+    if len(explanation.words) == 1:
+        click.echo("\nOne word: without it there is nothing to read, and nothing to compare it with.")
+        return
     click.echo("\n" + " ".join(_coloured(word, fall) for word, fall in explanation.words))
     heaviest = explanation.heaviest(SHOWN_WORDS)
     for word, fall in heaviest:

@@ -163,10 +163,13 @@ def _ready_generator(catalog: Any, prefix: str, generators: dict[str, Any], name
             "emotion try without --quick makes an experiment that does"
         )
     if not catalog.exists(f"{prefix}split_records"):
-        enough = f"--pipelines={experiment} --to-nodes={prefix}records.sample_and_split"
+        is_enough = any(not config.needs_training for config in writing.values())
+        enough = f"--pipelines={experiment}" + f" --to-nodes={prefix}records.sample_and_split" * is_enough
         others = [each for each in sorted(_experiments(catalog)) if _can_write(catalog, each)]
         instead = f"; or --experiment {' or '.join(others)}" if others else ""
-        raise ValueError(f"{experiment} has no rows yet; run it first, or what makes them: kedro run {enough}{instead}")
+        raise ValueError(
+            f"{experiment} was not run yet; run it first, or as far as is needed: kedro run {enough}{instead}"
+        )
     ready = [
         each
         for each, config in writing.items()

@@ -107,7 +107,9 @@ class EmotionModel:
         if isinstance(texts, str):
             raise ValueError("predict takes a list of texts; put the one you have into brackets")
         for number, text in enumerate(texts):
-            if not isinstance(text, str) or not self.cleaned(text).strip():
+            if not isinstance(text, str):
+                raise ValueError(f"text {number + 1} is {text!r}: no text")
+            if not self.cleaned(text).strip():
                 raise ValueError(f"text {number + 1} is {text!r}: there is nothing to read in it")
         return self._answers(texts, abstain) if len(texts) else []
 
@@ -147,7 +149,7 @@ class EmotionModel:
         # A token is a character at least: most texts need not be counted.
         if most is None or len(text) < most - 2:
             return False
-        return len(self._reader.tokenizer([text])["input_ids"][0]) > most
+        return len(self._reader.tokenizer([text], verbose=False)["input_ids"][0]) > most
 
     def explain(self, text: str) -> Explanation:
         """Say which words the prediction rests on, of Chinese which characters: each is left out once.

@@ -254,7 +254,7 @@ def score_draws(candidates: pd.DataFrame, contexts: DrawContexts, scoring: Scori
         draw = Draw(int(table["size"].iloc[0]), int(table["data_seed"].iloc[0]))
         tables.append(_score_draw(table.reset_index(drop=True), draw, contexts, scoring))
         if len(groups) > 1:
-            logger.info("filters: draw %d of %d is scored", number, len(groups))
+            logger.info("candidates: draw %d of %d is scored", number, len(groups))
     if not tables:
         return score_candidates(candidates, [])
     return pd.concat(tables, ignore_index=True)

@@ -45,7 +45,9 @@ def compose_arm(
         )
         rows.append(composed.assign(**draw._asdict()))
         decisions.append(decided.assign(arm=name, **draw._asdict()))
-    return pd.concat(rows, ignore_index=True), pd.concat(decisions, ignore_index=True)
+    decided = pd.concat(decisions, ignore_index=True)
+    logger.info("arm %s: %s", name, _counted(decided["reason"]))
+    return pd.concat(rows, ignore_index=True), decided
 
 
 def compose_real_arm(name: str, arm: ArmConfig, design_splits: DesignSplits) -> pd.DataFrame:
@@ -99,8 +101,12 @@ def compose_rows(
     decisions = decisions.assign(candidate_id=offered["candidate_id"])[DECISIONS]
     kept = offered[decisions["kept"].to_numpy()]
     _tell_of_too_few(kept, arm, rows, design, name)
-    reasons = ", ".join(f"{reason}: {count}" for reason, count in decisions["reason"].value_counts().items())
-    return training_rows(arm, rows, kept, guard=guard, name=name, reasons=reasons), decisions
+    return training_rows(arm, rows, kept, guard=guard, name=name, reasons=_counted(decisions["reason"])), decisions
+
+
+def _counted(reasons: pd.Series) -> str:
+    """Return how many candidates have each reason, in words; empty if there are no candidates."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.value_counts().items())
 
 
 def training_rows(

@@ -138,6 +138,8 @@ def config_of(raw: Mapping[str, Any] | Config, kinds: Mapping[str, Kind], what: 
     if isinstance(raw, Config):
         return raw
     kind = str(raw.get("kind") if isinstance(raw, Mapping) else None)
+    if kind == "None":
+        raise ValueError(f"the key `kind` is missing; of a {what} there are: {', '.join(kinds)}")
     if kind not in kinds:
         raise ValueError(f"there is no {what} of kind {kind!r}; there are: {', '.join(kinds)}")
     return kinds[kind].config.model_validate(raw)
@@ -226,6 +228,10 @@ def _reason(entry: Mapping[str, Any]) -> str:
         return f"YAML reads yes, no, on, off, true and false as {shown}, no text; put it into quotation marks"
     if entry["type"] == "string_type" and isinstance(value, int | float):
         return f"YAML reads {value} as a number, no text; put it into quotation marks"
+    if entry["type"] in {"tuple_type", "list_type"}:
+        return f"a list is needed: [{value}]"
+    if entry["type"] in {"dict_type", "model_type", "model_attributes_type"}:
+        return f"keys with values are needed, not {value!r}"
     given = f", not {value!r}" if entry["type"] == "literal_error" else ""
     return str(entry["msg"]).removeprefix("Value error, ") + given
 

@@ -39,7 +39,9 @@ def resolve(
     file = ExperimentFile.model_validate(raw)
     records = file.records
     analyses = _parsed("analyses", file.analyses, analysis_config)
-    tables = _ingestion(records, ingestion, taxonomies)
+    is_own = records.from_experiment is None
+    taxonomy = _taxonomy(records, taxonomies) if is_own else None
+    tables = _ingestion(records, taxonomy, ingestion, taxonomies) if is_own else None
     experiment = Experiment(
         name=name,
         **file.model_dump(include={"question", "note", "reference", "score_by", "recommend"}),
@@ -47,8 +49,8 @@ def resolve(
         from_experiment=records.from_experiment,
         ingestion=tables,
         cleaning=common_cleaning(tables, ingestion["cleaning"]),
-        unification=_unification(records, taxonomies),
-        sampling=_sampling(records),
+        unification=_unification(records, taxonomy) if is_own else None,
+        sampling=SamplingConfig(**records.model_dump(include=set(SamplingConfig.model_fields))) if is_own else None,
         unlabelled=_unlabelled(records, ingestion),
         bases=file.bases,
         generators=_dumped(_parsed("generators", file.generators, lambda _, raw: generator_config(raw))),
@@ -68,10 +70,15 @@ def resolve(
     if records.from_experiment is not None:
         _known("records.from_experiment", [records.from_experiment], [other for other in others if other != name])
     _check_names(experiment, {*experiment.generators, *others.get(records.from_experiment or "", ())})
+    parts = [*file.arms.values(), *analyses.values()]
+    used = {*file.filters, *(name for part in parts for name in getattr(part, "filters", ()))}
     if experiment.ingestion is not None:
         sources = [arm.rows.source for arm in experiment.arms.values() if isinstance(arm.rows, RowsOfSource)]
         _known("arms.*.rows.source", sources, experiment.ingestion.sources)
-    return experiment
+    # A new kind of filter is no change of experiments that do not name it.
+    return experiment.model_copy(
+        update={"filters": {key: experiment.filters[key] for key in experiment.filters if key in used}}
+    )
 
 
 def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[str, Any], Any]) -> dict[str, Any]:
@@ -88,6 +95,8 @@ def _parsed(place: str, raw: Mapping[str, Any], parse: Callable[[str, Any], Any]
                 for entry in error.errors()
             ]
             raise ValidationError.from_exception_data(error.title, entries) from None
+        except ValueError as error:
+            raise ValueError(f"{place}.{key}: {error}") from None
     return parsed
 
 
@@ -109,13 +118,12 @@ def _compared(pairs: Sequence[tuple[str, str]], analyses: Mapping[str, Any]) -> 
 
 
 def _ingestion(
-    records: RecordsSpec, ingestion: Mapping[str, Any], taxonomies: Mapping[str, Any]
-) -> IngestionConfig | None:
-    if records.from_experiment is not None:
-        return None
-    inside, sources = _taxonomy(records, taxonomies), _sources(records.sources, ingestion)
+    records: RecordsSpec, taxonomy: Any, ingestion: Mapping[str, Any], taxonomies: Mapping[str, Any]
+) -> IngestionConfig:
+    sources = _sources(records.sources, ingestion)
     # Of those that the data have, any is known.
-    labels = None if inside == FROM_DATA else _known_labels({*inside.names, *records.label_map}, sources, taxonomies)
+    is_given = taxonomy != FROM_DATA
+    labels = _known_labels({*taxonomy.names, *records.label_map}, sources, taxonomies) if is_given else None
     return IngestionConfig(
         cleaning=ingestion["cleaning"],
         sources=sources,
@@ -162,20 +170,11 @@ def _taxonomy(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> Any:
     return TaxonomyConfig.model_validate(taxonomies[records.taxonomy])
 
 
-def _unification(records: RecordsSpec, taxonomies: Mapping[str, Any]) -> UnificationConfig | None:
-    if records.from_experiment is not None:
-        return None
-    taxonomy = _taxonomy(records, taxonomies)
+def _unification(records: RecordsSpec, taxonomy: Any) -> UnificationConfig:
     if taxonomy != FROM_DATA:
         _known("records.label_map", records.label_map.values(), taxonomy.names)
     given = records.model_dump(include={"outside_taxonomy", "label_map", "max_lost"})
     return UnificationConfig(taxonomy=taxonomy, **given)
-
-
-def _sampling(records: RecordsSpec) -> SamplingConfig | None:
-    if records.from_experiment is not None:
-        return None
-    return SamplingConfig(**records.model_dump(include=set(SamplingConfig.model_fields)))
 
 
 def _unlabelled(records: RecordsSpec, ingestion: Mapping[str, Any]) -> UnlabelledConfig | None:
@@ -185,10 +184,8 @@ def _unlabelled(records: RecordsSpec, ingestion: Mapping[str, Any]) -> Unlabelle
     return UnlabelledConfig(
         cleaning=ingestion["cleaning"],
         sources=_sources(spec.sources, ingestion),
-        cap=spec.cap,
-        train_share=spec.train_share,
         near_duplicates=records.near_duplicates,
-        seed=spec.seed,
+        **spec.model_dump(exclude={"sources"}),
     )
 
 

@@ -186,8 +186,8 @@ class TaxonomyConfig(Config):
         """A sentence with such a word would be a training text of both."""
         owners: dict[str, str] = {}
         for label in self.labels:
-            for word in self.words(label):
-                owner = owners.setdefault(word, label)
+            for word in (self.word(label), *self.words(label)):
+                owner = owners.setdefault(spelling(word), label)
                 if owner != label:
                     raise ValueError(f"{word!r} is among the words of {owner} and {label}; leave it to one of them")
         return self

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -145,8 +147,8 @@ def group_near_duplicates(
         return np.empty(0, dtype=np.int64)
     from datasketch import MinHash
 
-    vocabulary: dict[str, int] = {}
-    matrix = _incidence(distinct, shingle, lambda piece: vocabulary.setdefault(piece, len(vocabulary)))
+    vocabulary = _new_vocabulary()
+    matrix = _incidence(distinct, shingle, vocabulary)
     # Not Python's hash(), which is salted anew in every process.
     hashes = np.fromiter((zlib.crc32(piece.encode()) for piece in vocabulary), np.uint32, len(vocabulary))
     rows = np.split(hashes[matrix.indices], matrix.indptr[1:-1])
@@ -156,12 +158,20 @@ def group_near_duplicates(
     return pd.factorize(component[same])[0].astype(np.int64)
 
 
-def _incidence(texts: Iterable[str], n: int, column_of: Callable[[str], int | None]) -> sparse.csr_array:
-    """Binary matrix (normalised texts, shingles); shingles without a column are left out."""
+def _new_vocabulary() -> defaultdict[str, int]:
+    """Return the columns of shingles by shingle; one that is asked for by its key gets the next."""
+    return defaultdict(count().__next__)
+
+
+def _incidence(
+    texts: Iterable[str], n: int, vocabulary: defaultdict[str, int], *, grows: bool = True
+) -> sparse.csr_array:
+    """Binary matrix (normalised texts, shingles); where it does not grow, unknown shingles are left out."""
     columns: list[int] = []
     ends = [0]
     for text in texts:
-        columns.extend(column for piece in _pieces(text, n) if (column := column_of(piece)) is not None)
+        pieces = _pieces(text, n)
+        columns.extend(map(vocabulary.__getitem__, pieces if grows else pieces & vocabulary.keys()))
         ends.append(len(columns))
     width = max(columns, default=0) + 1
     values = np.ones(len(columns), dtype=np.int32)
@@ -249,10 +259,8 @@ class NearIndex:
 
     def __init__(self, references: pd.Series, *, shingle: int) -> None:
         self.shingle = shingle
-        self._columns: dict[str, int] = {}
-        matrix = _incidence(
-            normalise(references).unique(), shingle, lambda piece: self._columns.setdefault(piece, len(self._columns))
-        )
+        self._columns = _new_vocabulary()
+        matrix = _incidence(normalise(references).unique(), shingle, self._columns)
         self._sizes = np.diff(matrix.indptr)
         self._references = matrix.T.tocsr()  # (shingles, references)
 
@@ -297,10 +305,12 @@ class NearIndex:
         self, texts: list[str], score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     ) -> np.ndarray:
         sizes = np.array([len(_pieces(text, self.shingle)) for text in texts])
-        queries = _incidence(texts, self.shingle, self._columns.get)
+        queries = _incidence(texts, self.shingle, self._columns, grows=False)
         queries.resize((len(texts), self._references.shape[0]))
-        shared = (queries @ self._references).tocoo()
-        scores = score(shared.data, sizes[shared.row], self._sizes[shared.col])
-        best = np.zeros(len(texts))
-        np.maximum.at(best, shared.row, scores)
+        shared = queries @ self._references
+        numbers = np.diff(shared.indptr)
+        scores = score(shared.data, np.repeat(sizes, numbers), self._sizes[shared.indices])
+        best, some = np.zeros(len(texts)), numbers > 0
+        if some.any():
+            best[some] = np.maximum.reduceat(scores, shared.indptr[:-1][some])
         return best

@@ -180,10 +180,13 @@ def _checked(source: SourceConfig, profile: Profile, *, name: str, **given: Any)
     from emotion_kedro.config.base import reasons
     from emotion_kedro.config.experiment import ExperimentFile
 
-    if len(profile.fit) < 2:
+    if len(profile.labels) < 2:
         raise ValueError(
-            f"{len(profile.fit)} label(s) have enough different texts to learn from and to test on; two are needed"
+            f"all rows have the same label, {next(iter(profile.labels), '')}: there is nothing to tell apart"
         )
+    if (fit := len(profile.fit)) < 2:
+        have = f"{fit or 'no'} label{'s' * (fit != 1)} ha{'s' if fit == 1 else 've'}"
+        raise ValueError(f"{have} enough different texts to learn from and to test on; two are needed: add rows")
     experiment = experiment_for(source, profile, name=name, **given)
     try:
         ExperimentFile.model_validate(experiment)
@@ -200,7 +203,7 @@ def _announce(
 
     click.echo(f"\nExperiment  {file}")
     if file.stem != wanted:
-        click.echo(f"            {wanted} is taken, or its file was changed; this experiment is {file.stem}")
+        click.echo(f"            there is a {wanted} with other settings; this experiment is {file.stem}")
     if profile.script != "latin":
         click.echo(
             "            no packaged model reads or writes this script: characters are counted, only simple ways"

@@ -84,10 +84,19 @@ def lines_of(
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"{head:<12}", subsequent_indent=" " * 12)
     for row in against.to_dict(orient="records"):
         added = runs.loc[runs["arm"] == row["first"], "added_rows"].max()
-        outcome = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
-        outcome += _interval(100 * row["low"], 100 * row["high"], ".1f")
-        lines.append(f"Added text  {row['first']}, {added:,} texts: {outcome if added else 'none passed the filters'}")
+        lines.append(
+            f"Added text  {row['first']}, {added:,} texts: {_outcome(row) if added else 'none passed the filters'}"
+        )
     return [*lines, f"Page        {page}", f'Next        emotion predict --model {model} "..."']
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    """Return what a comparison has shown of accuracy."""
+    outcome = f"{row['verdict']}, {100 * row['difference']:+.1f} points of accuracy"
+    outcome += _interval(100 * row["low"], 100 * row["high"], ".1f")
+    is_clear = row["low"] > 0 or row["high"] < 0
+    is_shown = row["verdict"] in {"helped", "harmed"}
+    return outcome if is_shown or not is_clear else f"{outcome}; after correction p is {row['p_holm']:.2f}"
 
 
 def _column(table: Any, run: tuple[str, str], column: str) -> Any:
@@ -98,6 +107,7 @@ def _column(table: Any, run: tuple[str, str], column: str) -> Any:
 def _as_good(accuracy: Any, model: tuple[str, str], folder: Path) -> list[str]:
     """Return lines where the model reads no better than a simple one, and where that one lies."""
     simple = {"counting words": OTHERS["TF-IDF"], "the labels' names alone": OTHERS["labels' names"]}
+    simple["the real rows alone"] = (REAL, model[1])
     by_run = accuracy.to_dict()
     least = by_run.get(model, 2)
     as_good = {

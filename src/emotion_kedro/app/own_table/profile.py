@@ -120,7 +120,9 @@ class Profile:
             why = f"too few different texts ({least} are enough)" + (
                 ", or none in the test file" if self.test_rows is not None else ""
             )
-            lines.append(f"left out    {len(self.unfit)} label(s) with {why}: {_counted(self.unfit)}")
+            lines.append(
+                f"left out    {len(self.unfit)} label{'s' * (len(self.unfit) > 1)} with {why}: {_counted(self.unfit)}"
+            )
         return lines
 
     def _imbalance(self) -> list[str]:

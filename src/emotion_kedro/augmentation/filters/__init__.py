@@ -104,7 +104,7 @@ def apply_filters(
         candidates = scored[looked_at & (reasons == KEPT)]
         if candidates.empty:
             continue
-        refused = FILTERS[configs[name].kind].load()(candidates, configs[name], context)
+        refused = _reasons_of(name, configs[name], candidates, context)
         reasons = reasons.mask(reasons.index.isin(refused.index[refused != PASSED]), refused.reindex(reasons.index))
     if any(configs[name].kind == "novel" for name in names):
         reasons = reasons.mask(_of_several_labels(scored, filtered & (reasons == KEPT)), DUPLICATE)
@@ -132,9 +132,25 @@ def each_alone(
     context, columns = FilterContext(train_rows), {}
     candidates = scored[scored["train_similarity"].notna()]
     for name in names:
-        reasons = FILTERS[configs[name].kind].load()(candidates, configs[name], context) if len(candidates) else ()
-        columns[name] = pd.Series(reasons, index=candidates.index, dtype="str").reindex(scored.index, fill_value=PASSED)
+        reasons = _reasons_of(name, configs[name], candidates, context) if len(candidates) else candidates["text"]
+        columns[name] = reasons.reindex(scored.index, fill_value=PASSED).astype("str")
     return pd.DataFrame(columns, index=scored.index)
+
+
+def _reasons_of(name: str, config: Any, candidates: pd.DataFrame, context: FilterContext) -> pd.Series:
+    """Return what a filter says of candidates, of which there is one at least.
+
+    Raises:
+        TypeError: if that is not a text for each of them, which could pass for "all are kept".
+    """
+    reasons = FILTERS[config.kind].load()(candidates, config, context)
+    is_text = isinstance(reasons, pd.Series) and pd.api.types.is_string_dtype(reasons) and reasons.notna().all()
+    if not is_text or not reasons.index.equals(candidates.index):
+        raise TypeError(
+            f"the filter {name} (kind {config.kind}) has to return a Series of texts with the index of the candidates, "
+            "empty where one passes"
+        )
+    return reasons
 
 
 def _of_several_labels(candidates: pd.DataFrame, passed: pd.Series) -> pd.Series:

@@ -78,13 +78,12 @@ def compose_added(
     """Return the training rows of an arm, and what it decided of each candidate."""
     from emotion_kedro.augmentation.draws import assert_written_for
     from emotion_kedro.augmentation.mix import compose_arm
-    from emotion_kedro.config.filters import filter_config
+    from emotion_kedro.config.filters import filter_configs
     from emotion_kedro.data.subsamples import DesignSplits
 
-    settings = {key: filter_config(key, value) for key, value in filters.items()}
     splits = DesignSplits(split_records, design)
     assert_written_for(splits, candidates)
-    return compose_arm(name, arm, splits, candidates, settings)
+    return compose_arm(name, arm, splits, candidates, filter_configs(filters))
 
 
 def fit_arm(

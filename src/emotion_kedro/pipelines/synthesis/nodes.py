@@ -43,7 +43,7 @@ def draw_candidates(
     return draw_for(name, config, contexts, [draw], trained)
 
 
-def filter_candidates(
+def score_candidates(
     split_records: Frame,
     taxonomy: dict[str, Any],
     generators: dict[str, Any],

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.pipeline import Pipeline, node
 
-from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, filter_candidates
+from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, score_candidates
 
 
 def create_pipeline(
@@ -32,7 +32,7 @@ def create_pipeline(
         _draw(name, config.needs_training and name in trained, unlabelled and config.reads_unlabelled)
         for name, config in generators.items()
     ]
-    return Pipeline([*nodes, _filter(generators, reviewed)], tags="synthesis")
+    return Pipeline([*nodes, _score(generators, reviewed)], tags="synthesis")
 
 
 def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
@@ -58,10 +58,10 @@ def _draw(name: str, trained: bool, unlabelled: bool) -> Any:
     )
 
 
-def _filter(generators: Mapping[str, Any], reviewed: bool) -> Any:
+def _score(generators: Mapping[str, Any], reviewed: bool) -> Any:
     parameters = ["generators", "arms", "filters", "learners", "design", "device", "cache"]
     return node(
-        update_wrapper(partial(filter_candidates, reviewed=True), filter_candidates) if reviewed else filter_candidates,
+        update_wrapper(partial(score_candidates, reviewed=True), score_candidates) if reviewed else score_candidates,
         inputs=[
             "split_records",
             "taxonomy",
@@ -70,6 +70,6 @@ def _filter(generators: Mapping[str, Any], reviewed: bool) -> Any:
             *(f"generator.{name}.candidates" for name in generators),
         ],
         outputs="candidates",
-        name="filter_candidates",
+        name="score_candidates",
         namespace="generator",
     )
