@@ -116,6 +116,14 @@ def test_the_head_is_about_the_recommended_model(facts: dict[str, Any], comparis
         assert f'<p class="big">{said}' in page
 
 
+def test_what_an_arm_learns_from_is_said_on_both_pages(facts: dict[str, Any]) -> None:
+    report = Report(**facts, arms={"real": "the real rows alone", "<b>": "and more"})
+    assert "<dt>real</dt><dd>the real rows alone</dd>" in html_page(report)
+    assert "<dt>&lt;b&gt;</dt><dd>and more</dd>" in html_page(report)
+    assert "Arms: real, the real rows alone; &lt;b&gt;, and more." in markdown_page(report)
+    assert "Arms" not in html_page(Report(**facts)) + markdown_page(Report(**facts))
+
+
 def test_html_is_self_contained_and_escaped(facts: dict[str, Any]) -> None:
     page = html_page(Report(**facts, sampled_texts=sampled("<script>alert(1)</script>", label="<b>")))
     assert "<script>" not in page

@@ -89,6 +89,8 @@ class Report:
     label_scores: pd.DataFrame
     note: str = ""
     """What a reader of the page has to know."""
+    arms: Mapping[str, str] = field(default_factory=dict)
+    """What each learns from, in words."""
     level: float = 0.95
     text_quality: pd.DataFrame | None = None
     decisions: pd.DataFrame | None = None

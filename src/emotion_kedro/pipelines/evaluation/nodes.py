@@ -198,6 +198,7 @@ def write_report(
         date=log["setting"].get("date", time.strftime("%Y-%m-%d")),
         commit=log["setting"].get("commit", ""),
         parameters=_changed(evaluation, facts),
+        arms={arm: value["description"] for arm, value in facts["arms"].items() if value.get("description")},
         level=evaluation.level,
         **tables,
         decisions=facts.get("decision_counts"),
