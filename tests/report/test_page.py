@@ -120,7 +120,7 @@ def test_what_an_arm_learns_from_is_said_on_both_pages(facts: dict[str, Any]) ->
     report = Report(**facts, arms={"real": "the real rows alone", "<b>": "and more"})
     assert "<dt>real</dt><dd>the real rows alone</dd>" in html_page(report)
     assert "<dt>&lt;b&gt;</dt><dd>and more</dd>" in html_page(report)
-    assert "Arms: real, the real rows alone; &lt;b&gt;, and more." in markdown_page(report)
+    assert "Arms: real, the real rows alone; &lt;b>, and more." in markdown_page(report)
     assert "Arms" not in html_page(Report(**facts)) + markdown_page(Report(**facts))
 
 
