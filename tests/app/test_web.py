@@ -29,7 +29,7 @@ from emotion_kedro.config.taxonomy import TaxonomyConfig
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.models.classifiers import TrainingSet, fit_classifier
 from emotion_kedro.models.device import Device
-from emotion_kedro.schemas import Comparisons, Scores
+from emotion_kedro.schemas.figures import Comparisons, Scores
 from emotion_kedro.storage.cache import Cache
 
 TEXT = "we were laughing and <b>dancing</b>"

@@ -28,7 +28,7 @@ from emotion_kedro.data.leak_guard import LeakError
 from emotion_kedro.data.splitting import UNGROUPED
 from emotion_kedro.pipelines import generation, synthesis
 from emotion_kedro.pipelines.synthesis.nodes import draw_candidates, score_candidates
-from emotion_kedro.schemas import Candidates, ScoredCandidates
+from emotion_kedro.schemas.candidates import Candidates, ScoredCandidates
 
 TRAINING = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
 LINEAR = {"kind": "linear", "features": {"kind": "characters", "width": 256}, "penalties": [0.01]}

@@ -25,7 +25,7 @@ from emotion_kedro.augmentation.filters.reasons import (
     UNSURE,
 )
 from emotion_kedro.config.filters import filter_configs
-from emotion_kedro.schemas import Reviews, ScoredCandidates
+from emotion_kedro.schemas.candidates import Reviews, ScoredCandidates
 
 TRAIN = ["I couldn't stop smiling on the way home, what a day!", "so long so long so long my friend"]
 ON_TEXT = ("length", "repetition", "leftovers", "complete", "novel")

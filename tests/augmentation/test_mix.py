@@ -12,7 +12,7 @@ from emotion_kedro.config.experiment import ArmConfig, DesignConfig
 from emotion_kedro.config.filters import filter_configs
 from emotion_kedro.data.leak_guard import LeakGuard
 from emotion_kedro.data.subsamples import DesignSplits
-from emotion_kedro.schemas import Decisions, TrainingRows
+from emotion_kedro.schemas.candidates import Decisions, TrainingRows
 
 WEIGHT = 5.0
 GUARD = LeakGuard(pd.DataFrame({"record_id": ["t"], "text": ["a text that is held out"], "group": [-5]}))

@@ -18,7 +18,7 @@ from reading import read_source
 
 from emotion_kedro.config.data import SourceConfig
 from emotion_kedro.data.reader_errors import SourceError
-from emotion_kedro.schemas import Records
+from emotion_kedro.schemas.records import Records
 
 FUZZED = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),

@@ -15,7 +15,7 @@ from emotion_kedro.config.data import IngestionConfig, SourceConfig
 from emotion_kedro.data import tables
 from emotion_kedro.data.readers import SourceError, read_sources
 from emotion_kedro.data.tables import read_columns
-from emotion_kedro.schemas import Records
+from emotion_kedro.schemas.records import Records
 
 STEPS = ("unescape_html", "collapse_space")
 KNOWN = frozenset({"admiration", "anger", "fear", "joy", "love", "surprise"})

@@ -11,7 +11,7 @@ from emotion_kedro.config.data import SamplingConfig
 from emotion_kedro.data import sampling
 from emotion_kedro.data.near_duplicates import normalise
 from emotion_kedro.data.sampling import cap_rows, leakage_table, resolve_conflicts, sample_and_split
-from emotion_kedro.schemas import SplitRecords
+from emotion_kedro.schemas.records import SplitRecords
 from emotion_kedro.storage.chunks import Chunks
 
 

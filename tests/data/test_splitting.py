@@ -6,7 +6,7 @@ import pytest
 
 from emotion_kedro.config.data import SplitConfig
 from emotion_kedro.data.splitting import Splits, split_grouped, split_plain, take_rows
-from emotion_kedro.schemas import SplitRecords
+from emotion_kedro.schemas.records import SplitRecords
 
 
 def records(**rows: int) -> pd.DataFrame:

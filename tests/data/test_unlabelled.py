@@ -15,7 +15,7 @@ from emotion_kedro.config.data import UnlabelledConfig
 from emotion_kedro.data.near_duplicates import normalise
 from emotion_kedro.data.reader_errors import SourceError
 from emotion_kedro.data.unlabelled import pieces_of, read_unlabelled, sentences_of
-from emotion_kedro.schemas import UnlabelledTexts
+from emotion_kedro.schemas.records import UnlabelledTexts
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("unescape_html", "collapse_space")

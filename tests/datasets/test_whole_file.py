@@ -200,7 +200,7 @@ def test_how_long_runs_took_is_no_part_of_what_their_table_says(tmp_path: Path) 
 
 def test_every_table_of_runs_is_kept_so() -> None:
     catalog = "".join(file.read_text() for file in Path("conf/base/catalog").glob("*.yml"))
-    classes = re.findall(r"type: (\S+)\n(?:  [^\n]*\n)*  validator: {class: emotion_kedro.schemas.Runs,", catalog)
+    classes = re.findall(r"type: (\S+)\n(?:  [^\n]*\n)*  validator: {class: emotion_kedro.schemas.runs.Runs,", catalog)
     assert classes == ["emotion_kedro.datasets.TimedParquetDataset"] * 3
 
 

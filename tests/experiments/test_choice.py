@@ -26,7 +26,7 @@ from emotion_kedro.metrics.calibration import choose_arm
 from emotion_kedro.models.classifiers.fitting import log_loss, targets_of
 from emotion_kedro.models.device import Device
 from emotion_kedro.pipelines.evaluation import create_pipeline
-from emotion_kedro.schemas import Choices, Predictions
+from emotion_kedro.schemas.runs import Choices, Predictions
 from emotion_kedro.storage.cache import Cache
 
 EVALUATION = EvaluationConfig()

@@ -25,7 +25,7 @@ from emotion_kedro.experiments.rounds import analyse
 from emotion_kedro.experiments.run import prediction_columns
 from emotion_kedro.metrics.scores import validation_score
 from emotion_kedro.models.device import Device
-from emotion_kedro.schemas import Predictions, Runs
+from emotion_kedro.schemas.runs import Predictions, Runs
 from emotion_kedro.storage.cache import Cache
 
 LABELS = ("fear", "joy")

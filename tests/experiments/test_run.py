@@ -22,7 +22,8 @@ from emotion_kedro.data.subsamples import DesignSplits, Draw
 from emotion_kedro.experiments import run
 from emotion_kedro.experiments.run import RunContext, fit_arm, fit_baselines, plan_runs
 from emotion_kedro.models.device import Device
-from emotion_kedro.schemas import Decisions, Predictions, Runs, TrainingRows
+from emotion_kedro.schemas.candidates import Decisions, TrainingRows
+from emotion_kedro.schemas.runs import Predictions, Runs
 from emotion_kedro.storage.cache import Cache
 
 FILTERS: dict[str, Any] = {

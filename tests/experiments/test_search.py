@@ -20,7 +20,7 @@ from emotion_kedro.datasets import TableFolder
 from emotion_kedro.experiments.run import RunContext
 from emotion_kedro.experiments.search import Settings, _Trial, analyse, importance, search, with_settings
 from emotion_kedro.models.device import Device
-from emotion_kedro.schemas import Predictions, Runs
+from emotion_kedro.schemas.runs import Predictions, Runs
 from emotion_kedro.storage.cache import Cache
 
 TRAINING = {"steps": 4, "batch_size": 8, "learning_rate": 1e-3, "checkpoint_every": 0}

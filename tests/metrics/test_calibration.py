@@ -15,7 +15,7 @@ from emotion_kedro.metrics.calibration import (
     with_temperature,
 )
 from emotion_kedro.metrics.runs import runs_of
-from emotion_kedro.schemas import Choices, Recommendation
+from emotion_kedro.schemas.runs import Choices, Recommendation
 
 LABELS = ("anger", "joy", "love")
 EVALUATION = EvaluationConfig(bootstrap_samples=200)

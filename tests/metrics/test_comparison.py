@@ -10,7 +10,7 @@ from scipy.stats import binomtest, ttest_1samp
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval
 from emotion_kedro.metrics.comparison import COMPARED_LEARNERS, compare, holm, label_gains, p_value_of
-from emotion_kedro.schemas import Comparisons, LabelGains
+from emotion_kedro.schemas.figures import Comparisons, LabelGains
 
 EVALUATION = EvaluationConfig(bootstrap_samples=300)
 Invent = Callable[..., pd.DataFrame]

@@ -7,7 +7,8 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.scores import confusion, label_scores, score_table
-from emotion_kedro.schemas import LabelScores, Predictions, Scores
+from emotion_kedro.schemas.figures import LabelScores, Scores
+from emotion_kedro.schemas.runs import Predictions
 
 EVALUATION = EvaluationConfig(bootstrap_samples=200)
 

@@ -9,7 +9,7 @@ import pytest
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.text_quality import TARGETS, text_quality
 from emotion_kedro.metrics.two_sample import two_sample_auc
-from emotion_kedro.schemas import TextQuality
+from emotion_kedro.schemas.figures import TextQuality
 
 
 def rows(label: str, *texts: str) -> pd.DataFrame:

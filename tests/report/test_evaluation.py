@@ -28,7 +28,8 @@ from emotion_kedro.pipelines.evaluation.pictures import collect_curves, draw_plo
 from emotion_kedro.report.alt_texts import of_curves
 from emotion_kedro.report.curves import curves_plot
 from emotion_kedro.report.plots import confusion_plot
-from emotion_kedro.schemas import Comparisons, LabelGains, Scores, TextQuality, TrainingCurves
+from emotion_kedro.schemas.figures import Comparisons, LabelGains, Scores, TextQuality
+from emotion_kedro.schemas.runs import TrainingCurves
 
 EVALUATION = EvaluationConfig(bootstrap_samples=100, examples=2)
 SAMPLE = Path(__file__).parents[2] / "data/01_raw/sample"

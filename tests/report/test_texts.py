@@ -18,7 +18,7 @@ from emotion_kedro.datasets import CSVDataset
 from emotion_kedro.pipelines.evaluation.nodes import list_texts
 from emotion_kedro.report.dataset_card import dataset_card
 from emotion_kedro.report.texts import as_written, safe_table, sampled_texts, samples_by_label, texts_table
-from emotion_kedro.schemas import Texts
+from emotion_kedro.schemas.candidates import Texts
 
 TEXTS = ["=SUM(A1)", "@you made my day", "so glad today", "the", "'tis fine", "'=x"]
 IDS = [f"g:{number}" for number in range(6)]

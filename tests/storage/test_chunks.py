@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
-from emotion_kedro.schemas import Records
+from emotion_kedro.schemas.records import Records
 from emotion_kedro.storage import chunks
 from emotion_kedro.storage.chunks import Chunks, batch_of
 

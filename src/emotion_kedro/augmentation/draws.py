@@ -113,7 +113,7 @@ def draw_for(
     draws: Sequence[Draw],
     fitted: Fitted | None = None,
 ) -> pd.DataFrame:
-    """Return the candidates of a generator for draws, schema :class:`emotion_kedro.schemas.Candidates`.
+    """Return the candidates of a generator for draws, schema ``Candidates``.
 
     Where ``config.rows`` makes two sizes show a generator the same rows, they share its texts, from the cache.
     """
@@ -244,7 +244,7 @@ class Scoring:
 
 
 def score_draws(candidates: pd.DataFrame, contexts: DrawContexts, scoring: Scoring) -> pd.DataFrame:
-    """Return the candidates of all draws with their scores, schema :class:`emotion_kedro.schemas.ScoredCandidates`.
+    """Return the candidates of all draws with their scores, schema ``ScoredCandidates``.
 
     The classifier is fitted once for each draw, on the draw's rows. Each draw's table is kept in the cache.
     """

@@ -184,7 +184,7 @@ def sample_and_split(records: pd.DataFrame | Chunks, config: SamplingConfig) -> 
             rows named are taken, as they are.
 
     Returns:
-        The table of :class:`emotion_kedro.schemas.SplitRecords`, and a report: ``rows`` (before), ``conflicts``,
+        The table of ``SplitRecords``, and a report: ``rows`` (before), ``conflicts``,
         ``repeats``, ``capped`` (rows beyond the cap), ``kept``, ``groups`` and ``counts`` (split -> source -> label);
         where rows come with a split also ``own_splits`` (split -> rows, ``near_duplicates_dropped``).
 

@@ -36,7 +36,7 @@ class Splits:
 
     @classmethod
     def of(cls, split_records: pd.DataFrame) -> Splits:
-        """Divide the table of :class:`emotion_kedro.schemas.SplitRecords`; each part keeps all columns, in order."""
+        """Divide the table of ``SplitRecords``; each part keeps all columns, in order."""
         return cls(*(split_records[split_records["split"] == split].reset_index(drop=True) for split in SPLITS))
 
 
@@ -44,7 +44,7 @@ def take_rows(records: pd.DataFrame, config: SplitConfig) -> tuple[pd.DataFrame,
     """Take the rows of one file that the configuration names: no repeats removed, no groups kept together.
 
     Returns:
-        The table of :class:`emotion_kedro.schemas.SplitRecords`, ungrouped and without validation rows, and a report:
+        The table of ``SplitRecords``, ungrouped and without validation rows, and a report:
         ``train`` and ``test`` (rows that are there), and ``test_in_train`` (test rows whose text is a train text).
 
     Raises:

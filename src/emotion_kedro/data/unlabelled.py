@@ -38,7 +38,7 @@ def read_unlabelled(root: Path, config: UnlabelledConfig) -> tuple[pd.DataFrame,
     """Read all sources, one below the other; the labels of a source that has some are left aside.
 
     Returns:
-        The texts, schema :class:`emotion_kedro.schemas.UnlabelledTexts`, and by source what was counted: ``files``,
+        The texts, schema ``UnlabelledTexts``, and by source what was counted: ``files``,
         ``rows`` (rows or files read), ``pieces`` (texts they were cut into), ``dropped`` (reason -> count), ``usable``,
         ``kept`` (after the cap), ``train``, ``test``, ``other_labels`` (label -> kept).
 

@@ -58,7 +58,7 @@ def answering_threshold(predictions: pd.DataFrame, accuracy: float) -> float:
     """Return the smallest probability from which on answers are right so often; 0: all; NaN: there is none.
 
     Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of validation rows; may be empty.
+        predictions: schema ``Predictions``, of validation rows; may be empty.
         accuracy: that is wanted of the rows whose likeliest label has at least the probability returned.
     """
     confidence = predictions.filter(regex=f"^{PROBABILITY_PREFIX}").max(axis=1).to_numpy()
@@ -118,7 +118,7 @@ def choose_arm(
     the validation rows (the one-standard-error rule of Breiman et al. 1984). Without validation rows it is the first.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.Choices`.
+        Schema ``Choices``.
     """
     table = pd.DataFrame([_choice(runs, validation_predictions, arm, evaluation) for arm in arms])
     losses = table["validation_loss"].fillna(np.inf)
@@ -166,7 +166,7 @@ def measure_choices(
     """Return the arms among which a model was chosen, with what their kept classifiers do on the test rows.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.Recommendation`.
+        Schema ``Recommendation``.
     """
     measured = [_measured(choices.iloc[[place]], predictions, groups, evaluation) for place in range(len(choices))]
     return pd.concat([choices.reset_index(drop=True), pd.DataFrame(measured)], axis=1)

@@ -14,7 +14,7 @@ from emotion_kedro.config.base import ALL, ALL_ROWS, LEARNER
 from emotion_kedro.config.evaluation import EvaluationConfig
 from emotion_kedro.metrics.bootstrap import Interval, clusters_of, interval, resample, resample_labels
 from emotion_kedro.metrics.runs import Design, Runs, parts_of, runs_of, table_of
-from emotion_kedro.schemas import Comparisons, LabelGains
+from emotion_kedro.schemas.figures import Comparisons, LabelGains
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def compare(
     leaves zero out and its p-value after correction is below 1 - level, too.
 
     Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
+        predictions: schema ``Predictions``, of one experiment.
         pairs: two arms, compared within each learner and size that both have; or two learners (``learner:NAME`` twice),
             compared within each arm and size: ``first`` and ``second`` are then ``ARM/NAME``, and ``learner`` is
             :data:`COMPARED_LEARNERS`.
@@ -52,7 +52,7 @@ def compare(
         score_by: ``("source",)``: also for the test rows of each source by themselves.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.Comparisons`. ``p_value`` stands in the rows of accuracy;
+        Schema ``Comparisons``. ``p_value`` stands in the rows of accuracy;
         ``p_holm`` is corrected for all of these, or for ``evaluation.primary`` (on the rows of all sources) and for
         the rest, each by themselves.
 
@@ -96,7 +96,7 @@ def label_gains(
     Intervals are paired, and not corrected for the number of labels. Arguments and errors as in :func:`compare`.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.LabelGains`; ``rows`` are the label's test rows.
+        Schema ``LabelGains``; ``rows`` are the label's test rows.
     """
     designs = {runs.design: runs for runs in runs_of(predictions).values()}
     rows: list[dict[str, object]] = []

@@ -27,7 +27,7 @@ def equivalent_real_rows(
     sizes. Every resample draws the same test rows, data seeds and runs for the arm and for the whole curve.
 
     Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
+        predictions: schema ``Predictions``, of one experiment.
         groups: near-duplicate group by ``record_id``. None: rows are resampled.
         evaluation: resamples, level, seed.
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion_kedro.config.base import ALL, ALL_ROWS, PROBABILITY_PREFIX
-from emotion_kedro.schemas import Table
+from emotion_kedro.schemas.base import Table
 
 BASELINE = "baseline"
 """The arm of the learners that everything else has to beat: majority and TF-IDF."""

@@ -25,13 +25,13 @@ def score_table(
     """Return accuracy, macro-F1, ECE and log loss of every arm, learner and size, with intervals.
 
     Args:
-        predictions: schema :class:`emotion_kedro.schemas.Predictions`, of one experiment.
+        predictions: schema ``Predictions``, of one experiment.
         groups: near-duplicate group by ``record_id``; whole groups are resampled. None: rows are.
         evaluation: resamples, level, bins, seed.
         score_by: ``("source",)``: also for the test rows of each source by themselves.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.Scores`; NaN where a metric is not defined.
+        Schema ``Scores``; NaN where a metric is not defined.
     """
     rows = []
     for source, designs in parts_of(runs_of(predictions).values(), score_by):
@@ -69,7 +69,7 @@ def label_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return precision, recall and F1 of each label, over all runs of an arm, learner and size together.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.LabelScores`; ``support`` is the label's test rows; what has no rows to be
+        Schema ``LabelScores``; ``support`` is the label's test rows; what has no rows to be
         computed from is 0.
     """
     return pd.concat([_label_scores(runs) for runs in runs_of(predictions).values()], ignore_index=True)

@@ -28,7 +28,7 @@ from emotion_kedro.metrics.diversity import (
 from emotion_kedro.metrics.novelty import copied, nearest
 from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.metrics.two_sample import two_sample_auc
-from emotion_kedro.schemas import TextQuality
+from emotion_kedro.schemas.figures import TextQuality
 
 SAMPLE = 200
 """Texts, at most, of a figure that depends on how many there are."""
@@ -129,7 +129,7 @@ def text_quality(
         embed: for ``nearest_train``; None: without it.
 
     Returns:
-        Schema :class:`emotion_kedro.schemas.TextQuality`; ``texts`` is their number. Shares of texts are of all of
+        Schema ``TextQuality``; ``texts`` is their number. Shares of texts are of all of
         them; figures of a set are means over samples of :data:`SAMPLE`. Metrics, shares in 0..1 unless said:
         ``fidelity`` (read as its label), ``cut_off``, ``cue_word`` (has a word typical of its label by log-odds in
         train), ``common_openings`` (begins with one of the three commonest three first words), ``distinct_2``,

@@ -9,14 +9,14 @@ import pandas as pd
 
 from emotion_kedro.metrics.runs import table_of
 from emotion_kedro.report.figures import BLUE, INK, NARROW, SKY, VERMILION, empty_plot, new_figure, png, short, tidy
-from emotion_kedro.schemas import TrainingCurves
+from emotion_kedro.schemas.runs import TrainingCurves
 
 COLUMNS_OF_PANELS = 2
 MOST_PANELS = 12
 
 
 def curves_table(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
-    """Return the losses of trainings, in the schema :class:`emotion_kedro.schemas.TrainingCurves`.
+    """Return the losses of trainings, in the schema ``TrainingCurves``.
 
     Args:
         logs: model -> its trainings, as :class:`emotion_kedro.models.training.TrainingLog` writes them down, each with

@@ -57,7 +57,7 @@ def accuracy_plot(scores: pd.DataFrame) -> bytes:
     """Draw the accuracy of every arm and learner with its interval: by size as curves if there are several, else dots.
 
     Args:
-        scores: schema :class:`emotion_kedro.schemas.Scores`; rows of single sources are left out.
+        scores: schema ``Scores``; rows of single sources are left out.
     """
     shown = scores[(scores["metric"] == "accuracy") & (scores["source"] == ALL)]
     if shown.empty:
@@ -154,7 +154,7 @@ def differences_plot(comparisons: pd.DataFrame) -> bytes:
     Nothing is drawn of differences that are all zero.
 
     Args:
-        comparisons: schema :class:`emotion_kedro.schemas.Comparisons`.
+        comparisons: schema ``Comparisons``.
     """
     shown = comparisons[comparisons["metric"] == "accuracy"]
     if not differ(shown):
@@ -186,7 +186,7 @@ def labels_plot(gains: pd.DataFrame) -> bytes:
     Pairs of which every difference is zero are left out.
 
     Args:
-        gains: schema :class:`emotion_kedro.schemas.LabelGains`.
+        gains: schema ``LabelGains``.
     """
     if not differ(gains):
         return empty_plot("nothing was compared" if gains.empty else "no difference")

@@ -50,9 +50,9 @@ class Learned:
     """What the recommended model learned from, and how."""
 
     rows: pd.DataFrame
-    """Schema :class:`emotion_kedro.schemas.TrainingRows`."""
+    """Schema ``TrainingRows``."""
     records: pd.DataFrame
-    """Schema :class:`emotion_kedro.schemas.SplitRecords`."""
+    """Schema ``SplitRecords``."""
     filters: Sequence[str]
 
 

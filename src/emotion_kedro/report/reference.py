@@ -25,8 +25,8 @@ def reference_table(
     Args:
         reference: system (``S1``) -> ``title, experiments, models, remark, figures``; a figure has ``what``,
             ``reference`` (as the report writes it) and ``match``: values of :data:`KEYS` that find it in our tables.
-        scores: schema :class:`emotion_kedro.schemas.Scores`, of several experiments.
-        text_quality: schema :class:`emotion_kedro.schemas.TextQuality`, of several experiments; ``match: {metric:
+        scores: schema ``Scores``, of several experiments.
+        text_quality: schema ``TextQuality``, of several experiments; ``match: {metric:
             fidelity}`` is found in it.
 
     Returns:

@@ -33,12 +33,12 @@ def texts_table(
     evaluation: EvaluationConfig,
     embed: Embed | None,
 ) -> pd.DataFrame:
-    """Return a row for each candidate, in the schema :class:`emotion_kedro.schemas.Texts`.
+    """Return a row for each candidate, in the schema ``Texts``.
 
     Args:
-        candidates: schema :class:`emotion_kedro.schemas.ScoredCandidates`.
+        candidates: schema ``ScoredCandidates``.
         candidate_predictions: ``candidate_id, predicted, p_<label>`` of the evaluator.
-        decisions: schema :class:`emotion_kedro.schemas.Decisions`.
+        decisions: schema ``Decisions``.
         train: ``record_id, text, group`` of the train rows.
         evaluation: its seed draws those that are looked through, where there are very many.
         embed: texts to rows; None: no neighbours.

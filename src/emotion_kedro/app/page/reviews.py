@@ -20,10 +20,10 @@ DECIDING = threading.Lock()
 
 
 def reviews_of(experiment: str) -> pd.DataFrame:
-    """Return the decisions on an experiment's texts, schema :class:`emotion_kedro.schemas.Reviews`."""
+    """Return the decisions on an experiment's texts, schema ``Reviews``."""
     import pandas as pd
 
-    from emotion_kedro.schemas import Reviews
+    from emotion_kedro.schemas.candidates import Reviews
 
     file = data_folder() / SYNTHETIC / experiment / "reviews.parquet"
     if file.is_file():
@@ -80,7 +80,7 @@ def decide(experiment: str, text: str, label: str, decision: str, edited_text: s
     """
     import pandas as pd
 
-    from emotion_kedro.schemas import Reviews
+    from emotion_kedro.schemas.candidates import Reviews
 
     if not text:
         raise ValueError("there is no text here to decide on")

@@ -14,7 +14,7 @@ from emotion_kedro.augmentation.filters.reasons import (
     reason_where,
 )
 from emotion_kedro.config.filters import LabelAgreementFilter, ReviewedFilter
-from emotion_kedro.schemas import Reviews
+from emotion_kedro.schemas.candidates import Reviews
 
 
 def label_agreement(candidates: pd.DataFrame, config: LabelAgreementFilter, context: FilterContext) -> pd.Series:
@@ -39,7 +39,7 @@ def with_reviews(candidates: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.D
 
     Args:
         candidates: with ``text``, ``label`` and ``ended``.
-        reviews: schema :class:`emotion_kedro.schemas.Reviews`; None: nobody has decided anything.
+        reviews: schema ``Reviews``; None: nobody has decided anything.
     """
     if reviews is None:
         return candidates.assign(review=pd.Series("", index=candidates.index, dtype="str"))
