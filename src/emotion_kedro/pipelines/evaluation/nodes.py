@@ -198,7 +198,7 @@ def write_report(
         date=log["setting"].get("date", time.strftime("%Y-%m-%d")),
         commit=log["setting"].get("commit", ""),
         parameters=_changed(evaluation, facts),
-        arms={arm: value["description"] for arm, value in facts["arms"].items() if value.get("description")},
+        arms=_descriptions(facts["arms"]),
         level=evaluation.level,
         **tables,
         decisions=facts.get("decision_counts"),
@@ -235,6 +235,14 @@ def data_note(raw_folder: Path, split_records: Frame, ingestion: Any = None) -> 
     if raw_folder.name == SAMPLE and not outside:
         parts.append(OF_THE_SAMPLE)
     return "; ".join(parts)
+
+
+def _descriptions(arms: Mapping[str, Any]) -> dict[str, str]:
+    """Return what arms learn from, in words; of those that say it."""
+    from emotion_kedro.config.experiment import ArmConfig
+
+    said = {name: ArmConfig.model_validate(arm).description for name, arm in arms.items()}
+    return {name: description for name, description in said.items() if description}
 
 
 def _changed(evaluation: EvaluationConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
