@@ -13,7 +13,7 @@ SYSTEMS := augment augment_thirteen causal_prompt causal_prompt_thirteen cross_d
 STUDIES := label_noise few_rows few_rows_all study_dair study_edft study_edft_thirteen study_goemotions study_stress \
 	study_chnsenticorp study_ocemotion study_amounts_stress study_amounts_edft \
 	study_sizes_stress study_sizes_goemotions \
-	study_unlabelled_stress study_unlabelled_edft study_unlabelled_goemotions overview \
+	study_unlabelled_stress study_unlabelled_edft study_unlabelled_goemotions \
 	study_rewritten_stress study_rewritten_edft study_rewritten_goemotions overview # these need WordNet
 
 # Large tensors come and go in every step: memory is kept instead of given back to the system and asked for again.
