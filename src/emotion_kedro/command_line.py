@@ -83,22 +83,29 @@ def _runners_by(wanted: str) -> list[str]:
     return list(RUNNERS)
 
 
-def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> None:
+def names_of_pipelines(given: Mapping[str, Any]) -> list[str]:
+    """Return the pipelines that the options of ``kedro run`` name."""
+    return [*(given.get("pipelines") or ()), *filter(None, [given.get("pipeline")])]
+
+
+def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline], others: Iterable[str]) -> None:
     """Stop at names of pipelines, tags, namespaces, nodes and data sets that there are not.
 
     Args:
         given: the options of ``kedro run``, by their names in its function.
-        pipelines: all that are registered.
+        pipelines: those that it may need.
+        others: the names of further ones.
 
     Raises:
         CommandError: naming the first of them, and the nearest that there is.
     """
-    names = [*(given.get("pipelines") or ()), *filter(None, [given.get("pipeline")])]
-    _known("--pipelines", names, [name for name in pipelines if name != "__default__"] + ["__default__"])
+    names = names_of_pipelines(given)
+    known = [name for name in dict.fromkeys([*pipelines, *others]) if name != "__default__"]
+    _known("--pipelines", names, [*known, "__default__"])
     chosen = sum((pipelines[name] for name in names or ["__default__"]), Pipeline([]))
     nodes = [node.name for node in chosen.nodes]
     _known("--tags", given.get("tags"), {tag for node in chosen.nodes for tag in node.tags})
-    _check_namespaces(given.get("namespaces") or (), chosen, pipelines)
+    _check_namespaces(given.get("namespaces") or (), chosen, known)
     for option, name in (("--nodes", "node_names"), ("--from-nodes", "from_nodes"), ("--to-nodes", "to_nodes")):
         _known(option, given.get(name), nodes)
     for option in ("from_inputs", "to_outputs", "load_versions"):
@@ -106,12 +113,12 @@ def check_names(given: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> 
     _check_any_left(given, chosen)
 
 
-def _check_namespaces(names: Sequence[str], chosen: Pipeline, pipelines: Mapping[str, Pipeline]) -> None:
+def _check_namespaces(names: Sequence[str], chosen: Pipeline, pipelines: Collection[str]) -> None:
     namespaces = _namespaces(chosen)
     for name in names:
         first = name.split(".")[0]
-        if name not in namespaces and first in pipelines and name in _namespaces(pipelines[first]):
-            raise CommandError(f"--namespaces: {name} is of another pipeline; add --pipelines={first}")
+        if name not in namespaces and first in pipelines:
+            raise CommandError(f"--namespaces: {name} is of no pipeline of this run; add --pipelines={first}")
     _known("--namespaces", names, namespaces)
 
 

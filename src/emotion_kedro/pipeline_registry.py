@@ -23,15 +23,16 @@ SHARED = {"params:device", "params:cache", "params:latest"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by the name that ``kedro run --pipelines=`` takes."""
-    experiments = current_loader().experiments()
+    """Return every pipeline by the name that ``kedro run --pipelines=`` takes; in a run those that it needs."""
+    loader = current_loader()
+    experiments = loader.experiments_of_run()
     default = {
         stage: in_namespace(pipeline, experiments[DEFAULT]) for stage, pipeline in stages(experiments[DEFAULT]).items()
     }
     whole = {name: in_namespace(Pipeline(list(stages(each).values())), each) for name, each in experiments.items()}
     pages = {
-        "report": evaluation.create_reference_pipeline(list(experiments)),
-        "overview": evaluation.create_overview_pipeline(list(experiments)),
+        "report": evaluation.create_reference_pipeline(list(loader.experiments())),
+        "overview": evaluation.create_overview_pipeline(list(loader.experiments())),
     }
     return {"__default__": whole[DEFAULT], **default, **whole, **pages}
 

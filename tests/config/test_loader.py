@@ -55,6 +55,22 @@ def test_names_that_would_clash_are_taken(conf: Path) -> None:
             loader(conf, DIARY.replace("diary:\n  question", f"{name}:\n  question")).experiments()
 
 
+def test_a_run_has_its_own_experiments_those_they_start_from_and_the_default_one(conf: Path) -> None:
+    later = "later:\n  <<: *diary\n  records: {from_experiment: diary}\n"
+    other = DIARY.replace("diary:\n  question", "other:\n  question")
+    whole = loader(conf, DIARY.replace("diary:\n", "diary: &diary\n", 1) + later + other)
+    mentioned = {"augment", "diary", "later", "other"}
+    for names, left in (
+        (["later"], {"augment", "diary", "later"}),
+        (["sampling"], {"augment"}),
+        (["diary", "report"], mentioned),  # a page is of all
+    ):
+        whole.limit_to(names)
+        assert whole["parameters"].keys() & mentioned == left
+        assert whole.experiments_of_run().keys() & mentioned == left
+    assert set(whole.experiments()) >= mentioned
+
+
 def test_the_base_environment_alone_can_be_run(conf: Path) -> None:
     assert "augment" in loader(conf, env="base").experiments()
 

@@ -45,6 +45,15 @@ def test_the_users_home_may_be_a_tilde(folder: Path, monkeypatch: pytest.MonkeyP
     assert RawFolder(path="~/raw").load() == folder
 
 
+def test_it_knows_the_files_that_parameters_name_with_their_types_or_without(folder: Path) -> None:
+    config = IngestionConfig(
+        cleaning=(), sources={"eit": {"file": "eit/*.csv", "text_column": "text", "label_column": "label"}}
+    )
+    files = {"eit/table.csv": folder / "eit/table.csv"}
+    assert RawFolder(path=str(folder)).files_for({"a": config, "b": 3}) == files
+    assert RawFolder(path=str(folder)).files_for({"a": config.model_dump(mode="json"), "b": {"c": 3}}) == files
+
+
 def test_the_preview_lists_files_with_their_sizes(folder: Path) -> None:
     assert json.loads(RawFolder(path=str(folder)).preview()) == {"eit/table.csv": 13, "notes.txt": 4}
     assert RawFolder.preview.__annotations__["return"] == "JSONPreview"

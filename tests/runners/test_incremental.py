@@ -377,3 +377,13 @@ def test_an_input_that_the_catalog_ignores_changes_nothing(tmp_path: Path) -> No
 
     assert first == fingerprints.MadeFrom.now(shop.pipeline.nodes[0], catalog, ManifestHooks()._sources, {})
     assert first.inputs == {}
+
+
+def test_parameters_that_a_run_leaves_untyped_are_no_change(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    after = Pipeline([node(len, "page", "length", name="measure")])
+    shop.parameters["params:title"] = {"text": "prices"}
+    shop.run(SequentialRunner(), pipeline=after)
+    assert "stale" not in caplog.text
+    shop.parameters["params:title"] = {"text": "costs"}
+    shop.run(SequentialRunner(), pipeline=after)
+    assert 'starts from page, which is stale: params:title.text was "prices", is "costs"' in caplog.text

@@ -79,6 +79,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ExperimentError: if there is no such environment, or its globals cannot be read.
         """
         self._resolved: dict[str, Experiment] | None = None
+        self._of_run: set[str] | None = None
         super().__init__(*args, config_patterns={**PATTERNS, **(config_patterns or {})}, **keywords)
         self.merge_strategy = {**dict.fromkeys(("experiments", "settings"), "soft"), **self.merge_strategy}
         self._check_environment()
@@ -90,7 +91,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ExperimentError: if a file cannot be read; it names the file and the line.
         """
         if key == "parameters":
-            resolved = {name: value.model_dump(mode="json") for name, value in self.experiments().items()}
+            resolved = {name: value.model_dump(mode="json") for name, value in self.experiments_of_run().items()}
             return {**overridden(self["settings"], self.runtime_params or {}), **resolved}
         with self._saying_which_file():
             loaded = super().__getitem__(key)
@@ -105,6 +106,22 @@ class ProjectConfigLoader(OmegaConfigLoader):
         if self._resolved is None:
             self._resolved = self._resolve()
         return self._resolved
+
+    def limit_to(self, pipelines: Iterable[str]) -> None:
+        """Leave out parameters and pipelines of experiments that a run of these pipelines has nothing to do with.
+
+        A run needs few of them, and all of them take longer than the rest of its start. The pages are of all.
+        """
+        names = {DEFAULT, *pipelines}
+        for name, experiment in self.experiments().items():
+            if name in names and experiment.from_experiment is not None:
+                names.add(experiment.from_experiment)  # which starts from none itself
+        self._of_run = None if names & set(PAGES) else names
+
+    def experiments_of_run(self) -> dict[str, Experiment]:
+        """Return the experiments that :meth:`limit_to` left; all where nothing was said."""
+        left = self._of_run
+        return {name: value for name, value in self.experiments().items() if left is None or name in left}
 
     def taken_names(self) -> set[str]:
         """Return the names that no further experiment may have."""

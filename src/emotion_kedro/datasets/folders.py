@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
 
 from emotion_kedro.config.base import files_named
-from emotion_kedro.config.data import IngestionConfig, UnlabelledConfig
+from emotion_kedro.config.data import IngestionConfig, SourceConfig, UnlabelledConfig
 
 
 class RawFolder(AbstractDataset[None, Path]):
@@ -35,8 +35,7 @@ class RawFolder(AbstractDataset[None, Path]):
 
     def files_for(self, parameters: Mapping[str, Any]) -> dict[str, Path]:
         """Return the files that the sources among a node's parameters name, in this folder or elsewhere."""
-        configs = [value for value in parameters.values() if isinstance(value, IngestionConfig | UnlabelledConfig)]
-        patterns = [file for config in configs for source in config.sources.values() for file in source.all_files]
+        patterns = [file for value in parameters.values() for source in _sources_of(value) for file in source.all_files]
         return {shown: file for pattern in patterns for shown, file in files_named(self._path, pattern).items()}
 
     def save(self, data: None) -> None:
@@ -55,3 +54,11 @@ class RawFolder(AbstractDataset[None, Path]):
 
         files = sorted(path for path in self._path.rglob("*") if path.is_file())
         return JSONPreview(json.dumps({str(file.relative_to(self._path)): file.stat().st_size for file in files}))
+
+
+def _sources_of(parameter: Any) -> list[SourceConfig]:
+    """Return the sources that a parameter names; those of a pipeline that a run does not name have no types in it."""
+    if isinstance(parameter, IngestionConfig | UnlabelledConfig):
+        return list(parameter.sources.values())
+    sources = parameter.get("sources") if isinstance(parameter, Mapping) else None
+    return [SourceConfig.model_validate(source) for source in sources.values()] if isinstance(sources, Mapping) else []

@@ -23,7 +23,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
-from emotion_kedro.command_line import check_names, is_message
+from emotion_kedro.command_line import check_names, is_message, names_of_pipelines
 from emotion_kedro.config.augmentation import GENERATORS, generator_config
 from emotion_kedro.config.loader import DEFAULT, ProjectConfigLoader, current_loader, use_loader
 from emotion_kedro.config.models import LEARNERS, learner_config
@@ -86,7 +86,8 @@ class RunHooks:
             self.data_root = Path(context.project_path, context.config_loader["globals"]["data_root"])
             words = click.get_current_context(silent=True)
             if words is not None and words.command.name == "run":
-                check_names(words.params, pipelines)
+                context.config_loader.limit_to(names_of_pipelines(words.params))
+                check_names(words.params, pipelines, context.config_loader.experiments())
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:

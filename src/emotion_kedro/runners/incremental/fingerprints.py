@@ -30,6 +30,8 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "
 STANDS_FOR = "stands_for"
 """Where the same metadata say of a data set in memory what it was made from."""
 MISSING = "missing"
+TYPE = "type"
+"""Of a typed value: the key at which its type's name stands."""
 WHERE = {"filepath", "path", "credentials", "fs_args", "metadata", "version", "latest"}
 """Arguments that do not change a data set's content."""
 NOTES = "README.md"
@@ -174,7 +176,14 @@ def plain(value: Any, name: str) -> Any:
     fields = _fields(value)
     if fields is None:
         raise UnknownError(f"{name}: a {type(value).__name__} cannot be compared with an earlier one")
-    return {"type": type(value).__name__, **{key: plain(part, name) for key, part in fields.items()}}
+    return {TYPE: type(value).__name__, **{key: plain(part, name) for key, part in fields.items()}}
+
+
+def without_types(value: Any) -> Any:
+    """Return what :func:`plain` made, without the names of types."""
+    if isinstance(value, dict):
+        return {key: without_types(part) for key, part in value.items() if key != TYPE}
+    return [without_types(part) for part in value] if isinstance(value, list) else value
 
 
 def _fields(value: Any) -> dict[str, Any] | None:

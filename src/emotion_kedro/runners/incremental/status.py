@@ -21,6 +21,7 @@ from emotion_kedro.runners.incremental.fingerprints import (
     is_parameter,
     path_of,
     plain,
+    without_types,
 )
 from emotion_kedro.runners.incremental.manifest import Manifest, differences, manifest_path
 
@@ -135,8 +136,10 @@ def _changes_since(name: str, catalog: CatalogProtocol) -> list[str]:
         parameters = made_from.parameters | {key: plain(value, key) for key, value in values.items()}
     except UnknownError:
         return []
-    made_now = dataclasses.replace(made_from, parameters=parameters, inputs=made_from.inputs | now)
-    return differences(made_from, made_now) + [f"{key} is stale" for key in inputs if _changes_since(key, catalog)]
+    # Kedro makes types of the parameters of the pipelines that a run names, and leaves all others as they stand.
+    made_then = dataclasses.replace(made_from, parameters=without_types(made_from.parameters))
+    made_now = dataclasses.replace(made_from, parameters=without_types(parameters), inputs=made_from.inputs | now)
+    return differences(made_then, made_now) + [f"{key} is stale" for key in inputs if _changes_since(key, catalog)]
 
 
 def states_of(pipeline: Pipeline, catalog: CatalogProtocol, sources: Sources | None = None) -> list[State]:
