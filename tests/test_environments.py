@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
 
 from emotion_kedro.hooks.project import models_of
 from emotion_kedro.models.pretrained import MissingWeightsError, require
-from emotion_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 together = pytest.mark.xdist_group("environments")
@@ -29,18 +30,20 @@ OF_THE_REPORT = {
 
 
 @pytest.fixture(scope="module", params=["base", "real", "report"])
-def environment(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
+def environment(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Pipeline], Any]]:
     bootstrap_project(ROOT)
     with KedroSession.create(ROOT, env=None if request.param == "base" else request.param) as session:
-        context = session.load_context()
-        yield request.param, context.catalog
+        catalog = session.load_context().catalog
+        yield request.param, dict(pipelines), catalog
 
 
 @together
 @pytest.mark.slow
-def test_models_are_offline_ones_but_for_the_reports_environment(environment: tuple[str, Any]) -> None:
-    name, catalog = environment
-    needed = {key: set(models_of(pipeline, catalog)) for key, pipeline in register_pipelines().items()}
+def test_models_are_offline_ones_but_for_the_reports_environment(
+    environment: tuple[str, dict[str, Pipeline], Any],
+) -> None:
+    name, registered, catalog = environment
+    needed = {key: set(models_of(pipeline, catalog)) for key, pipeline in registered.items()}
     packaged = {key: {model for model in models if model.startswith("package:")} for key, models in needed.items()}
     if name == "report":
         for key, models in OF_THE_REPORT.items():
@@ -53,9 +56,9 @@ def test_models_are_offline_ones_but_for_the_reports_environment(environment: tu
 
 @together
 @pytest.mark.slow
-def test_every_data_set_is_in_the_catalog(environment: tuple[str, Any]) -> None:
-    _, catalog = environment
-    names = {name for pipeline in register_pipelines().values() for name in pipeline.datasets()}
+def test_every_data_set_is_in_the_catalog(environment: tuple[str, dict[str, Pipeline], Any]) -> None:
+    _, registered, catalog = environment
+    names = {name for pipeline in registered.values() for name in pipeline.datasets()}
     of_pipelines = {name for name in names if not name.startswith("params:")}
     assert not {name for name in of_pipelines if type(catalog.get(name)).__name__ == "MemoryDataset"}
 
