@@ -7,8 +7,6 @@ of arms and sizes costs minutes where fine-tuning would cost days.
 from __future__ import annotations
 
 import hashlib
-import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from emotion_kedro.models.device import Device
 from emotion_kedro.models.language_models import open_name
 from emotion_kedro.models.tokenizers import open_tokenizer
 from emotion_kedro.models.training import by_length, pad
+from emotion_kedro.runtime.bars import lines
 from emotion_kedro.runtime.elsewhere import elsewhere
 from emotion_kedro.storage.cache import Cache, Vectors
 from emotion_kedro.storage.identity import contents_of, fingerprint
@@ -29,12 +28,9 @@ from emotion_kedro.storage.identity import contents_of, fingerprint
 if TYPE_CHECKING:
     import torch
 
-logger = logging.getLogger(__name__)
-
 INFERENCE_ROWS = 64
 PART = 512
 """Texts that are saved together: what a run that is killed has to do again, at most."""
-SECONDS_BETWEEN_LINES = 10.0
 
 
 Features = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -192,19 +188,14 @@ class EncoderFeatures:
             if given_away:
                 self.known.update(self.store.load())
                 parts = [rows for rows in parts if any(keys[row] not in self.known for row in rows)]
-        began = reported = time.perf_counter()
-        done = 0
+        more = lines("features of", len(keys))
         for rows in parts:
             vectors = encoder.vectors([encoded[row] for row in rows])
             chosen = [keys[row] for row in rows]
             if self.store is not None:
                 self.store.save(chosen, vectors)
             self.known.update(zip(chosen, vectors, strict=True))
-            done += len(rows)
-            if (now := time.perf_counter()) - reported > SECONDS_BETWEEN_LINES:
-                reported = now
-                # The longest come first: it gets faster.
-                logger.info("features of %d of %d texts, %.0f texts/s", done, len(keys), done / (now - began))
+            more(len(rows))
 
 
 def _keep_features(config: FeatureConfig, store: Vectors, device: Device, texts: Sequence[str]) -> None:

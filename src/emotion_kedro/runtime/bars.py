@@ -1,4 +1,4 @@
-"""A bar for work that takes long, where somebody watches: on a terminal, and nowhere else."""
+"""How far work is that takes long: a bar where somebody watches, on a terminal, and lines of the log now and then."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import logging
 import multiprocessing
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
 _LIVE = threading.Lock()
 """Held while a bar is shown: there is one at a time, and work inside of other work has none."""
 
@@ -38,6 +42,24 @@ def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
             yield lambda done: shown.update(task, completed=done)
     finally:
         _LIVE.release()
+
+
+def lines(description: str, total: int) -> Callable[[int], None]:
+    """Return what takes how many texts are read more, of ``total``, and says now and then how far that is.
+
+    The longest texts come first where they are sorted: it gets faster.
+    """
+    began = reported = time.perf_counter()
+    done = 0
+
+    def more(count: int) -> None:
+        nonlocal done, reported
+        done += count
+        if (now := time.perf_counter()) - reported > SECONDS_BETWEEN_LINES:
+            reported = now
+            logger.info("%s %d of %d texts, %.3g texts/s", description, done, total, done / (now - began))
+
+    return more
 
 
 def is_shown() -> bool:

@@ -18,6 +18,7 @@ from emotion_kedro.models.classifiers.verbalisers import Verbalisers, label_prob
 from emotion_kedro.models.device import Device
 from emotion_kedro.models.prompts import Prompt
 from emotion_kedro.models.training import by_length
+from emotion_kedro.runtime.bars import lines
 
 if TYPE_CHECKING:
     import torch
@@ -91,10 +92,11 @@ class PromptedClassifier(ABC):
         encoded = self.encode(texts)
         self.model.eval()
         with torch.inference_mode(), device.autocast():
-            read = self.reader()
+            read, more = self.reader(), lines("answers to", len(encoded))
             for rows in by_length(encoded, INFERENCE_ROWS):
                 batch = device.put(self.batch([encoded[row] for row in rows]))
                 result[rows] = of(read(batch)).cpu().numpy()
+                more(len(rows))
         return result
 
     @classmethod
