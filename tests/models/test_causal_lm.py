@@ -204,12 +204,12 @@ def test_the_free_answer_is_the_best_token_of_the_whole_vocabulary(
         prompted = untuned.tokenizer(asked(untuned.prompt, text), add_special_tokens=False)["input_ids"]
         with torch.inference_mode():
             best.append(int(untuned.model(input_ids=torch.tensor([prompted])).logits[0, -1].argmax()))
-    assert untuned.free_answers(texts, device=cpu) == [""] * len(texts)
+    assert untuned.answered(texts, device=cpu)[1] == [""] * len(texts)
     # An untuned model answers with the same few tokens: the most frequent becomes a label's word.
     frequent = max(set(best), key=best.count)
     tokens = untuned.verbalisers.tokens
     monkeypatch.setattr(untuned, "verbalisers", Verbalisers((*tokens[:2], (frequent, 1), tokens[3])))
-    assert untuned.free_answers(texts, device=cpu) == ["joy" if answer == frequent else "" for answer in best]
+    assert untuned.answered(texts, device=cpu)[1] == ["joy" if answer == frequent else "" for answer in best]
 
 
 def test_a_text_is_cut_and_its_question_and_cue_are_not(untuned: CausalLMClassifier, cpu: Device) -> None:
@@ -277,7 +277,7 @@ def test_a_tuned_model_answers_texts_that_it_has_not_seen(
         )
 
     assert accuracy(tuned[0]) > 0.8 > accuracy(untuned)
-    assert (np.array(tuned[0].free_answers(texts, device=cpu)) == truth).mean() > 0.8
+    assert (np.array(tuned[0].answered(texts, device=cpu)[1]) == truth).mean() > 0.8
     losses = [entry["validation"] for entry in tuned[1].losses]
     assert losses[-1] < losses[0]
 
@@ -326,7 +326,7 @@ def test_a_saved_classifier_opens_as_it_was(
     assert opened.labels == TAXONOMY.names
     assert opened.prompt == tuned[0].prompt
     assert np.array_equal(opened.probabilities(TEXTS, device=cpu), tuned[0].probabilities(TEXTS, device=cpu))
-    assert opened.free_answers(TEXTS, device=cpu) == tuned[0].free_answers(TEXTS, device=cpu)
+    assert opened.answered(TEXTS, device=cpu)[1] == tuned[0].answered(TEXTS, device=cpu)[1]
 
 
 def test_the_directory_says_what_it_is(saved: Path) -> None:

@@ -138,11 +138,12 @@ def test_a_label_of_several_tokens_has_as_many_masks(uneven: Path, cpu: Device) 
     np.testing.assert_allclose(classifier.probabilities(texts, device=cpu), shares, rtol=1e-4)
 
 
-def test_there_is_one_pass_for_each_number_of_masks(uneven: Path, cpu: Device) -> None:
+@pytest.mark.parametrize("read", ["probabilities", "answered"])
+def test_there_is_one_pass_for_each_number_of_masks(read: str, uneven: Path, cpu: Device) -> None:
     classifier = classifier_of(uneven, cpu)
     through_the_head: list[tuple[int, ...]] = []
     classifier.model.cls.register_forward_pre_hook(lambda _, inputs: through_the_head.append(tuple(inputs[0].shape)))
-    classifier.log_likelihoods(["one", "two", "three"], device=cpu)
+    getattr(classifier, read)(["one", "two", "three"], device=cpu)
     assert through_the_head == [(3, 1, 32), (3, 2, 32), (3, 3, 32)]
 
 
@@ -169,7 +170,7 @@ def test_the_free_answer_is_the_best_token_of_the_whole_vocabulary(
     frequent = max(set(best), key=best.count)
     classifier.verbalisers = Verbalisers((*tokens[:2], (frequent, 1), tokens[3]))
     expected = ["joy" if answer == frequent else "" for answer in best]
-    assert classifier.free_answers(texts, device=cpu) == expected
+    assert classifier.answered(texts, device=cpu)[1] == expected
 
 
 def test_the_loss_is_that_of_the_own_word_where_all_are_one_token(tiny_masked: Path, cpu: Device) -> None:

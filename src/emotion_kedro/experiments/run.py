@@ -193,11 +193,15 @@ class _ArmRun:
         """Return ``split``, ``record_id`` and what the classifier says, of test and validation rows."""
         rows = pd.concat([self._predicted_rows(split).assign(split=split) for split in (TEST, VALIDATION)])
         texts = rows["text"].tolist()
-        table = prediction_columns(classifier.probabilities(texts, device=self.context.device), classifier.labels)
+        device, answers = self.context.device, None
+        if getattr(self.learner, "free_answers", False):
+            given, answers = classifier.answered(texts, device=device)  # type: ignore[attr-defined]
+        else:
+            given = classifier.probabilities(texts, device=device)
+        table = prediction_columns(given, classifier.labels)
         for place, name in enumerate(("split", "record_id")):
             table.insert(place, name, rows[name].to_numpy())
-        if getattr(self.learner, "free_answers", False):
-            answers = classifier.free_answers(texts, device=self.context.device)  # type: ignore[attr-defined]
+        if answers is not None:
             table["free_answer"] = pd.Series(answers, dtype="str")
         return table
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Classifier(Protocol):
-    """A fitted classifier. Prompted kinds also have ``free_answers(texts, *, device) -> list[str]``.
+    """A fitted classifier. Prompted kinds also have ``answered(texts, *, device)``: probabilities and free answers.
 
     Kinds whose parameters have ``temperature`` also have ``scale(temperature)``, which divides the logits: in the
     weights themselves, so that they are saved so.

@@ -2,7 +2,7 @@
 
 The model reads a prompt, and a label's score is the log-likelihood of its word as the answer, after Brown et
 al. (2020, arXiv 2005.14165). The report's own way, the arg-max over the whole vocabulary, is kept beside it as
-:meth:`CausalLMClassifier.free_answers`.
+:meth:`CausalLMClassifier.answered`.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 A label's word may be several tokens long: it is asked for with as many masks, and its score is the mean log-likelihood
 of its tokens there, after Schick and Schütze (2021, arXiv 2009.07118). The report's own way, the arg-max over the
-whole vocabulary at one mask, is kept beside it as :meth:`MaskedLMClassifier.free_answers`.
+whole vocabulary at one mask, is kept beside it by :meth:`MaskedLMClassifier.answered`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ from emotion_kedro.storage.cache import Cache
 
 if TYPE_CHECKING:
     import torch
+
+    Scores = Callable[[int], torch.Tensor]
+    """Number of masks -> log-probability of each token at each of them, (rows, masks, vocabulary), in nats."""
 
 
 @dataclass
@@ -72,7 +76,11 @@ class MaskedLMClassifier(PromptedClassifier):
         ids, attention = pad(rows, padding=self.tokenizer.pad_token_id)
         return {"input_ids": ids, "attention_mask": attention}
 
-    def likelihoods_of(self, batch: dict[str, Any]) -> torch.Tensor:
+    def reader(self) -> Callable[[dict[str, Any]], Scores]:
+        """Return what reads a batch: with each number of masks when it is first asked for."""
+        return lambda batch: functools.cache(functools.partial(self.scores, batch))
+
+    def likelihoods_of(self, read: Scores) -> torch.Tensor:
         """Return the summed log-probability of the tokens of each label's word, (rows, labels), in nats.
 
         With its gradient. One pass for each number of tokens that a word may have: all words of that length share it.
@@ -83,7 +91,7 @@ class MaskedLMClassifier(PromptedClassifier):
         lengths = self.verbalisers.lengths
         for count in sorted(set(lengths.tolist())):
             labels = np.flatnonzero(lengths == count).tolist()
-            scores = self.scores(batch, count)
+            scores = read(count)
             tokens = torch.tensor([self.verbalisers.tokens[label] for label in labels], device=scores.device)
             likelihoods = scores[:, torch.arange(count, device=scores.device), tokens].sum(
                 dim=-1
@@ -91,9 +99,9 @@ class MaskedLMClassifier(PromptedClassifier):
             columns |= dict(zip(labels, likelihoods.unbind(dim=1), strict=True))
         return torch.stack([columns[label] for label in range(len(self.labels))], dim=1)
 
-    def likeliest_of(self, batch: dict[str, Any]) -> torch.Tensor:
+    def likeliest_of(self, read: Scores) -> torch.Tensor:
         """Return the most probable token of the whole vocabulary at one mask, (rows,)."""
-        return self.scores(batch, 1)[:, 0].argmax(dim=1)
+        return read(1)[:, 0].argmax(dim=1)
 
     def scores(self, batch: dict[str, Any], masks: int) -> torch.Tensor:
         """Return the log-probability of each token at each of so many masks, (rows, masks, vocabulary), in nats."""
@@ -153,7 +161,7 @@ def loss_of(classifier: MaskedLMClassifier, batch: dict[str, Any]) -> Any:
     """
     import torch
 
-    likelihoods, labels = classifier.likelihoods_of(batch), batch["labels"]
+    likelihoods, labels = classifier.likelihoods_of(classifier.reader()(batch)), batch["labels"]
     lengths = torch.from_numpy(classifier.verbalisers.lengths).to(labels.device)
     true = likelihoods.gather(1, labels[:, None]).squeeze(1)
     answer = -true.sum() / lengths[labels].sum()

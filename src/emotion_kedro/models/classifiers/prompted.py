@@ -55,9 +55,9 @@ class PromptedClassifier(ABC):
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Return token ids and attention mask, each (rows, longest)."""
 
+    @abstractmethod
     def reader(self) -> Callable[[dict[str, Any]], Any]:
-        """Return what reads a batch, for :meth:`likelihoods_of` and :meth:`likeliest_of`; as it is: they read it."""
-        return lambda batch: batch
+        """Return what reads a batch once, for :meth:`likelihoods_of` and :meth:`likeliest_of`."""
 
     @abstractmethod
     def likelihoods_of(self, read: Any) -> torch.Tensor:
@@ -69,35 +69,43 @@ class PromptedClassifier(ABC):
 
     def log_likelihoods(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the summed log-probability of the tokens of each label's word, (texts, labels), in nats."""
-        return self._read(texts, np.empty((len(texts), len(self.labels))), self.likelihoods_of, device)
-
-    def free_answers(self, texts: Sequence[str], *, device: Device) -> list[str]:
-        """Return the label whose word begins with the most probable token of the whole vocabulary.
-
-        Empty where it begins no label's word, or those of several. This is the report's way.
-        """
-        answers = self._read(texts, np.empty(len(texts), dtype=np.int64), self.likeliest_of, device)
-        return self.verbalisers.named(answers.tolist(), self.labels)
+        return self._read(texts, device, free=False)[0]
 
     def probabilities(self, texts: Sequence[str], *, device: Device) -> NDArray[np.float64]:
         """Return the probability of each label's word among the labels' words, shape (texts, labels)."""
+        return self._among_labels(self.log_likelihoods(texts, device=device), device)
+
+    def answered(self, texts: Sequence[str], *, device: Device) -> tuple[NDArray[np.float64], list[str]]:
+        """Return what :meth:`probabilities` does and, of the same reading, the free answers.
+
+        A free answer is the label whose word begins with the most probable token of the whole vocabulary; empty where
+        it begins no label's word, or those of several. This is the report's way.
+        """
+        likelihoods, tokens = self._read(texts, device, free=True)
+        return self._among_labels(likelihoods, device), self.verbalisers.named(tokens.tolist(), self.labels)
+
+    def _among_labels(self, likelihoods: NDArray[np.float64], device: Device) -> NDArray[np.float64]:
         baseline = self.log_likelihoods(EMPTY_TEXTS, device=device) if self.calibrate else None
-        likelihoods = self.log_likelihoods(texts, device=device)
         return label_probabilities(likelihoods, self.verbalisers.lengths, baseline=baseline)
 
-    def _read(self, texts: Sequence[str], result: Any, of: Callable[[Any], torch.Tensor], device: Device) -> Any:
-        """Fill ``result`` with what ``of`` makes of the texts, batch by batch."""
+    def _read(
+        self, texts: Sequence[str], device: Device, *, free: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the likelihoods of the labels' words, (texts, labels), and, if ``free``, the likeliest tokens."""
         import torch
 
         encoded = self.encode(texts)
+        likelihoods, tokens = np.empty((len(texts), len(self.labels))), np.empty(len(texts), dtype=np.int64)
         self.model.eval()
         with torch.inference_mode(), device.autocast():
-            read, more = self.reader(), lines("answers to", len(encoded))
+            reader, more = self.reader(), lines("answers to", len(encoded))
             for rows in by_length(encoded, INFERENCE_ROWS):
-                batch = device.put(self.batch([encoded[row] for row in rows]))
-                result[rows] = of(read(batch)).cpu().numpy()
+                read = reader(device.put(self.batch([encoded[row] for row in rows])))
+                likelihoods[rows] = self.likelihoods_of(read).cpu().numpy()
+                if free:
+                    tokens[rows] = self.likeliest_of(read).cpu().numpy()
                 more(len(rows))
-        return result
+        return likelihoods, tokens
 
     @classmethod
     def _opened(cls, model: Any, directory: Path, **more: Any) -> Self:
