@@ -112,10 +112,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
         A run needs few of them, and all of them take longer than the rest of its start. The pages are of all.
         """
-        names = {DEFAULT, *pipelines}
-        for name, experiment in self.experiments().items():
-            if name in names and experiment.from_experiment is not None:
-                names.add(experiment.from_experiment)  # which starts from none itself
+        experiments, names = self.experiments(), set[str]()
+        for each in (DEFAULT, *pipelines):
+            name: str | None = each
+            while name is not None and name not in names:
+                names.add(name)
+                name = experiments[name].from_experiment if name in experiments else None
         self._of_run = None if names & set(PAGES) else names
 
     def experiments_of_run(self) -> dict[str, Experiment]:
